@@ -9,6 +9,8 @@ from collections.abc import Callable, Mapping
 import jax
 import jax.numpy as jnp
 
+from gengan import core
+
 Critic = Callable[[jax.Array], jax.Array]
 Regularizer = Callable[[Critic, jax.Array, jax.Array, jax.Array], jax.Array]
 
@@ -29,7 +31,13 @@ def r2(critic: Critic, fake: jax.Array, *, gamma: float) -> jax.Array:
 
 
 def gradient_penalty(
-  critic: Critic, real: jax.Array, fake: jax.Array, key: jax.Array, *, weight: float = 10.0
+  critic: Critic,
+  real: jax.Array,
+  fake: jax.Array,
+  key: jax.Array,
+  *,
+  weight: float = 10.0,
+  axis_name: str | None = None,
 ) -> jax.Array:
   """weight E (||grad D(x)|| - 1)^2 at random points between real and generated images (Gulrajani et al. 2017, eq. 3).
 
@@ -39,11 +47,13 @@ def gradient_penalty(
     fake: [N, ...]; row i is mixed with row i of `real`.
     key: draws the N positions, uniform in [0, 1).
     weight: the paper's lambda.
+    axis_name: the pmap axis over which the batch is split, so that every device has its own rows' positions.
 
   Returns:
     A scalar. Where a gradient is exactly zero, so is the derivative of its norm.
   """
-  position = jax.random.uniform(key, (len(real),) + (1,) * (real.ndim - 1), real.dtype)
+  ones = (1,) * (real.ndim - 1)
+  position = core.local_rows(lambda rows: jax.random.uniform(key, (rows, *ones), real.dtype), len(real), axis_name)
   return gradient_penalty_at(critic, real + position * (fake - real), weight=weight)
 
 
@@ -56,20 +66,27 @@ def gradient_penalty_at(critic: Critic, images: jax.Array, *, weight: float = 10
   return weight * jnp.mean(jnp.square(norms - 1.0))
 
 
-_MAKERS: dict[str, Callable[[float], Regularizer]] = {
-  'r1': lambda gamma: lambda critic, real, fake, key: r1(critic, real, gamma=gamma),
-  'r2': lambda gamma: lambda critic, real, fake, key: r2(critic, fake, gamma=gamma),
-  'gradient_penalty': lambda weight: (
-    lambda critic, real, fake, key: gradient_penalty(critic, real, fake, key, weight=weight)
-  ),
-}
+ALLOWED = ('r1', 'r2', 'gradient_penalty')
 
 
-def make(settings: Mapping[str, float]) -> dict[str, Regularizer]:
+def _closure(name, strength, axis_name) -> Regularizer:
+  match name:
+    case 'r1':
+      return lambda critic, real, fake, key: r1(critic, real, gamma=strength)
+    case 'r2':
+      return lambda critic, real, fake, key: r2(critic, fake, gamma=strength)
+    case 'gradient_penalty':
+      return lambda critic, real, fake, key: gradient_penalty(
+        critic, real, fake, key, weight=strength, axis_name=axis_name
+      )
+
+
+def make(settings: Mapping[str, float], *, axis_name: str | None = None) -> dict[str, Regularizer]:
   """The regularisers that a config section switches on.
 
   Args:
     settings: strength by name, for instance `{'r1': 10.0, 'gradient_penalty': 0.0}`; 0 is off.
+    axis_name: as in `gradient_penalty`.
 
   Returns:
     `{name: (critic, real, fake, key) -> scalar}`.
@@ -78,8 +95,8 @@ def make(settings: Mapping[str, float]) -> dict[str, Regularizer]:
     ValueError: an unknown name, or a strength that is not a finite number >= 0.
   """
   for name, strength in settings.items():
-    if name not in _MAKERS:
-      raise ValueError(f'config.regularizers.{name}: unknown regulariser; allowed: {", ".join(_MAKERS)}.')
+    if name not in ALLOWED:
+      raise ValueError(f'config.regularizers.{name}: unknown regulariser; allowed: {", ".join(ALLOWED)}.')
     if isinstance(strength, bool) or not isinstance(strength, (int, float)) or not 0 <= strength < float('inf'):
       raise ValueError(f'config.regularizers.{name}: must be a number >= 0 (0 is off), not {strength!r}.')
-  return {name: _MAKERS[name](float(strength)) for name, strength in settings.items() if strength > 0}
+  return {name: _closure(name, float(strength), axis_name) for name, strength in settings.items() if strength > 0}
