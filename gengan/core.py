@@ -109,6 +109,11 @@ def pmean(tree: PyTree, axis_name: str | None) -> PyTree:
   return tree if axis_name is None else jax.lax.pmean(tree, axis_name)
 
 
+def axis_size(axis_name: str | None) -> int:
+  """Devices on a pmap axis; 1 under a global-view `jit`."""
+  return 1 if axis_name is None else jax.lax.axis_size(axis_name)
+
+
 def local_rows(draw: Callable[[int], jax.Array], rows: int, axis_name: str | None) -> jax.Array:
   """Random rows that do not depend on how many devices share the batch.
 
@@ -119,5 +124,5 @@ def local_rows(draw: Callable[[int], jax.Array], rows: int, axis_name: str | Non
   """
   if axis_name is None:
     return draw(rows)
-  everything = draw(rows * jax.lax.axis_size(axis_name))
+  everything = draw(rows * axis_size(axis_name))
   return jax.lax.dynamic_slice_in_dim(everything, jax.lax.axis_index(axis_name) * rows, rows)

@@ -1,0 +1,14 @@
+"""Class-conditional DCGAN: label embedding in G, projection in D.
+
+    python -m gengan.main --config=configs/conditional_dcgan.py
+    python -m gengan.main --config=configs/conditional_dcgan.py:mnist --config.data.source=idx:path/to/mnist
+"""
+
+from configs import dcgan
+from ml_collections import ConfigDict
+
+
+def get_config(variant: str = 'digits') -> ConfigDict:
+  config = dcgan.get_config(variant)
+  config.model.conditional = True
+  return config

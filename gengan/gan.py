@@ -1,0 +1,175 @@
+"""Generative adversarial networks: two networks, a loss and two optimizers make an `Algorithm`."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import optax
+from flax import linen as nn
+
+from gengan import core
+from gengan.losses import GanLoss
+
+Regularizer = Callable[..., jax.Array]  # (critic, real_images, fake_images, key) -> scalar, added to D's loss
+
+
+def make(
+  generator: nn.Module,
+  discriminator: nn.Module,
+  *,
+  latent_size: int,
+  loss: GanLoss,
+  optimizers: Mapping[str, optax.GradientTransformation],
+  regularizers: Mapping[str, Regularizer] | None = None,
+  d_steps_per_g_step: int = 1,
+  ema_half_life_kimg: float = 10.0,
+  ema_rampup: float | None = 0.05,
+  axis_name: str | None = None,
+) -> core.Algorithm:
+  """Builds the alternating training of Goodfellow et al. (2014, algorithm 1) for any two networks.
+
+  One train step reads one batch. Each of the `d_steps_per_g_step` updates of D sees its own share of it with fresh
+  samples; then G is updated once, through the updated D, on the samples of the last of them.
+
+  Args:
+    generator: linen module `(latents [N, Z], labels [N], *, train) -> images [N, H, W, C]` in [-1, 1].
+    discriminator: linen module `(images, labels, *, train) -> logits [N]`.
+    latent_size: Z, the size of the standard normal prior.
+    loss: pair of functions of `(real_logits, fake_logits)`, see `gengan.losses`.
+    optimizers: one for 'generator' and one for 'discriminator'.
+    regularizers: named penalties on D, `(critic, real, fake, key) -> scalar`; each is reported under its name.
+    d_steps_per_g_step: updates of D for one update of G. The batch size must be divisible by it.
+    ema_half_life_kimg: see `core.ema_decay`.
+    ema_rampup: see `core.ema_decay`.
+    axis_name: the pmap axis that the step will run under; None for a global-view `jit`.
+
+  Raises:
+    ValueError: latent_size or d_steps_per_g_step below 1; at trace time, a batch that does not divide.
+  """
+  if latent_size < 1:
+    raise ValueError(f'config.model.latent_size is {latent_size}; it must be at least 1')
+  if d_steps_per_g_step < 1:
+    raise ValueError(f'config.d_steps_per_g_step is {d_steps_per_g_step}; it must be at least 1')
+  regularizers = dict(regularizers or {})
+
+  def forward(network: nn.Module, params, model_state, *inputs):
+    """A pass in training mode: outputs and the updated collections (batch statistics, spectral-norm vectors)."""
+    return network.apply({'params': params, **model_state}, *inputs, train=True, mutable=list(model_state))
+
+  def draw_latents(key, rows):
+    return core.local_rows(lambda n: jax.random.normal(key, (n, latent_size)), rows, axis_name)
+
+  def init(key, batch):
+    g_key, d_key = jax.random.split(key)
+    latents = jnp.zeros((batch['image'].shape[0], latent_size))
+    networks = {
+      'generator': generator.init(g_key, latents, batch['label'], train=False),
+      'discriminator': discriminator.init(d_key, batch['image'], batch['label'], train=False),
+    }
+    params = {name: variables['params'] for name, variables in networks.items()}
+    return core.State(
+      step=jnp.zeros((), jnp.int32),
+      params=params,
+      opt_state={name: optimizers[name].init(params[name]) for name in params},
+      model_state={name: _without_params(variables) for name, variables in networks.items()},
+      ema_params={'generator': networks['generator']},
+      extra={},
+    )
+
+  def discriminator_update(params, opt_state, model_state, batch, fake, key):
+    real, labels = batch['image'], batch['label']
+
+    def objective(params):
+      real_logits, new_state = forward(discriminator, params, model_state, real, labels)
+      fake_logits, new_state = forward(discriminator, params, new_state, fake, labels)
+      critic = lambda images: forward(discriminator, params, model_state, images, labels)[0]
+      penalties = {name: penalty(critic, real, fake, key) for name, penalty in regularizers.items()}
+      d_loss = loss.discriminator(real_logits, fake_logits)
+      metrics = {'d_loss': d_loss, **penalties, **_logit_metrics(real_logits, fake_logits)}
+      return d_loss + sum(penalties.values()), (new_state, metrics)
+
+    grads, (model_state, metrics) = jax.grad(objective, has_aux=True)(params)
+    grads, model_state = core.pmean((grads, model_state), axis_name)
+    params, opt_state = core.apply_updates(optimizers['discriminator'], grads, opt_state, params)
+    return params, opt_state, model_state, metrics
+
+  def train_step(state, batch, key):
+    shares = _split(batch, d_steps_per_g_step)
+    rows = shares[0]['image'].shape[0]
+    params, opt_state, model_state = dict(state.params), dict(state.opt_state), dict(state.model_state)
+
+    for share, share_key in zip(shares, jax.random.split(key, d_steps_per_g_step), strict=True):
+      latent_key, penalty_key = jax.random.split(share_key)
+      latents = draw_latents(latent_key, rows)
+      generate = lambda p, z=latents, y=share['label'], s=model_state['generator']: forward(generator, p, s, z, y)
+      # The pullback of the last pass is what G's update needs: its samples are computed once for both networks.
+      fake, pullback, model_state['generator'] = jax.vjp(generate, params['generator'], has_aux=True)
+      params['discriminator'], opt_state['discriminator'], model_state['discriminator'], metrics = discriminator_update(
+        params['discriminator'], opt_state['discriminator'], model_state['discriminator'], share, fake, penalty_key
+      )
+
+    def generator_objective(images):
+      critic = lambda x: forward(discriminator, params['discriminator'], model_state['discriminator'], x, share['label'])
+      return loss.generator(critic(share['image'])[0], critic(images)[0])
+
+    g_loss, cotangent = jax.value_and_grad(generator_objective)(fake)
+    (grads,) = pullback(cotangent)
+    grads, model_state['generator'] = core.pmean((grads, model_state['generator']), axis_name)
+    params['generator'], opt_state['generator'] = core.apply_updates(
+      optimizers['generator'], grads, opt_state['generator'], params['generator']
+    )
+
+    images = batch['image'].shape[0] * core.axis_size(axis_name)
+    decay = core.ema_decay(state.step, images, half_life_kimg=ema_half_life_kimg, rampup=ema_rampup)
+    trained = {'params': params['generator'], **model_state['generator']}
+    state = core.State(
+      step=state.step + 1,
+      params=params,
+      opt_state=opt_state,
+      model_state=model_state,
+      ema_params={'generator': core.ema(state.ema_params['generator'], trained, decay)},
+      extra=state.extra,
+    )
+    return state, core.pmean({**metrics, 'g_loss': g_loss}, axis_name)
+
+  def eval_step(state, batch, key):
+    """D's logits, one an example: on the given images and on as many samples of the averaged generator."""
+    critic = lambda images: discriminator.apply(
+      core.variables(state, 'discriminator'), images, batch['label'], train=False
+    )
+    fake = decode(state, prior(state, key, batch['label']), batch['label'])
+    return {'d_real': critic(batch['image']), 'd_fake': critic(fake)}
+
+  def prior(state, key, labels):
+    return jax.random.normal(key, (labels.shape[0], latent_size))
+
+  def decode(state, latents, labels):
+    return generator.apply(state.ema_params['generator'], latents, labels, train=False)
+
+  return core.Algorithm(init, train_step, eval_step, prior, decode)
+
+
+def _without_params(variables: Mapping[str, Any]) -> dict[str, Any]:
+  return {collection: value for collection, value in variables.items() if collection != 'params'}
+
+
+def _split(batch: core.Batch, parts: int) -> list[core.Batch]:
+  """Equal shares of a batch, interleaved so that a batch sharded over devices is split without moving a row."""
+  rows = batch['image'].shape[0]
+  if rows % parts:
+    raise ValueError(f'a batch of {rows} rows does not split into {parts} equal shares (config.d_steps_per_g_step)')
+  take = lambda i: jax.tree.map(lambda x: x.reshape(rows // parts, parts, *x.shape[1:])[:, i], batch)
+  return [take(i) for i in range(parts)] if parts > 1 else [batch]
+
+
+def _logit_metrics(real_logits: jax.Array, fake_logits: jax.Array) -> core.Metrics:
+  """Mean logits, and D's accuracy with the threshold halfway between them, which suits every loss."""
+  d_real, d_fake = real_logits.mean(), fake_logits.mean()
+  threshold = (d_real + d_fake) / 2
+  return {
+    'd_real': d_real,
+    'd_fake': d_fake,
+    'd_accuracy_real': (real_logits > threshold).mean(),
+    'd_accuracy_fake': (fake_logits < threshold).mean(),
+  }
