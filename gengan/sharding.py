@@ -1,0 +1,258 @@
+"""Where arrays live: the mesh, the layout of the state, and the compiled train step.
+
+The train step is written for the whole batch and knows nothing of devices. Here the batch is cut along its first axis
+over every device of a mesh ('data' x 'fsdp'), the state is replicated over 'data' and, when the 'fsdp' axis is larger
+than one, its big leaves are cut over 'fsdp' (Zhao et al. 2023, https://arxiv.org/abs/2304.11277); XLA inserts the
+collectives.
+"""
+
+import functools
+import math
+import os
+from collections.abc import Callable, Sequence
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
+
+from gengan.core import Algorithm, Batch, PyTree, State
+
+AXES = ('data', 'fsdp')
+MIN_SIZE = 2**16  # elements: below this, gathering a leaf costs more than keeping a copy on every device
+# The library fusions of XLA:CPU slow the kernel gradients of convolutions down three- to fivefold.
+CPU_OPTIONS = {'xla_cpu_experimental_ynn_fusion_type': ''}
+
+
+def initialize(requested: bool = False, *, heartbeat_timeout_seconds: int = 30) -> bool:
+  """Joins the other processes of a multi-process run; call it before anything touches a device.
+
+  Nothing happens unless asked: a cluster's environment variables are also set for jobs of a single process.
+
+  Args:
+    requested: from the configuration. The environment variable GENGAN_DISTRIBUTED=1 asks as well.
+    heartbeat_timeout_seconds: after how long a silent process counts as dead, which ends the others.
+
+  Returns:
+    Whether this is now a multi-process run. Slurm, Open MPI, Kubernetes and Cloud TPU are recognised; elsewhere
+    JAX_COORDINATOR_ADDRESS, GENGAN_NUM_PROCESSES and GENGAN_PROCESS_ID say who is who.
+
+  Raises:
+    ValueError: GENGAN_NUM_PROCESSES or GENGAN_PROCESS_ID is set without the other.
+  """
+  if not (requested or os.environ.get('GENGAN_DISTRIBUTED', '0') == '1'):
+    return False
+  who = [os.environ.get(name) for name in ('GENGAN_NUM_PROCESSES', 'GENGAN_PROCESS_ID')]
+  if who.count(None) == 1:
+    raise ValueError('set both GENGAN_NUM_PROCESSES and GENGAN_PROCESS_ID, or neither')
+  num_processes, process_id = (None if value is None else int(value) for value in who)
+  jax.distributed.initialize(
+    num_processes=num_processes, process_id=process_id, heartbeat_timeout_seconds=heartbeat_timeout_seconds
+  )
+  return True
+
+
+def make_mesh(*, data: int = -1, fsdp: int = 1, devices: Sequence[jax.Device] | None = None) -> Mesh:
+  """A mesh with the axes 'data' and 'fsdp'.
+
+  Args:
+    data: devices along which only the batch is cut; -1: all that 'fsdp' leaves.
+    fsdp: devices along which the batch and the big leaves of the state are cut.
+    devices: default: every device of every process.
+
+  Raises:
+    ValueError: the two sizes do not multiply to the number of devices.
+  """
+  devices = jax.devices() if devices is None else list(devices)
+  count = len(devices)
+  if fsdp < 1 or count % fsdp:
+    raise ValueError(f'config.mesh.fsdp={fsdp} does not divide the {count} devices; possible: {_divisors(count)}')
+  if data == -1:
+    data = count // fsdp
+  if data * fsdp != count:
+    raise ValueError(
+      f'config.mesh.data={data} times config.mesh.fsdp={fsdp} is {data * fsdp}, but there are {count} devices; '
+      f'with this fsdp, config.mesh.data must be {count // fsdp}, or -1 for that'
+    )
+  return jax.make_mesh((data, fsdp), AXES, axis_types=(AxisType.Auto,) * 2, devices=devices)
+
+
+def check_batch_size(batch_size: int, mesh: Mesh) -> None:
+  """Raises a ValueError unless the batch of one step, over all processes, divides evenly over the devices."""
+  if batch_size < 1 or batch_size % mesh.size:
+    below = batch_size // mesh.size * mesh.size
+    possible = [size for size in (below, below + mesh.size) if size > 0]
+    raise ValueError(
+      f'config.batch_size={batch_size} is not a multiple of the {mesh.size} devices; '
+      f'nearest possible: {" or ".join(map(str, possible))}'
+    )
+
+
+def replicated(mesh: Mesh) -> NamedSharding:
+  """Every device holds the whole array."""
+  return NamedSharding(mesh, PartitionSpec())
+
+
+def batch_sharding(mesh: Mesh) -> NamedSharding:
+  """The first axis is cut over all devices."""
+  return NamedSharding(mesh, PartitionSpec(AXES))
+
+
+def state_sharding(mesh: Mesh, abstract_state: PyTree, *, min_size: int = MIN_SIZE) -> PyTree:
+  """The layout of a state on a mesh, as a tree of NamedSharding.
+
+  A leaf of at least `min_size` elements is cut over 'fsdp' along its largest dimension that divides evenly (the last of
+  equals); any other leaf is replicated. The rule sees shapes alone, so optimizer moments and moving averages lie as
+  their parameters do.
+
+  Args:
+    abstract_state: a tree of arrays or of jax.ShapeDtypeStruct.
+    min_size: in elements.
+  """
+  fsdp = mesh.shape['fsdp']
+
+  def layout(leaf) -> NamedSharding:
+    divisible = [axis for axis, size in enumerate(leaf.shape) if size % fsdp == 0]
+    if fsdp == 1 or not divisible or math.prod(leaf.shape) < min_size:
+      return replicated(mesh)
+    cut = max(divisible, key=lambda axis: (leaf.shape[axis], axis))
+    return NamedSharding(mesh, PartitionSpec(*(('fsdp' if axis == cut else None) for axis in range(len(leaf.shape)))))
+
+  return jax.tree.map(layout, abstract_state)
+
+
+def shard_batch(batch: Batch, mesh: Mesh) -> Batch:
+  """Puts this process's rows of a batch on its devices; the result is the global batch.
+
+  Args:
+    batch: numpy arrays [rows of this process, ...]. Arrays that are already cut over this mesh pass through.
+
+  Raises:
+    ValueError: the rows do not divide evenly over this process's devices.
+  """
+  sharding = batch_sharding(mesh)
+
+  def put(array):
+    if isinstance(array, jax.Array) and array.sharding == sharding:
+      return array
+    if len(array) % len(mesh.local_devices):
+      check_batch_size(len(array) * mesh.size // len(mesh.local_devices), mesh)
+    return jax.make_array_from_process_local_data(sharding, np.asarray(array))
+
+  return jax.tree.map(put, batch)
+
+
+def abstract_state(algorithm: Algorithm, batch: Batch, mesh: Mesh, *, min_size: int = MIN_SIZE) -> State:
+  """The state's shapes, dtypes and layout, without making it: what `Checkpointer.restore` needs.
+
+  Args:
+    batch: arrays or jax.ShapeDtypeStruct; only shapes and dtypes are used.
+    min_size: as in `state_sharding`.
+
+  Returns:
+    A State of jax.ShapeDtypeStruct, each with its sharding.
+  """
+  state = jax.eval_shape(lambda: algorithm.init(jax.random.key(0), _zeros(batch)))
+  return jax.tree.map(
+    lambda leaf, sharding: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding),
+    state,
+    state_sharding(mesh, state, min_size=min_size),
+  )
+
+
+def init(algorithm: Algorithm, key: jax.Array, batch: Batch, mesh: Mesh, *, min_size: int = MIN_SIZE) -> State:
+  """A fresh state, made in its layout: no device ever holds more than its share.
+
+  Arguments are those of `abstract_state`; equal keys give equal states on every mesh.
+  """
+  abstract = abstract_state(algorithm, batch, mesh, min_size=min_size)
+  make = lambda key: algorithm.init(key, _zeros(batch))
+  return jax.jit(make, out_shardings=jax.tree.map(lambda leaf: leaf.sharding, abstract))(key)
+
+
+def compile_step(
+  train_step: Callable,
+  *,
+  mesh: Mesh,
+  state_sharding: PyTree | None = None,
+  mode: str = 'jit',
+  axis_name: str = 'data',
+  donate: bool = True,
+) -> Callable:
+  """Compiles `(state, batch, key) -> (state, metrics)` for a mesh.
+
+  Args:
+    train_step: pure. It is given `fold_in(key, state.step)`, so the same key may be passed at every step.
+    state_sharding: the layout of the state, in and out (`state_sharding()`); None: replicated.
+    mode: 'jit': the step sees the whole batch. 'pmap': every device sees its part, and the step itself must average
+      over `axis_name` (built with `make(config, axis_name=...)`); the state stays an ordinary, replicated tree.
+    axis_name: the name of the devices' axis in 'pmap' mode.
+    donate: give the memory of the state passed in to the state returned. The former can no longer be read.
+
+  Returns:
+    `step(state, batch, key)`, positional; the batch is numpy (this process's rows) or already on the mesh.
+    `step.lower` takes the same and returns what `jax.jit(...).lower` does (jit mode only).
+
+  Raises:
+    ValueError: an unknown mode; pmap with a sharded state or over several processes.
+  """
+
+  def step(state, batch, key):
+    return train_step(state, batch, jax.random.fold_in(key, state.step))
+
+  donated = (0,) if donate else ()
+  if mode == 'pmap':
+    if mesh.shape['fsdp'] > 1 or jax.process_count() > 1:
+      raise ValueError("config.mesh.mode='pmap' needs config.mesh.fsdp=1 and a single process; else use 'jit'")
+    return _pmap_step(step, mesh, axis_name, donated)
+  if mode != 'jit':
+    raise ValueError(f"config.mesh.mode={mode!r} is unknown; possible: 'jit', 'pmap'")
+  whole = replicated(mesh)
+  layout = whole if state_sharding is None else state_sharding
+  compiled = jax.jit(
+    step,
+    in_shardings=(layout, batch_sharding(mesh), whole),
+    out_shardings=(layout, whole),
+    donate_argnums=donated,
+    compiler_options=_compiler_options(mesh.devices.flat[0].platform),
+  )
+
+  def run(state, batch, key):
+    return compiled(state, shard_batch(batch, mesh), key)
+
+  run.lower = lambda state, batch, key: compiled.lower(state, shard_batch(batch, mesh), key)
+  return run
+
+
+def _pmap_step(step: Callable, mesh: Mesh, axis_name: str, donated: tuple[int, ...]) -> Callable:
+  devices = list(mesh.devices.flat)
+  compiled = jax.pmap(
+    step, axis_name, in_axes=(None, 0, None), out_axes=(None, None), devices=devices, donate_argnums=donated
+  )
+
+  def run(state, batch, key):
+    check_batch_size(len(next(iter(batch.values()))), mesh)
+    parts = jax.tree.map(lambda x: x.reshape(len(devices), -1, *x.shape[1:]), batch)
+    return compiled(state, parts, key)
+
+  return run
+
+
+@functools.cache
+def _compiler_options(platform: str) -> dict[str, str] | None:
+  """The options that this version's compiler knows: it refuses names that are not its own."""
+  if platform != 'cpu':
+    return None
+  try:
+    jax.jit(lambda: np.float32(0), compiler_options=CPU_OPTIONS).lower().compile()
+  except jax.errors.JaxRuntimeError:
+    return None
+  return CPU_OPTIONS
+
+
+def _zeros(batch: Batch) -> Batch:
+  return jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), batch)
+
+
+def _divisors(count: int) -> str:
+  return ', '.join(str(size) for size in range(1, count + 1) if count % size == 0)
