@@ -1,0 +1,320 @@
+"""Pictures from arrays: grids, PNG files, animations, walks through latent space, curves of a run's metrics.
+
+Images are [N, H, W, C] with C = 1 (grey) or 3 (RGB), float in [-1, 1] or uint8. Pictures are [H, W, C] uint8.
+"""
+
+import contextlib
+import json
+import math
+import os
+import pathlib
+from collections.abc import Iterator, Mapping, Sequence
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont, PngImagePlugin
+
+from gengan.core import PyTree
+
+ANIMATION_SUFFIXES = ('.gif', '.webp')
+
+# Metrics that belong on one pair of axes; every other metric has its own.
+_CURVE_GROUPS = {
+  'losses': ('d_loss', 'g_loss'),
+  'mean logits of the discriminator': ('d_real', 'd_fake'),
+  'accuracy of the discriminator': ('d_accuracy_real', 'd_accuracy_fake'),
+  'regularisers': ('r1', 'r2', 'gradient_penalty', 'path_length', 'consistency'),
+  'evidence lower bound (nats)': ('elbo', 'recon', 'kl'),
+  "diversity as a share of the real data's": ('diversity_ratio', 'nearest_ratio', 'contrast_ratio'),
+}
+
+
+def to_uint8(images: np.ndarray) -> np.ndarray:
+  """The nearest of 256 grey levels: floor((x + 1) * 127.5 + 1/2), the exact inverse of level / 127.5 - 1.
+
+  Args:
+    images: [..., H, W, C] float, C = 1 or 3. Values outside [-1, 1] are clipped.
+
+  Returns:
+    uint8 array of the same shape.
+
+  Raises:
+    ValueError: not float, another shape, or NaN or infinity among the values.
+  """
+  images = np.asarray(images)
+  if images.dtype.kind in 'biuOSUc':
+    raise ValueError(f'images must be float in [-1, 1], not {images.dtype}')
+  if images.ndim < 3 or images.shape[-1] not in (1, 3):
+    raise ValueError(f'images must be [..., H, W, C] with C = 1 or 3, not {list(images.shape)}')
+  images = images.astype(np.float32)  # also from bfloat16, which NumPy cannot do arithmetic on
+  if not np.isfinite(images).all():
+    raise ValueError(f'images hold {np.sum(~np.isfinite(images))} values that are NaN or infinite')
+  return np.floor((np.clip(images, -1, 1) + 1) * 127.5 + 0.5).astype(np.uint8)
+
+
+def _as_uint8(images: np.ndarray, *, ndim: int) -> np.ndarray:
+  """uint8 images as they are, float images through `to_uint8`; checks the shape."""
+  images = np.asarray(images)
+  if images.ndim != ndim or images.shape[-1] not in (1, 3) or 0 in images.shape:
+    layout = '[N, H, W, C]' if ndim == 4 else '[H, W, C]'
+    raise ValueError(f'expected {layout} with C = 1 or 3, not {list(images.shape)}')
+  return images if images.dtype == np.uint8 else to_uint8(images)
+
+
+def grid(
+  images: np.ndarray,
+  *,
+  columns: int | None = None,
+  padding: int = 2,
+  background: int = 255,
+  scale: int = 1,
+  row_labels: Sequence[str] = (),
+) -> np.ndarray:
+  """Lays images out row by row in one picture.
+
+  Args:
+    images: [N, H, W, C], float in [-1, 1] or uint8.
+    columns: images a row; by default the smallest square that holds all N.
+    padding: pixels between images and around them.
+    background: grey level (0 to 255) of the padding and of cells with no image.
+    scale: every pixel becomes a square of this side, so that 8x8 images can be seen.
+    row_labels: one text a row, printed on its left.
+
+  Returns:
+    [H', W', C] uint8.
+
+  Raises:
+    ValueError: a wrong shape, a count below 1, or a number of labels that is not the number of rows.
+  """
+  images = _as_uint8(images, ndim=4)
+  if scale < 1 or padding < 0 or (columns is not None and columns < 1):
+    raise ValueError(f'a grid needs columns >= 1, scale >= 1 and padding >= 0, not {columns}, {scale}, {padding}')
+  images = images.repeat(scale, axis=1).repeat(scale, axis=2)
+  count, height, width, channels = images.shape
+  columns = columns or math.ceil(math.sqrt(count))
+  rows = math.ceil(count / columns)
+  if row_labels and len(row_labels) != rows:
+    raise ValueError(f'{len(row_labels)} row labels for {rows} rows')
+  cells = np.full((rows * columns, height + padding, width + padding, channels), background, np.uint8)
+  cells[:count, padding:, padding:] = images
+  picture = cells.reshape(rows, columns, height + padding, width + padding, channels).transpose(0, 2, 1, 3, 4)
+  picture = picture.reshape(rows * (height + padding), columns * (width + padding), channels)
+  picture = np.pad(picture, ((0, padding), (0, padding), (0, 0)), constant_values=background)
+  if not row_labels:
+    return picture
+  return np.concatenate([_label_column(row_labels, height + padding, len(picture), background, channels), picture], 1)
+
+
+def _label_column(labels: Sequence[str], row_height: int, height: int, background: int, channels: int) -> np.ndarray:
+  """Text right-aligned beside each row: [height, W, channels] uint8, W as wide as the longest label."""
+  font = ImageFont.load_default(min(max(10, row_height // 3), 24))
+  boxes = [font.getbbox(label, anchor='lm') for label in labels]
+  width = math.ceil(max(box[2] for box in boxes)) + 10
+  column = Image.new('L', (width, height), background)
+  draw = ImageDraw.Draw(column)
+  for row, label in enumerate(labels):
+    middle = (width - 4, row * row_height + row_height // 2 + 1)
+    draw.text(middle, label, fill=0 if background > 127 else 255, font=font, anchor='rm')
+  return np.repeat(np.asarray(column)[..., None], channels, axis=2)
+
+
+@contextlib.contextmanager
+def _replacing(path: str | os.PathLike) -> Iterator[pathlib.Path]:
+  """A file beside `path` that takes its place once written, so that a half-written picture never looks whole."""
+  path = pathlib.Path(path)
+  path.parent.mkdir(parents=True, exist_ok=True)
+  beside = path.with_name(f'.{path.name}.{os.getpid()}.part')
+  try:
+    yield beside
+    os.replace(beside, path)
+  finally:
+    beside.unlink(missing_ok=True)
+
+
+def _pillow(picture: np.ndarray) -> Image.Image:
+  picture = _as_uint8(picture, ndim=3)
+  return Image.fromarray(picture[..., 0] if picture.shape[-1] == 1 else picture)
+
+
+def save_png(path: str | os.PathLike, picture: np.ndarray, *, text: Mapping[str, str] | None = None) -> None:
+  """Writes one picture [H, W, C] (uint8, or float in [-1, 1]) in one piece, with `text` as PNG metadata.
+
+  Raises:
+    ValueError: the suffix is not .png or the array is not a picture.
+  """
+  if pathlib.Path(path).suffix.lower() != '.png':
+    raise ValueError(f'{path}: the suffix must be .png')
+  metadata = PngImagePlugin.PngInfo()
+  for key, value in (text or {}).items():
+    metadata.add_text(key, value)
+  image = _pillow(picture)
+  with _replacing(path) as beside:
+    image.save(beside, format='png', pnginfo=metadata)
+
+
+def save_animation(
+  path: str | os.PathLike, frames: Sequence[np.ndarray], *, seconds: float = 0.1, hold: float = 0.0
+) -> None:
+  """Writes frames as an endless GIF or WebP (lossless), by the suffix, in one piece.
+
+  Args:
+    path: ends with .gif or .webp.
+    frames: pictures of one shape [H, W, C], uint8 or float in [-1, 1]. A GIF has at most 256 colours a frame.
+    seconds: how long a frame is shown; GIF counts in hundredths.
+    hold: how much longer the last frame is shown.
+
+  Raises:
+    ValueError: another suffix, no frames, frames of several shapes, or a time that is not positive.
+  """
+  suffix = pathlib.Path(path).suffix.lower()
+  if suffix not in ANIMATION_SUFFIXES:
+    raise ValueError(f'{path}: the suffix must be one of {", ".join(ANIMATION_SUFFIXES)}')
+  shapes = sorted({np.shape(frame) for frame in frames})
+  if len(shapes) != 1:
+    raise ValueError(f'an animation needs one or more frames of one shape, not {shapes or "none"}')
+  if not seconds > 0 or not hold >= 0:
+    raise ValueError(f'an animation needs seconds > 0 and hold >= 0, not {seconds} and {hold}')
+  pictures = [_pillow(frame) for frame in frames]
+  if suffix == '.webp':
+    pictures, options = [picture.convert('RGB') for picture in pictures], {'lossless': True}
+  else:
+    options = {'optimize': False}
+  durations = [round(1000 * seconds)] * len(pictures)
+  durations[-1] += round(1000 * hold)
+  with _replacing(path) as beside:
+    first, *others = pictures
+    first.save(beside, format=suffix[1:], save_all=True, append_images=others, duration=durations, loop=0, **options)
+
+
+def interpolate(start: PyTree, end: PyTree, num: int, *, path: str = 'spherical') -> PyTree:
+  """Latents on the way from `start` to `end`, both ends included and exact.
+
+  'spherical' turns from one direction to the other at constant speed, so that latents of a Gaussian prior keep a
+  length that is typical of it (slerp, Shoemake 1985; for generative models White 2016, "Sampling Generative
+  Networks", section 2.1):
+    sin((1 - t) w) / sin(w) * a + sin(t w) / sin(w) * b,  w the angle between a and b.
+  Where a and b are parallel or opposite it is the straight line, which 'linear' always takes (for w of a style-based
+  generator, or anything else whose prior is no sphere).
+
+  Args:
+    start: pytree of [N, ...] floats; every leaf's row is one vector with an angle of its own.
+    end: the same tree and shapes.
+    num: points on each walk, at least 2.
+    path: 'spherical' or 'linear'.
+
+  Returns:
+    The same tree with leaves [N, num, ...].
+
+  Raises:
+    ValueError: num below 2, another path, unequal shapes, or leaves that are not float (codes have no in-between).
+  """
+  if num < 2:
+    raise ValueError(f'a walk needs num >= 2 points, not {num}')
+  if path not in ('spherical', 'linear'):
+    raise ValueError(f"path must be 'spherical' or 'linear', not {path!r}")
+
+  def walk(a, b):
+    a, b = jnp.asarray(a), jnp.asarray(b)
+    if a.shape != b.shape or not jnp.issubdtype(a.dtype, jnp.floating):
+      raise ValueError(f'latents must be float and of one shape, not {a.dtype}{a.shape} and {b.dtype}{b.shape}')
+    time = jnp.linspace(0.0, 1.0, num, dtype=a.dtype).reshape(1, num, *[1] * (a.ndim - 1))
+    a, b = a[:, None], b[:, None]
+    linear = (1 - time) * a + time * b
+    if path == 'linear':
+      return linear
+    axes = tuple(range(2, a.ndim))
+    dot, lengths = jnp.sum(a * b, axes, keepdims=True), jnp.sum(a * a, axes, keepdims=True) ** 0.5
+    lengths *= jnp.sum(b * b, axes, keepdims=True) ** 0.5
+    angle = jnp.arccos(jnp.clip(dot / jnp.maximum(lengths, 1e-12), -1, 1))
+    sine = jnp.sin(angle)
+    arc = (jnp.sin((1 - time) * angle) * a + jnp.sin(time * angle) * b) / jnp.where(sine > 1e-4, sine, 1)
+    return jnp.where((sine > 1e-4) & (time > 0) & (time < 1), arc, linear)
+
+  return jax.tree.map(walk, start, end)
+
+
+def plot_curves(metrics_path: str | os.PathLike, path: str | os.PathLike) -> None:
+  """Draws every metric of a run as PNG: the values faint, their running median strong.
+
+  Metrics that are read together share axes (d_loss with g_loss, elbo with recon and kl); a prefix such as
+  `validation/` keeps a metric on the axes of its name. The x axis is in thousands of images where the lines have
+  `kimg`, else in steps. An axis that outliers would flatten shows the middle 98 % and says so.
+
+  Args:
+    metrics_path: the run's metrics.jsonl, as `writers.JsonLinesWriter` writes it; may still be growing.
+    path: the .png to write.
+
+  Raises:
+    FileNotFoundError: no such metrics file.
+    ValueError: no metric in it.
+  """
+  from matplotlib.figure import Figure  # here, for it takes half a second to import
+
+  curves, unit = _read_curves(metrics_path)
+  if not curves:
+    raise ValueError(f'{metrics_path}: no metrics to draw')
+  group_of = {name: title for title, names in _CURVE_GROUPS.items() for name in names}
+  axes_names: dict[str, list[str]] = {title: [] for title in _CURVE_GROUPS}
+  for name in curves:
+    base = name.rsplit('/', 1)[-1]
+    axes_names.setdefault(group_of.get(base, base), []).append(name)
+  axes_names = {title: names for title, names in axes_names.items() if names}
+  columns = min(3, len(axes_names))
+  rows = math.ceil(len(axes_names) / columns)
+  figure = Figure(figsize=(5.2 * columns, 3.4 * rows), layout='constrained')
+  for index, (title, names) in enumerate(axes_names.items()):
+    _draw_curves(figure.add_subplot(rows, columns, index + 1), title, {name: curves[name] for name in names}, unit)
+  with _replacing(path) as beside:
+    figure.savefig(beside, format='png', dpi=110)
+
+
+def _read_curves(path: str | os.PathLike) -> tuple[dict[str, tuple[np.ndarray, np.ndarray]], str]:
+  """Each metric's x and y from JSON lines, in x's order, and the unit of x."""
+  lines = []
+  for line in pathlib.Path(path).read_text(encoding='utf-8').splitlines():
+    with contextlib.suppress(json.JSONDecodeError):  # the last line of a run that is still writing, or was killed
+      lines.append(json.loads(line))
+  unit = 'kimg' if lines and all('kimg' in line for line in lines) else 'step'
+  points: dict[str, dict[float, float]] = {}
+  for line in lines:
+    for name in line.keys() - {'step', 'time', 'kimg'}:
+      points.setdefault(name, {})[line[unit]] = float(line[name])
+  curves = {name: np.array(sorted(values.items())).T for name, values in sorted(points.items())}
+  return {name: (x, y) for name, (x, y) in curves.items()}, unit
+
+
+def _draw_curves(axes, title: str, curves: Mapping[str, tuple[np.ndarray, np.ndarray]], unit: str) -> None:
+  shown, whole = [], []  # (lowest, highest) of every curve, with and without its outliers
+  for name, (x, y) in curves.items():
+    finite = np.isfinite(y)
+    x, y = x[finite], y[finite]
+    if not len(y):
+      axes.plot([], [], label=f'{name} (never finite)')
+      continue
+    window = max(1, len(y) // 20)
+    if window == 1:
+      axes.plot(x, y, label=name, linewidth=1.5, marker='o' if len(y) < 40 else None, markersize=3)
+    else:
+      (raw,) = axes.plot(x, y, linewidth=0.7, alpha=0.25)
+      axes.plot(*_running_median(x, y, window), color=raw.get_color(), linewidth=1.6, label=name)
+    shown.append(np.percentile(y, (1, 99)))
+    whole.append((y.min(), y.max()))
+  if shown:
+    (low, high), (lowest, highest) = [(min(a), max(b)) for a, b in (zip(*shown, strict=True), zip(*whole, strict=True))]
+    if highest - lowest > 4 * (high - low) > 0:
+      title += ' (middle 98 %)'
+      axes.set_ylim(low - 0.1 * (high - low), high + 0.1 * (high - low))
+    elif highest == lowest:
+      axes.set_ylim(lowest - (0.1 * abs(lowest) or 1), lowest + (0.1 * abs(lowest) or 1))
+  axes.set_title(title, fontsize=11)
+  axes.set_xlabel('thousands of images (kimg)' if unit == 'kimg' else 'step', fontsize=9)
+  axes.ticklabel_format(useOffset=False)
+  axes.grid(alpha=0.3)
+  axes.legend(fontsize=9)
+
+
+def _running_median(x: np.ndarray, y: np.ndarray, window: int) -> tuple[np.ndarray, np.ndarray]:
+  """Median of the `window` values on either side, at up to 400 places: no lag, and one spike does not move it."""
+  places = np.unique(np.linspace(0, len(y) - 1, 400).round().astype(int))
+  return x[places], np.array([np.median(y[max(0, place - window) : place + window + 1]) for place in places])
