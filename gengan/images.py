@@ -204,7 +204,7 @@ def interpolate(start: PyTree, end: PyTree, num: int, *, path: str = 'spherical'
     path: 'spherical' or 'linear'.
 
   Returns:
-    The same tree with leaves [N, num, ...].
+    The same tree with NumPy leaves [N, num, ...].
 
   Raises:
     ValueError: num below 2, another path, unequal shapes, or leaves that are not float (codes have no in-between).
@@ -214,22 +214,22 @@ def interpolate(start: PyTree, end: PyTree, num: int, *, path: str = 'spherical'
   if path not in ('spherical', 'linear'):
     raise ValueError(f"path must be 'spherical' or 'linear', not {path!r}")
 
-  def walk(a, b):
-    a, b = jnp.asarray(a), jnp.asarray(b)
-    if a.shape != b.shape or not jnp.issubdtype(a.dtype, jnp.floating):
+  def walk(a, b):  # in NumPy: a dozen operations on a few numbers are not worth compiling
+    a, b = np.asarray(a), np.asarray(b)
+    if a.shape != b.shape or a.dtype != b.dtype or not jnp.issubdtype(a.dtype, jnp.floating):
       raise ValueError(f'latents must be float and of one shape, not {a.dtype}{a.shape} and {b.dtype}{b.shape}')
-    time = jnp.linspace(0.0, 1.0, num, dtype=a.dtype).reshape(1, num, *[1] * (a.ndim - 1))
-    a, b = a[:, None], b[:, None]
+    dtype = a.dtype
+    a, b = a[:, None].astype(np.float32), b[:, None].astype(np.float32)
+    time = np.linspace(0, 1, num, dtype=np.float32).reshape(1, num, *[1] * (a.ndim - 2))
     linear = (1 - time) * a + time * b
     if path == 'linear':
-      return linear
+      return linear.astype(dtype)
     axes = tuple(range(2, a.ndim))
-    dot, lengths = jnp.sum(a * b, axes, keepdims=True), jnp.sum(a * a, axes, keepdims=True) ** 0.5
-    lengths *= jnp.sum(b * b, axes, keepdims=True) ** 0.5
-    angle = jnp.arccos(jnp.clip(dot / jnp.maximum(lengths, 1e-12), -1, 1))
-    sine = jnp.sin(angle)
-    arc = (jnp.sin((1 - time) * angle) * a + jnp.sin(time * angle) * b) / jnp.where(sine > 1e-4, sine, 1)
-    return jnp.where((sine > 1e-4) & (time > 0) & (time < 1), arc, linear)
+    lengths = np.sqrt(np.sum(a * a, axes, keepdims=True) * np.sum(b * b, axes, keepdims=True))
+    angle = np.arccos(np.clip(np.sum(a * b, axes, keepdims=True) / np.maximum(lengths, 1e-12), -1, 1))
+    sine = np.sin(angle)
+    arc = (np.sin((1 - time) * angle) * a + np.sin(time * angle) * b) / np.where(sine > 1e-4, sine, 1)
+    return np.where((sine > 1e-4) & (time > 0) & (time < 1), arc, linear).astype(dtype)
 
   return jax.tree.map(walk, start, end)
 
