@@ -21,7 +21,9 @@ from gengan.core import Algorithm, Batch, PyTree, State
 AXES = ('data', 'fsdp')
 MIN_SIZE = 2**16  # elements: below this, gathering a leaf costs more than keeping a copy on every device
 # The library fusions of XLA:CPU slow the kernel gradients of convolutions down three- to fivefold.
-CPU_OPTIONS = {'xla_cpu_experimental_ynn_fusion_type': ''}
+CPU_STEP_OPTIONS = {'xla_cpu_experimental_ynn_fusion_type': ''}
+# Run once, small random-number kernels cost seconds each to optimise and give the same numbers.
+CPU_INIT_OPTIONS = {'xla_backend_optimization_level': '1'}
 
 
 def initialize(requested: bool = False, *, heartbeat_timeout_seconds: int = 30) -> bool:
@@ -167,7 +169,8 @@ def init(algorithm: Algorithm, key: jax.Array, batch: Batch, mesh: Mesh, *, min_
   """
   abstract = abstract_state(algorithm, batch, mesh, min_size=min_size)
   make = lambda key: algorithm.init(key, _zeros(batch))
-  return jax.jit(make, out_shardings=jax.tree.map(lambda leaf: leaf.sharding, abstract))(key)
+  layout = jax.tree.map(lambda leaf: leaf.sharding, abstract)
+  return jax.jit(make, out_shardings=layout, compiler_options=_cpu_options(mesh, CPU_INIT_OPTIONS))(key)
 
 
 def compile_step(
@@ -214,7 +217,7 @@ def compile_step(
     in_shardings=(layout, batch_sharding(mesh), whole),
     out_shardings=(layout, whole),
     donate_argnums=donated,
-    compiler_options=_compiler_options(mesh.devices.flat[0].platform),
+    compiler_options=_cpu_options(mesh, CPU_STEP_OPTIONS),
   )
 
   def run(state, batch, key):
@@ -238,16 +241,19 @@ def _pmap_step(step: Callable, mesh: Mesh, axis_name: str, donated: tuple[int, .
   return run
 
 
+def _cpu_options(mesh: Mesh, options: dict[str, str]) -> dict[str, str] | None:
+  """The options on a mesh of CPUs, where this version's compiler knows them."""
+  on_cpu = mesh.devices.flat[0].platform == 'cpu'
+  return options if on_cpu and _compiler_accepts(tuple(options.items())) else None
+
+
 @functools.cache
-def _compiler_options(platform: str) -> dict[str, str] | None:
-  """The options that this version's compiler knows: it refuses names that are not its own."""
-  if platform != 'cpu':
-    return None
+def _compiler_accepts(options: tuple[tuple[str, str], ...]) -> bool:
   try:
-    jax.jit(lambda: np.float32(0), compiler_options=CPU_OPTIONS).lower().compile()
+    jax.jit(lambda: np.float32(0), compiler_options=dict(options)).lower().compile()
   except jax.errors.JaxRuntimeError:
-    return None
-  return CPU_OPTIONS
+    return False
+  return True
 
 
 def _zeros(batch: Batch) -> Batch:

@@ -250,15 +250,10 @@ def test_impossible_modes():
     sharding.compile_step(tiny().train_step, mesh=sharding.make_mesh(fsdp=2), mode='pmap')
 
 
-def test_compiler_options_are_used_on_the_cpu_alone_and_only_where_known(monkeypatch):
-  assert sharding._compiler_options('gpu') is None
-  assert sharding._compiler_options('cpu') in (None, sharding.CPU_OPTIONS)
-  monkeypatch.setattr(sharding, 'CPU_OPTIONS', {'xla_cpu_an_option_of_no_version': ''})
-  sharding._compiler_options.cache_clear()
-  try:
-    assert sharding._compiler_options('cpu') is None
-  finally:
-    sharding._compiler_options.cache_clear()
+def test_compiler_options_are_used_where_the_compiler_knows_them():
+  mesh = sharding.make_mesh()
+  assert sharding._cpu_options(mesh, sharding.CPU_INIT_OPTIONS) == sharding.CPU_INIT_OPTIONS
+  assert sharding._cpu_options(mesh, {'xla_cpu_an_option_of_no_version': ''}) is None
 
 
 def test_one_process_starts_nothing_unless_asked(monkeypatch):
