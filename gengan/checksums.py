@@ -1,0 +1,67 @@
+"""Folders whose every file can be checked: a list of SHA-256 hashes that also vouches for itself."""
+
+import hashlib
+import os
+import pathlib
+
+SUMS = 'SHA256SUMS'  # the format of coreutils: `sha256sum -c SHA256SUMS` checks it by hand
+
+
+class DamagedError(ValueError):
+  """A file is missing or is not what was written."""
+
+
+def seal(folder: pathlib.Path) -> None:
+  """Hashes every file of a folder into SHA256SUMS and makes all of them durable."""
+  files = sorted(path for path in folder.rglob('*') if path.is_file())
+  folders = [path for path in folder.rglob('*') if path.is_dir()]
+  for path in [*files, *folders]:
+    sync(path)
+  lines = ''.join(f'{_sha256(path)}  {path.relative_to(folder).as_posix()}\n' for path in files)
+  beside = folder / f'{SUMS}.partial'
+  beside.write_text(lines + _signature(lines))
+  sync(beside)
+  beside.replace(folder / SUMS)
+  sync(folder)
+
+
+def verify(folder: str | os.PathLike) -> None:
+  """Hashes every file of a sealed folder again. Files that were added later are ignored.
+
+  Raises:
+    DamagedError: names the first file that is missing or differs.
+  """
+  folder = pathlib.Path(folder)
+  sums = folder / SUMS
+  try:
+    lines, mark, signature = sums.read_text().rpartition('# ')
+  except (OSError, ValueError):
+    raise DamagedError(f'{sums} is missing or unreadable, so nothing vouches for the other files') from None
+  if not lines or mark + signature != _signature(lines):
+    raise DamagedError(f'{sums} is damaged: its last line is not the SHA-256 of the lines above')
+  for line in lines.splitlines():
+    expected, name = line.split('  ', 1)
+    try:
+      found = _sha256(folder / name)
+    except OSError as error:
+      raise DamagedError(f'{folder / name} is missing or unreadable ({error.strerror})') from None
+    if found != expected:
+      raise DamagedError(f'{folder / name} is damaged: its SHA-256 is not the one in {SUMS}')
+
+
+def sync(path: pathlib.Path) -> None:
+  """Asks the operating system to put a file or folder on the disk: a rename alone does not survive a power cut."""
+  descriptor = os.open(path, os.O_RDONLY)
+  try:
+    os.fsync(descriptor)
+  finally:
+    os.close(descriptor)
+
+
+def _signature(lines: str) -> str:
+  return f'# {hashlib.sha256(lines.encode()).hexdigest()}\n'
+
+
+def _sha256(path: pathlib.Path) -> str:
+  with path.open('rb') as file:
+    return hashlib.file_digest(file, 'sha256').hexdigest()

@@ -1,0 +1,53 @@
+"""Being asked to stop: signals become a flag that the loop reads between two steps."""
+
+import os
+import signal
+import threading
+
+import jax
+from jax.experimental import multihost_utils
+
+
+class Interrupts:
+  """While it is entered, SIGTERM and SIGINT only set `requested`; a second SIGINT quits at once.
+
+  With `jax.distributed` all processes have to stop at the same step. There JAX listens for SIGTERM and agrees on the
+  step with the other processes; SIGINT is passed on as SIGTERM. Outside the main thread, where Python allows no signal
+  handlers, entering does nothing.
+
+  Attributes:
+    requested: whether this process was asked to stop.
+  """
+
+  def __init__(self):
+    self.requested = False
+    self._previous = {}
+
+  def __enter__(self):
+    if threading.current_thread() is threading.main_thread():
+      # With jax.distributed, a handler of ours would take SIGTERM away from JAX.
+      numbers = [signal.SIGINT] if jax.distributed.is_initialized() else [signal.SIGINT, signal.SIGTERM]
+      self._previous = {number: signal.signal(number, self._handle) for number in numbers}
+    return self
+
+  def __exit__(self, *exception):
+    for number, handler in self._previous.items():
+      signal.signal(number, handler)
+    self._previous = {}
+
+  def should_stop(self, step: int) -> bool:
+    """Whether to stop after `step`, the same answer in every process. Each must ask after every step.
+
+    Args:
+      step: steps done, rising by one from call to call.
+    """
+    if jax.distributed.is_initialized():
+      return multihost_utils.reached_preemption_sync_point(step)
+    return self.requested
+
+  def _handle(self, number, frame):
+    self.requested = True
+    if number == signal.SIGINT:
+      signal.signal(signal.SIGINT, signal.SIG_DFL)
+      if jax.distributed.is_initialized():
+        os.kill(os.getpid(), signal.SIGTERM)
