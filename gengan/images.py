@@ -119,6 +119,11 @@ def _label_column(labels: Sequence[str], row_height: int, height: int, backgroun
   return np.repeat(np.asarray(column)[..., None], channels, axis=2)
 
 
+def as_picture(images: np.ndarray) -> np.ndarray:
+  """One picture [H, W, C] uint8 from one image [H, W, C], or from several [N, H, W, C] laid out as a grid."""
+  return grid(images) if np.ndim(images) == 4 else _as_uint8(images, ndim=3)
+
+
 @contextlib.contextmanager
 def _replacing(path: str | os.PathLike) -> Iterator[pathlib.Path]:
   """A file beside `path` that takes its place once written, so that a half-written picture never looks whole."""
