@@ -1,0 +1,134 @@
+"""Convolution as a trilinear form, with derivatives that stay quick to any order.
+
+For a kernel w, strides s and padding p, write conv(x, w) = y. The scalar <y, conv(x, w)> is linear in x, w and y, and
+its derivatives with respect to y, x and w are the three functions below. So each of them has the other two for its
+derivatives, and reverse mode needs nothing else, however often it is applied.
+
+XLA's own route differentiates the transposed convolution as a dilated one and meets, in the kernel's gradient, a
+convolution that reads its kernel backwards (`rhs_reversal`). That has no quick code on a CPU and is slow in CUDA
+(https://github.com/jax-ml/jax/issues/31662). XLA also folds an explicit `rev` of a kernel into such a convolution, so
+kernels are turned here by picking their taps one by one. Forward-mode differentiation is not supported.
+"""
+
+from functools import partial
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+FEW_FEATURES = 8  # below this, interleaving the sub-pixels costs more than multiplying with the zeros between them
+
+
+class Geometry(NamedTuple):
+  """All that a convolution is apart from its operands; each pair is (height, width)."""
+
+  input_size: tuple[int, int]
+  kernel_size: tuple[int, int]
+  strides: tuple[int, int]
+  padding: tuple[tuple[int, int], tuple[int, int]]  # (low, high) in pixels of the input; negative crops
+
+  @property
+  def output_size(self) -> tuple[int, int]:
+    sizes = zip(self.input_size, self.kernel_size, self.strides, self.padding, strict=True)
+    return tuple((size + low + high - taps) // stride + 1 for size, taps, stride, (low, high) in sizes)
+
+  @property
+  def is_matmul(self) -> bool:
+    """Whether the kernel covers the input exactly, so that the output is one pixel."""
+    return self.kernel_size == self.input_size and self.padding == ((0, 0), (0, 0))
+
+
+@partial(jax.custom_vjp, nondiff_argnums=(0,))
+def conv(geometry: Geometry, x: jax.Array, w: jax.Array) -> jax.Array:
+  """Strided convolution: x [N, H, W, I], w [h, w, I, O] -> y [N, H', W', O]."""
+  if geometry.is_matmul:
+    return jnp.einsum('nhwi,hwio->no', x, w)[:, None, None]
+  return lax.conv_general_dilated(x, w, geometry.strides, geometry.padding, dimension_numbers=('NHWC', 'HWIO', 'NHWC'))
+
+
+@partial(jax.custom_vjp, nondiff_argnums=(0,))
+def conv_transpose(geometry: Geometry, y: jax.Array, w: jax.Array) -> jax.Array:
+  """Transpose of `conv` in x: y [N, H', W', O], w [h, w, I, O] -> x [N, H, W, I].
+
+  A stride of s splits x into s*s interleaved images; each is a plain convolution of y with every s-th tap of w.
+  """
+  if geometry.is_matmul:
+    return jnp.einsum('no,hwio->nhwi', y[:, 0, 0], w)
+  if max(geometry.strides) > 1 and w.shape[2] < FEW_FEATURES:
+    return _dilated_conv_transpose(geometry, y, w)
+  (height, width), (rows, columns) = geometry.input_size, geometry.strides
+  high, wide = -(-height // rows), -(-width // columns)  # of a sub-pixel image
+
+  def sub_pixels(row: int, column: int) -> jax.Array:
+    taps, padding = zip(_sub_pixel(geometry, 0, row, high), _sub_pixel(geometry, 1, column, wide), strict=True)
+    if not all(taps):  # a stride longer than the kernel leaves pixels that no tap reaches
+      return jnp.zeros((y.shape[0], high, wide, w.shape[2]), y.dtype)
+    return lax.conv_general_dilated(y, _pick(w, *taps), (1, 1), padding, dimension_numbers=('NHWC', 'HWOI', 'NHWC'))
+
+  if rows == columns == 1:
+    return sub_pixels(0, 0)
+  lines = [jnp.stack([sub_pixels(r, c) for c in range(columns)], axis=3) for r in range(rows)]
+  x = jnp.stack(lines, axis=2).reshape(y.shape[0], high * rows, wide * columns, w.shape[2])
+  return x[:, :height, :width]
+
+
+@partial(jax.custom_vjp, nondiff_argnums=(0,))
+def kernel_gradient(geometry: Geometry, x: jax.Array, y: jax.Array) -> jax.Array:
+  """Gradient of <y, conv(x, w)> in w: x [N, H, W, I], y [N, H', W', O] -> w [h, w, I, O]."""
+  if geometry.is_matmul:
+    return jnp.einsum('nhwi,no->hwio', x, y[:, 0, 0])
+  sizes = zip(
+    geometry.input_size, geometry.output_size, geometry.kernel_size, geometry.strides, geometry.padding, strict=True
+  )
+  padding = [(low, taps + (out - 1) * stride - size - low) for size, out, taps, stride, (low, _) in sizes]
+  return lax.conv_general_dilated(
+    x, y, (1, 1), padding, rhs_dilation=geometry.strides, dimension_numbers=('CHWN', 'IHWO', 'HWNC')
+  )
+
+
+conv.defvjp(
+  lambda geometry, x, w: (conv(geometry, x, w), (x, w)),
+  lambda geometry, xw, y: (conv_transpose(geometry, y, xw[1]), kernel_gradient(geometry, xw[0], y)),
+)
+conv_transpose.defvjp(
+  lambda geometry, y, w: (conv_transpose(geometry, y, w), (y, w)),
+  lambda geometry, yw, x: (conv(geometry, x, yw[1]), kernel_gradient(geometry, x, yw[0])),
+)
+kernel_gradient.defvjp(
+  lambda geometry, x, y: (kernel_gradient(geometry, x, y), (x, y)),
+  lambda geometry, xy, w: (conv_transpose(geometry, xy[1], w), conv(geometry, xy[0], w)),
+)
+
+
+@jax.custom_vjp
+def turn(w: jax.Array) -> jax.Array:
+  """Turns a kernel [h, w, I, O] by 180 degrees and swaps its features: [h, w, O, I]. Its own inverse and transpose."""
+  return _pick(w, range(w.shape[0])[::-1], range(w.shape[1])[::-1]).swapaxes(2, 3)
+
+
+turn.defvjp(lambda w: (turn(w), None), lambda _, g: (turn(g),))
+
+
+def _pick(w: jax.Array, rows, columns) -> jax.Array:
+  """The kernel of the given taps, in that order, without a `rev` that XLA could fold into a convolution."""
+  return jnp.stack([jnp.stack([w[row, column] for column in columns]) for row in rows])
+
+
+def _sub_pixel(geometry: Geometry, axis: int, remainder: int, size: int) -> tuple[list[int], tuple[int, int]]:
+  """Taps and padding of the convolution that makes the pixels `remainder`, `remainder` + stride, ... along an axis."""
+  stride, output_size = geometry.strides[axis], geometry.output_size[axis]
+  shift, first = divmod(remainder + geometry.padding[axis][0], stride)
+  taps = list(range(first, geometry.kernel_size[axis], stride))[::-1]
+  low = len(taps) - 1 - shift
+  return taps, (low, size - output_size - low + len(taps) - 1)
+
+
+def _dilated_conv_transpose(geometry: Geometry, y: jax.Array, w: jax.Array) -> jax.Array:
+  sizes = zip(
+    geometry.input_size, geometry.output_size, geometry.kernel_size, geometry.strides, geometry.padding, strict=True
+  )
+  padding = [(taps - 1 - low, size + low - (out - 1) * stride - 1) for size, out, taps, stride, (low, _) in sizes]
+  return lax.conv_general_dilated(
+    y, turn(w), (1, 1), padding, lhs_dilation=geometry.strides, dimension_numbers=('NHWC', 'HWIO', 'NHWC')
+  )
