@@ -1,0 +1,117 @@
+"""Scikit-learn's digits, and idx files of the MNIST family."""
+
+import gzip
+import math
+import pathlib
+import re
+import zlib
+
+import numpy as np
+
+from gengan.data.sources import Source, array_records, sha256_arrays
+
+MAX_BYTES = 16 << 30  # a file that unpacks to more is refused
+
+
+def digits() -> Source:
+  """The 1,797 handwritten digits that scikit-learn carries: 8x8, 17 grey levels (0..16 become 0..255)."""
+  from sklearn.datasets import load_digits
+
+  data = load_digits()
+  images = np.round(data.images * (255 / 16)).astype(np.uint8)
+  labels = data.target.astype(np.int32)
+  return Source(
+    spec='digits',
+    splits={'train': array_records('train', images, labels)},
+    class_names=tuple(str(i) for i in range(10)),
+    sha256=sha256_arrays([images, labels]),
+  )
+
+
+def idx(directory: str) -> Source:
+  """MNIST, Fashion-MNIST, KMNIST, EMNIST: `*train-images*idx3-ubyte[.gz]`, its labels, and the same for t10k or test.
+
+  Raises:
+    FileNotFoundError: a file is missing.
+    ValueError: a file is damaged (gzip checksum, sizes against the header) or images and labels differ in number.
+  """
+  folder = pathlib.Path(directory)
+  if not folder.is_dir():
+    raise FileNotFoundError(f'idx:{directory}: there is no such folder')
+  arrays = []
+  splits = {}
+  for split, prefix in (('train', 'train'), ('test', '(?:t10k|test)')):
+    images_path = _find_idx(folder, prefix, 'images')
+    if images_path is None:
+      if split == 'train':
+        raise FileNotFoundError(f'idx:{directory}: there is no train-images-idx3-ubyte or train-images-idx3-ubyte.gz')
+      continue
+    labels_path = _find_idx(folder, prefix, 'labels')
+    if labels_path is None:
+      raise FileNotFoundError(f'idx:{directory}: {images_path.name} is there, but not its labels (…-labels-idx1-ubyte)')
+    images, labels = read_idx(images_path, dims=3), read_idx(labels_path, dims=1)
+    if len(images) != len(labels):
+      raise ValueError(f'{images_path.name} has {len(images)} images, but {labels_path.name} has {len(labels)} labels')
+    splits[split] = array_records(split, images, labels)
+    arrays += [images, labels]
+  num_classes = 1 + max(int(records.labels.max(initial=0)) for records in splits.values())
+  names = tuple(str(i) for i in range(num_classes))
+  return Source(spec=f'idx:{directory}', splits=splits, class_names=names, sha256=sha256_arrays(arrays))
+
+
+def _find_idx(folder: pathlib.Path, prefix: str, what: str) -> pathlib.Path | None:
+  dims = {'images': 3, 'labels': 1}[what]
+  pattern = re.compile(rf'(?:.*[-_])?{prefix}-{what}[-.]idx{dims}-ubyte(?:\.gz)?')
+  # A raw file and its .gz hold the same: the raw one is read.
+  found = {
+    path.name.removesuffix('.gz'): path
+    for path in sorted(folder.iterdir(), reverse=True)
+    if pattern.fullmatch(path.name)
+  }
+  if len(found) > 1:
+    raise ValueError(
+      f'idx:{folder}: more than one set lies here ({", ".join(sorted(found))}); give each its own folder'
+    )
+  return next(iter(found.values()), None)
+
+
+def read_idx(path: pathlib.Path, *, dims: int) -> np.ndarray:
+  """Reads one idx file of unsigned bytes (http://yann.lecun.com/exdb/mnist, 'THE IDX FILE FORMAT').
+
+  Args:
+    path: the file; gzip is recognised by its first two bytes.
+    dims: dimensions it must have.
+
+  Returns:
+    A uint8 array of the shape in the header.
+
+  Raises:
+    ValueError: not idx, of other dimensions, cut short or too long, or its gzip checksum does not match.
+  """
+  with path.open('rb') as raw:
+    packed = raw.read(2) == b'\x1f\x8b'
+    raw.seek(0)
+    stream = gzip.GzipFile(fileobj=raw) if packed else raw
+    try:
+      header = stream.read(4 + 4 * dims)
+      if len(header) < 4 or header[:2] != b'\0\0':
+        raise ValueError(f'{path} is not an idx file: it must start with two zero bytes')
+      if header[2] != 8 or header[3] != dims:
+        raise ValueError(
+          f'{path} holds values of type 0x{header[2]:02x} in {header[3]} dimensions; '
+          f'unsigned bytes (0x08) in {dims} are needed'
+        )
+      if len(header) < 4 + 4 * dims:
+        raise ValueError(f'{path} is cut short: its header is incomplete')
+      shape = tuple(int(n) for n in np.frombuffer(header, '>u4', count=dims, offset=4))
+      size = math.prod(shape)
+      if size == 0 or size > MAX_BYTES:
+        raise ValueError(f'{path} says that its shape is {shape}: it is empty or larger than {MAX_BYTES >> 30} GiB')
+      # One byte more than promised: finds files that are too long and makes gzip check its checksum.
+      body = stream.read(size + 1)
+    except (EOFError, OSError, zlib.error) as error:
+      raise ValueError(f'{path} is damaged: {error}') from error
+  if len(body) != size:
+    found = f'only {len(body):,}' if len(body) < size else 'more'
+    raise ValueError(f'{path} is damaged: its header promises {size:,} bytes {shape}, but {found} follow')
+  return np.frombuffer(body, np.uint8).reshape(shape)

@@ -1,0 +1,184 @@
+"""Batches: endless and shuffled for training, one ordered pass for evaluation."""
+
+import functools
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import grain
+import ml_collections
+import numpy as np
+
+from gengan.data.config import validate
+from gengan.data.dataset import Split
+
+_PREFETCHED = 4  # batches made ahead by a thread
+
+# Set apart the random streams of one seed.
+_ORDER, _FLIPS, _NOISE, _EVALUATION = range(4)
+
+
+class TrainIterator:
+  """Endless batches; batch k is a function of the seed and of k alone. Made by `train_iterator`."""
+
+  def __init__(self, batches: grain.MapDataset, identity: dict[str, int]):
+    self._identity = identity
+    self._iterator = iter(batches.to_iter_dataset(grain.ReadOptions(num_threads=1, prefetch_buffer_size=_PREFETCHED)))
+
+  def __iter__(self) -> 'TrainIterator':
+    return self
+
+  def __next__(self) -> dict[str, np.ndarray]:
+    return next(self._iterator)
+
+  def get_state(self) -> dict[str, Any]:
+    """JSON-able: the number of the next batch, and what the numbering depends on."""
+    return {'next_batch': int(self._iterator.get_state()['next_index']), **self._identity}
+
+  def set_state(self, state: dict[str, Any]) -> None:
+    """Goes on at exactly the batch that was next when `get_state` was called.
+
+    Raises:
+      ValueError: the state belongs to another seed, batch size or number of examples.
+    """
+    for field, here in self._identity.items():
+      if state.get(field) != here:
+        raise ValueError(f'the data iterator was saved with {field} {state.get(field)}, but now it is {here}')
+    self._iterator.set_state({'next_index': int(state['next_batch'])})
+
+
+def train_iterator(
+  split: Split,
+  config: ml_collections.ConfigDict,
+  *,
+  batch_size: int,
+  seed: int,
+  process_index: int = 0,
+  process_count: int = 1,
+) -> TrainIterator:
+  """Endless shuffled batches of the train split.
+
+  All processes walk through one shuffled order, new in every epoch and without replacement; each takes its own rows of
+  every global batch. A batch may span two epochs, so no example is ever left out.
+
+  Args:
+    split: the train split; any other is refused.
+    config: `config.data`.
+    batch_size: examples in a batch of all processes together.
+    seed: of order, flips and noise.
+    process_index: this process.
+    process_count: processes that share the batch.
+
+  Returns:
+    An iterator over {'image': float32 [b, H, W, C] in [-1, 1], 'label': int32 [b]}, b = batch_size / process_count,
+    with `get_state` and `set_state`.
+
+  Raises:
+    ValueError: not the train split, fewer examples than a batch, or a batch that the processes cannot share.
+  """
+  validate(config)
+  if split.name != 'train':
+    raise ValueError(f'only the train split may be trained on; this is {split.name!r}')
+  rows = _local_rows(batch_size, process_index, process_count)
+  if len(split) < batch_size:
+    raise ValueError(
+      f'config.batch_size is {batch_size}, but the train split has {len(split)} examples; '
+      f'it must be at most {len(split)}'
+    )
+  if seed < 0:
+    raise ValueError(f'config.seed is {seed}; it must be 0 or more')
+
+  @functools.lru_cache(maxsize=2)  # a batch spans at most two epochs
+  def order(epoch: int) -> np.ndarray:
+    return np.random.default_rng([seed, _ORDER, epoch]).permutation(len(split))
+
+  def make_batch(number: int) -> dict[str, np.ndarray]:
+    epoch, start = divmod(number * batch_size, len(split))
+    indices = order(epoch)[start : start + batch_size]
+    if len(indices) < batch_size:
+      indices = np.concatenate([indices, order(epoch + 1)[: batch_size - len(indices)]])
+    indices = indices[rows]
+    images = split.images[indices]
+    if config.flip:
+      flips = np.random.default_rng([seed, _FLIPS, number]).random(batch_size)[rows] < 0.5
+      images[flips] = images[flips, :, ::-1]
+    if config.dequantise or config.binarise == 'stochastic':
+      rng = np.random.default_rng([seed, _NOISE, number, process_index])
+      noise = rng.random(images.shape, dtype=np.float32)
+    else:
+      noise = None
+    return {'image': scale(images, config, noise=noise), 'label': split.labels[indices]}
+
+  batches = grain.MapDataset.range(sys.maxsize).map(make_batch)
+  return TrainIterator(batches, {'seed': seed, 'batch_size': batch_size, 'examples': len(split)})
+
+
+def eval_batches(
+  split: Split, config: ml_collections.ConfigDict, *, batch_size: int, process_index: int = 0, process_count: int = 1
+) -> Iterator[tuple[dict[str, np.ndarray], np.ndarray]]:
+  """One ordered pass without augmentation.
+
+  Dequantisation and stochastic binarisation draw from a stream that belongs to the example's position in the split, so
+  that scores are the same in every pass and for every batch size.
+
+  Yields:
+    (batch, mask): the batch as from `train_iterator`; mask is bool [b], False where the last batch is filled up with
+    copies of the first example.
+
+  Raises:
+    ValueError: a batch that the processes cannot share.
+  """
+  validate(config)
+  rows = _local_rows(batch_size, process_index, process_count)
+  for start in range(0, len(split), batch_size):
+    positions = np.arange(start, start + batch_size)[rows]
+    mask = positions < len(split)
+    positions = np.where(mask, positions, 0)
+    images = split.images[positions]
+    noise = None
+    if config.dequantise or config.binarise == 'stochastic':
+      draw = lambda i: np.random.default_rng([_EVALUATION, int(i)]).random(images.shape[1:], dtype=np.float32)  # noqa: B023
+      noise = np.stack([draw(i) for i in positions])
+    yield {'image': scale(images, config, noise=noise), 'label': split.labels[positions]}, mask
+
+
+def scale(images: np.ndarray, config: ml_collections.ConfigDict, *, noise: np.ndarray | None) -> np.ndarray:
+  """Grey levels to [-1, 1].
+
+  - plain: x / 127.5 - 1
+  - dequantise: (x + u) / 128 - 1 with u from U[0, 1), so that 256 equal bins fill [-1, 1] (Theis et al. 2016, section
+    3.1); a model's density there gives bits per dimension
+  - binarise 'threshold': 1 where x >= 128, else -1
+  - binarise 'stochastic': 1 with probability x / 255, else -1 (Salakhutdinov and Murray 2008)
+
+  Args:
+    images: uint8 [...].
+    config: `config.data`.
+    noise: float32 of the same shape in [0, 1), where the config asks for it.
+
+  Returns:
+    float32 of the same shape.
+  """
+  if config.binarise == 'threshold':
+    return np.where(images >= 128, np.float32(1), np.float32(-1))
+  if config.binarise == 'stochastic':
+    return np.where(noise * 255 < images, np.float32(1), np.float32(-1))
+  scaled = images.astype(np.float32)
+  if config.dequantise:
+    scaled += noise
+    scaled /= 128
+  else:
+    scaled /= 127.5
+  scaled -= 1
+  return scaled
+
+
+def _local_rows(batch_size: int, process_index: int, process_count: int) -> slice:
+  if batch_size < 1 or batch_size % process_count:
+    raise ValueError(
+      f'config.batch_size is {batch_size}; it must be a positive multiple of the {process_count} processes'
+    )
+  if not 0 <= process_index < process_count:
+    raise ValueError(f'process_index is {process_index}; it must be from 0 to {process_count - 1}')
+  share = batch_size // process_count
+  return slice(process_index * share, (process_index + 1) * share)

@@ -1,0 +1,54 @@
+"""The list of examples that training leaves out: written by gengan.data.clean, read through config.data.exclude."""
+
+import json
+import os
+import pathlib
+
+from gengan.data.sources import Source
+
+VERSION = 1
+
+
+def write_manifest(path: pathlib.Path, source: Source, reasons: dict[str, dict[str, str]]) -> None:
+  """Writes the manifest in one piece.
+
+  Args:
+    path: the JSON file.
+    source: what was examined.
+    reasons: {split of the source: {name of an example: why it is left out}}.
+  """
+  content = {'version': VERSION, 'source': source.spec, 'sha256': source.sha256, 'exclude': reasons}
+  write_whole(path, json.dumps(content, indent=2, ensure_ascii=False) + '\n')
+
+
+def read_manifest(path: str, source: Source) -> dict[str, set[str]]:
+  """The names to leave out, by split of the source.
+
+  Raises:
+    ValueError: not a manifest, made for other data, or naming examples that the source does not have.
+  """
+  try:
+    content = json.loads(pathlib.Path(path).read_text())
+    sha256, version, reasons = content['sha256'], content['version'], content['exclude']
+    exclude = {split: set(names) for split, names in reasons.items()}
+  except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    raise ValueError(f'config.data.exclude: {path} is not a manifest of gengan.data.clean ({error!r})') from error
+  if version != VERSION:
+    raise ValueError(f'config.data.exclude: {path} has version {version}; this program reads version {VERSION}')
+  if sha256 != source.sha256:
+    raise ValueError(
+      f'config.data.exclude: {path} was made for {content.get("source")} with sha256 {str(sha256)[:12]}…, '
+      f'but {source.spec} has {source.sha256[:12]}…; run gengan.data.clean on this source'
+    )
+  for split, names in exclude.items():
+    unknown = names - set(source.splits[split].names if split in source.splits else ())
+    if unknown:
+      raise ValueError(f'config.data.exclude: {path} names {min(unknown)!r}, which is not in {split} of {source.spec}')
+  return exclude
+
+
+def write_whole(path: pathlib.Path, text: str) -> None:
+  """Writes a text file so that it is there whole or not at all."""
+  part = path.with_name(f'.{path.name}.{os.getpid()}.part')
+  part.write_text(text, encoding='utf-8')
+  os.replace(part, path)

@@ -1,0 +1,141 @@
+"""Arrays in a NumPy .npz file."""
+
+import pathlib
+import zipfile
+import zlib
+
+import numpy as np
+
+from gengan.data.sources import Source, array_records, sha256_arrays
+
+MAX_BYTES = 16 << 30  # a file that unpacks to more is refused
+
+# The names by which images and labels are known: this project's, Keras's, MedMNIST's and dSprites'.
+_KEYS = {
+  'train': (('images', 'labels'), ('train_images', 'train_labels'), ('x_train', 'y_train'), ('imgs', 'labels')),
+  'validation': (('validation_images', 'validation_labels'), ('val_images', 'val_labels'), ('x_val', 'y_val')),
+  'test': (('test_images', 'test_labels'), ('x_test', 'y_test')),
+}
+
+
+def npz(file: str) -> Source:
+  """`images` [N, H, W] or [N, H, W, C] with `labels` [N], or one such pair a split.
+
+  Pairs may be called `train_images`/`train_labels` (likewise `validation_`, `val_`, `test_`) or `x_train`/`y_train`
+  (`x_val`, `x_test`). Labels are whole numbers from 0, or strings; `class_names` may name the numbers. Pickled objects
+  are never loaded. Grey levels: see `grey_levels`.
+
+  Raises:
+    FileNotFoundError: no such file.
+    ValueError: damaged, no images in it, or images and labels that do not fit together.
+  """
+  spec = f'npz:{file}'
+  arrays = _read(pathlib.Path(file), spec)
+  images, labels = {}, {}
+  for split, pairs in _KEYS.items():
+    for images_key, labels_key in pairs:
+      if images_key in arrays:
+        images[split], labels[split] = arrays[images_key], arrays.get(labels_key)
+        break
+  if 'train' not in images:
+    raise ValueError(f'{spec} holds {", ".join(arrays) or "nothing"}; it must have images, train_images or x_train')
+  images = grey_levels(images, spec)
+  labels, class_names = _labels(labels, arrays.get('class_names'), spec)
+  for split in images:
+    if labels[split] is not None and len(labels[split]) != len(images[split]):
+      raise ValueError(f'{spec}: {split} has {len(images[split])} images, but {len(labels[split])} labels')
+  return Source(
+    spec=spec,
+    splits={split: array_records(split, images[split], labels[split]) for split in images},
+    class_names=class_names,
+    sha256=sha256_arrays([array for split in images for array in (images[split], labels[split])]),
+  )
+
+
+def _read(path: pathlib.Path, spec: str) -> dict[str, np.ndarray]:
+  if not path.is_file():
+    raise FileNotFoundError(f'{spec}: there is no such file')
+  wanted = {key for pairs in _KEYS.values() for pair in pairs for key in pair} | {'class_names'}
+  try:
+    with zipfile.ZipFile(path) as archive:
+      size = sum(info.file_size for info in archive.infolist())
+    if size > MAX_BYTES:
+      raise ValueError(f'it unpacks to {size:,} bytes; the limit is {MAX_BYTES:,}')
+    with np.load(path, allow_pickle=False) as content:
+      # Other keys may be pickled objects, which are not touched.
+      return {key: content[key] for key in content.files if key in wanted}
+  except (zipfile.BadZipFile, EOFError, OSError, zlib.error, NotImplementedError) as error:
+    raise ValueError(f'{spec} is damaged or not an .npz file: {error}') from error
+  except ValueError as error:
+    raise ValueError(f'{spec}: {error}') from error
+
+
+def grey_levels(images: dict[str, np.ndarray], spec: str) -> dict[str, np.ndarray]:
+  """Brings the images of all splits to uint8 by one rule.
+
+  - integers up to 255 are taken as they are; if none in the whole set is above 1, they are black (0) and white (1)
+  - uint16 is scaled by its full range, 65535 -> 255
+  - booleans are black and white
+  - floats must lie in [0, 1] and are scaled by 255
+
+  Raises:
+    ValueError: another type, range or shape.
+  """
+  for split, array in images.items():
+    if array.ndim not in (3, 4) or (array.ndim == 4 and array.shape[-1] not in (1, 3, 4)):
+      hint = '; move the channels last' if array.ndim == 4 and array.shape[1] in (1, 3, 4) else ''
+      raise ValueError(
+        f'{spec}: {split} images have shape {array.shape}; [N, H, W] or [N, H, W, C] with C 1, 3 or 4{hint}'
+      )
+    if array.size == 0:
+      raise ValueError(f'{spec}: {split} images have shape {array.shape}, that is none')
+  kinds = {array.dtype for array in images.values()}
+  if len(kinds) > 1:
+    raise ValueError(f'{spec}: the splits have different types, {", ".join(sorted(str(kind) for kind in kinds))}')
+  kind = kinds.pop()
+  low = min(array.min() for array in images.values())
+  high = max(array.max() for array in images.values())
+  if kind.kind == 'b' or (kind.kind in 'iu' and low >= 0 and high <= 1):
+    return {split: array.astype(np.uint8) * np.uint8(255) for split, array in images.items()}
+  if kind == np.uint16:
+    return {split: np.round(array / 257).astype(np.uint8) for split, array in images.items()}
+  if kind.kind in 'iu' and low >= 0 and high <= 255:
+    return {split: array.astype(np.uint8) for split, array in images.items()}
+  if kind.kind == 'f' and low >= 0 and high <= 1:
+    return {split: np.round(array * 255).astype(np.uint8) for split, array in images.items()}
+  raise ValueError(
+    f'{spec}: images are {kind} from {low} to {high}; they must be uint8, uint16, bool, or float from 0 to 1'
+  )
+
+
+def _labels(
+  labels: dict[str, np.ndarray | None], names: np.ndarray | None, spec: str
+) -> tuple[dict[str, np.ndarray | None], tuple[str, ...]]:
+  """int32 labels [N] by split, and the names of the classes."""
+  without = [split for split, array in labels.items() if array is None]
+  if len(without) == len(labels):
+    return labels, ()
+  if without:
+    raise ValueError(f'{spec}: {", ".join(without)} has no labels, but the other splits have')
+  labels = {
+    split: array.reshape(-1) if array.ndim == 2 and array.shape[1] == 1 else array for split, array in labels.items()
+  }
+  for split, array in labels.items():
+    if array.ndim != 1 or array.dtype.kind not in 'iuUS':
+      raise ValueError(
+        f'{spec}: {split} labels are {array.dtype} {array.shape}; they must be whole numbers or strings, [N]'
+      )
+  everything = np.concatenate(list(labels.values()))
+  if everything.dtype.kind in 'US':
+    classes, codes = np.unique(everything, return_inverse=True)
+    ends = np.cumsum([len(array) for array in labels.values()])[:-1]
+    parts = np.split(codes.astype(np.int32), ends)
+    return dict(zip(labels, parts, strict=True)), tuple(
+      np.char.decode(classes) if classes.dtype.kind == 'S' else classes.tolist()
+    )
+  low, high = int(everything.min()), int(everything.max())
+  count = 1 + high if names is None else len(names)
+  if low < 0 or high >= min(count, 1 << 20):
+    raise ValueError(f'{spec}: labels go from {low} to {high}; they must go from 0 to {min(count, 1 << 20) - 1}')
+  class_names = tuple(str(i) for i in range(count)) if names is None else tuple(str(name) for name in names)
+  return {split: array.astype(np.int32) for split, array in labels.items()}, class_names

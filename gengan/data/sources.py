@@ -1,0 +1,84 @@
+"""What every source gives: named splits of raw records, not yet decoded."""
+
+import dataclasses
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+
+from gengan.data.config import source_parts
+
+SPLITS = ('train', 'validation', 'test')
+
+
+@dataclasses.dataclass(frozen=True)
+class Records:
+  """The raw examples of one split.
+
+  Attributes:
+    names: one stable, unique name an example: its path, or its split and number.
+    labels: int32 [N]; zeros where the source has no labels.
+    read: from an index to an encoded image (bytes) or to uint8 pixels, [H, W] or [H, W, C] with C 1, 3 or 4. May be
+      called from several threads at once.
+  """
+
+  names: Sequence[str]
+  labels: np.ndarray
+  read: Callable[[int], bytes | np.ndarray]
+
+  def __len__(self) -> int:
+    return len(self.names)
+
+
+@dataclasses.dataclass(frozen=True)
+class Source:
+  """An image set as it lies on disk.
+
+  Attributes:
+    spec: as given in `config.data.source`.
+    splits: 'train' and, where the source has them, 'validation' and 'test'.
+    class_names: one name a label; empty where the source has no labels.
+    sha256: of the data, the same on every machine; tells sources apart, whatever their path.
+  """
+
+  spec: str
+  splits: Mapping[str, Records]
+  class_names: tuple[str, ...]
+  sha256: str
+
+
+def open_source(spec: str, *, data_dir: str = '') -> Source:
+  """Opens 'digits', 'idx:DIR', 'npz:FILE', 'folder:DIR', 'zip:FILE' or 'tfds:NAME' without decoding an image.
+
+  Raises:
+    ValueError: the spec is unknown, or the files there are empty, damaged or laid out in a way that is not understood.
+    FileNotFoundError: there is nothing at that place.
+  """
+  from gengan.data import arrays, files, npz, tfds
+
+  kind, location = source_parts(spec)
+  if kind == 'digits':
+    return arrays.digits()
+  if kind == 'tfds':
+    return tfds.open_tfds(location, data_dir=data_dir)
+  opener = {'idx': arrays.idx, 'npz': npz.npz, 'folder': files.folder, 'zip': files.zip_file}[kind]
+  return opener(location)
+
+
+def array_records(split: str, images: np.ndarray, labels: np.ndarray | None) -> Records:
+  """Records of an array: uint8 images [N, H, W] or [N, H, W, C], labels [N] or None."""
+  labels = np.zeros(len(images), np.int32) if labels is None else labels.astype(np.int32)
+  names = [f'{split}/{i:06d}' for i in range(len(images))]
+  return Records(names=names, labels=labels, read=lambda i: images[i])
+
+
+def sha256_arrays(arrays: Sequence[np.ndarray | None]) -> str:
+  """One hash over the dtype, shape and content of every array."""
+  digest = hashlib.sha256()
+  for array in arrays:
+    if array is None:
+      digest.update(b'none')
+      continue
+    digest.update(f'{array.dtype.str}{array.shape}'.encode())
+    digest.update(np.ascontiguousarray(array).data)
+  return digest.hexdigest()

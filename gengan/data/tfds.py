@@ -1,0 +1,98 @@
+"""Prepared TensorFlow Datasets, read without TensorFlow."""
+
+import hashlib
+import pathlib
+
+import numpy as np
+
+from gengan.data.sources import SPLITS, Records, Source
+
+KEPT_BYTES = 2 << 30  # encoded images of a split up to this size are read once, in one sweep
+_CHUNK = 4096  # records a read; one by one is four times slower
+
+
+def open_tfds(name: str, *, data_dir: str = '') -> Source:
+  """A set by its TFDS name ('mnist', 'cifar10:3.0.2'), or the folder of a prepared version.
+
+  Reads array_record files with `tfds.data_source`; the feature `image` is needed, an integer `label` is used where it
+  is there.
+
+  Args:
+    name: as in `tfds.builder`, or a path that holds a dataset_info.json.
+    data_dir: where TFDS keeps its sets; '' is its default.
+
+  Raises:
+    FileNotFoundError: not prepared; the line says how to prepare it.
+    ValueError: TFDS knows no such set, or the set is in another file format, has no images, or is incomplete.
+  """
+  import tensorflow_datasets as tfds
+
+  spec = f'tfds:{name}'
+  builder = _builder(tfds, name, data_dir, spec)
+  info = builder.info
+  if 'image' not in info.features or not isinstance(info.features['image'], tfds.features.Image):
+    raise ValueError(f'{spec} has no feature "image"; it has {", ".join(info.features)}')
+  label = info.features['label'] if 'label' in info.features else None
+  labelled = isinstance(label, tfds.features.ClassLabel)
+  found = {name: name for name in SPLITS if name in info.splits}
+  if 'train' not in found:
+    raise ValueError(f'{spec} has no split "train"; it has {", ".join(info.splits)}')
+  splits, identity = {}, [info.full_name]
+  for split in found:
+    source = builder.as_data_source(split=split, decoders={'image': tfds.decode.SkipDecoding()})
+    expected = info.splits[split].num_examples
+    if len(source) != expected:
+      raise ValueError(
+        f'{spec}: {split} must have {expected} examples, but its files hold {len(source)}; prepare it again'
+      )
+    splits[split] = _records(split, source, labelled=labelled, keep=info.splits[split].num_bytes <= KEPT_BYTES)
+    identity.append(f'{split} {expected} {info.splits[split].num_bytes} {info.splits[split].shard_lengths}')
+  return Source(
+    spec=spec,
+    splits=splits,
+    class_names=tuple(label.names) if labelled else (),
+    sha256=hashlib.sha256('\n'.join(identity).encode()).hexdigest(),
+  )
+
+
+def prepare_command(name: str, data_dir: str) -> str:
+  """The shell line that downloads and prepares a set in the file format that is needed here."""
+  where = f' --data_dir={data_dir}' if data_dir else ''
+  return f"pip install 'gengan[tensorflow]' && tfds build {name} --file_format=array_record{where}"
+
+
+def _builder(tfds, name: str, data_dir: str, spec: str):
+  if (pathlib.Path(name).expanduser() / 'dataset_info.json').is_file():
+    builder = tfds.builder_from_directory(str(pathlib.Path(name).expanduser()))
+  elif name.startswith(('/', '.', '~')):
+    raise FileNotFoundError(f'{spec}: that folder holds no dataset_info.json; give the folder of a prepared version')
+  else:
+    try:
+      builder = tfds.builder(name, data_dir=data_dir or None, file_format='array_record')
+    except tfds.core.DatasetNotFoundError as error:
+      raise ValueError(f'{spec}: TFDS {tfds.__version__} has no set of this name') from error
+    except (ValueError, AssertionError) as error:
+      raise ValueError(f'{spec}: {str(error).strip().splitlines()[0]}') from error
+    if not pathlib.Path(builder.data_path, 'dataset_info.json').is_file():
+      raise FileNotFoundError(
+        f'{spec} is not prepared in {builder.data_path}; prepare it with: {prepare_command(name, data_dir)}'
+      )
+  if builder.info.file_format.value != 'array_record':
+    found = builder.info.file_format.value
+    raise ValueError(f'{spec} was prepared as {found}; array_record is needed: {prepare_command(name, data_dir)}')
+  return builder
+
+
+def _records(split: str, source, *, labelled: bool, keep: bool) -> Records:
+  count = len(source)
+  labels = np.zeros(count, np.int32)
+  images = []
+  if labelled or keep:
+    for start in range(0, count, _CHUNK):
+      examples = source.__getitems__(list(range(start, min(start + _CHUNK, count))))
+      if labelled:
+        labels[start : start + len(examples)] = [example['label'] for example in examples]
+      if keep:
+        images += [example['image'] for example in examples]
+  read = images.__getitem__ if keep else lambda i: source[i]['image']
+  return Records(names=[f'{split}/{i:06d}' for i in range(count)], labels=labels, read=read)
