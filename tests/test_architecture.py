@@ -1,0 +1,76 @@
+"""The direction of imports, and what importing gengan must not do."""
+
+import ast
+import pathlib
+import subprocess
+import sys
+
+import pytest
+
+PACKAGE = pathlib.Path(__file__).parents[1] / 'gengan'
+FOUNDATION = {'core'}
+PARTS = {'losses', 'regularizers', 'layers', 'augment', 'optimizers'}
+SERVICES = {'sharding', 'checkpoint', 'checksums', 'interrupts', 'writers', 'images', 'data', 'evaluators'}
+
+
+def allowed(room: str) -> set[str] | None:
+  """What a room may import from the others; None: anything (the programs at the end of the graph)."""
+  if room in FOUNDATION:
+    return set()
+  if room in SERVICES:
+    return FOUNDATION | {'checksums'}
+  if room in PARTS:
+    return FOUNDATION | PARTS
+  if room in {'gan', 'vae'}:
+    return FOUNDATION | PARTS
+  if room == 'models':
+    return FOUNDATION | PARTS | {'gan', 'vae'}
+  return None
+
+
+def imports(path: pathlib.Path) -> set[str]:
+  found = set()
+  for node in ast.walk(ast.parse(path.read_text())):
+    if isinstance(node, ast.ImportFrom) and node.module and node.module.split('.')[0] == 'gengan':
+      parts = node.module.split('.')
+      found |= {parts[1]} if len(parts) > 1 else {alias.name for alias in node.names}
+    if isinstance(node, ast.Import):
+      found |= {alias.name.split('.')[1] for alias in node.names if alias.name.startswith('gengan.')}
+  return found
+
+
+MODULES = sorted(PACKAGE.rglob('*.py'))
+
+
+@pytest.mark.parametrize('path', MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_imports_point_down(path):
+  room = path.relative_to(PACKAGE).parts[0].removesuffix('.py')
+  permitted = allowed(room)
+  if permitted is not None and room != '__init__':
+    assert imports(path) - permitted - {room, 'core', 'Algorithm', 'State'} == set()
+
+
+@pytest.mark.parametrize('path', MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_nothing_private_or_deprecated_is_imported(path):
+  text = path.read_text()
+  for name in ('jax._src', 'jax.experimental.pjit', 'jax.experimental.shard_map', 'jax.experimental.mesh_utils'):
+    assert name not in text
+  top = [node for node in ast.parse(text).body if isinstance(node, (ast.Import, ast.ImportFrom))]
+  assert not any('tensorflow' == ast.unparse(node).split()[1].split('.')[0] for node in top)
+  if path.name != 'checkpoint.py':
+    assert not any('orbax' in ast.unparse(node) for node in top)
+
+
+def test_importing_starts_no_device_and_reads_no_flags():
+  code = (
+    'import sys, gengan, gengan.train, gengan.models.dcgan, jax;'
+    'from absl import flags;'
+    'import jax.extend.backend as b;'
+    "assert 'tensorflow' not in sys.modules;"
+    'assert not flags.FLAGS.is_parsed();'
+    "jax.config.update('jax_num_cpu_devices', 3);"  # refused once a device has been started
+    'assert len(jax.devices()) == 3'
+  )
+  environment = {'PATH': '/usr/bin', 'JAX_PLATFORMS': 'cpu'}
+  done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, env=environment, cwd=PACKAGE.parent)
+  assert done.returncode == 0, done.stderr
