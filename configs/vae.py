@@ -11,12 +11,12 @@ likelihood, batches of 128, Adam at 1e-3, 10 passes over the training images.
 from ml_collections import ConfigDict
 
 VARIANTS = {
-  'digits': dict(source='digits', image_size=16, channels=1),
-  'mnist': dict(source='tfds:mnist', image_size=28, channels=1, binarise='stochastic'),
-  'fashion_mnist': dict(source='tfds:fashion_mnist', image_size=28, channels=1),
-  'cifar10': dict(source='tfds:cifar10', image_size=32, channels=3, flip=True),
-  'celeb_a': dict(source='tfds:celeb_a', image_size=64, channels=3, flip=True),
-  'folder': dict(source='folder:', image_size=64, channels=3, flip=True),
+  'digits': {'source': 'digits', 'image_size': 16, 'channels': 1},
+  'mnist': {'source': 'tfds:mnist', 'image_size': 28, 'channels': 1, 'binarise': 'stochastic'},
+  'fashion_mnist': {'source': 'tfds:fashion_mnist', 'image_size': 28, 'channels': 1},
+  'cifar10': {'source': 'tfds:cifar10', 'image_size': 32, 'channels': 3, 'flip': True},
+  'celeb_a': {'source': 'tfds:celeb_a', 'image_size': 64, 'channels': 3, 'flip': True},
+  'folder': {'source': 'folder:', 'image_size': 64, 'channels': 3, 'flip': True},
 }
 
 
