@@ -1,0 +1,147 @@
+"""The collapse monitor: has the generator lost the variety of the data, or its gradient?"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+
+class Report(NamedTuple):
+  """What `check` found: metrics by name, and one line of text for every alarm."""
+
+  metrics: dict[str, float]
+  warnings: list[str]
+
+
+def diversity(images: np.ndarray, *, size: int = 8) -> float:
+  """Mean distance of all pairs of images: root mean square over pixels pooled to size x size.
+
+  Pooling keeps fine noise from passing for variety.
+
+  Args:
+    images: [N, H, W, C] in [-1, 1], N >= 2. The cost grows with N^2; a few hundred are enough.
+    size: side of the pooled images in pixels; smaller images stay as they are.
+
+  Returns:
+    Between 0 (all alike) and 2 (black and white halves differ everywhere).
+
+  Raises:
+    ValueError: another shape, fewer than two images, or values that are not finite.
+  """
+  distances = _distances(_pool(_checked(images), size))
+  return float(distances[np.triu_indices(len(distances), 1)].mean())
+
+
+def nearest(images: np.ndarray, *, size: int = 8) -> float:
+  """Median distance of an image to its nearest neighbour in the batch, in the units of `diversity`.
+
+  A generator with a few modes keeps a good part of the mean distance (half of it with two modes), but none of this.
+  """
+  distances = _distances(_pool(_checked(images), size))
+  np.fill_diagonal(distances, np.inf)
+  return float(np.median(distances.min(axis=1)))
+
+
+def check(
+  samples: np.ndarray,
+  real: np.ndarray,
+  *,
+  d_accuracy_real: Sequence[float] = (),
+  d_accuracy_fake: Sequence[float] = (),
+  min_diversity: float = 0.5,
+  min_nearest: float = 0.25,
+  min_contrast: float = 0.1,
+  max_accuracy: float = 0.99,
+) -> Report:
+  """Compares samples with as many real images and says in words what looks like collapse.
+
+  Args:
+    samples: [N, H, W, C] in [-1, 1]; for class-conditional models with the same mix of labels as `real`.
+    real: [N, H, W, C], the same N (a nearest neighbour is nearer among more) and shape, from data.
+    d_accuracy_real: the discriminator's recent accuracies on real images, for example those since the last check.
+    d_accuracy_fake: likewise on generated ones. Both empty: not looked at (VAEs).
+    min_diversity: least `diversity`, as a share of the real images'.
+    min_nearest: least `nearest`, likewise.
+    min_contrast: least mean standard deviation of the pixels within an image, likewise.
+    max_accuracy: where all the recent accuracies on both reach this, the generator has no gradient to learn from
+      (Arjovsky & Bottou 2017, "Towards Principled Methods for Training Generative Adversarial Networks", theorem 2.4).
+
+  Returns:
+    Metrics `diversity`, `diversity_ratio`, `nearest_ratio`, `contrast_ratio` (a ratio is 1 where the real images have
+    none either), and the warnings; none where all is well.
+
+  Raises:
+    ValueError: unequal shapes, fewer than two images, or real images that are not finite.
+  """
+  if np.shape(samples) != np.shape(real):
+    raise ValueError(f'samples {list(np.shape(samples))} and real images {list(np.shape(real))} differ in shape')
+  if not np.isfinite(np.asarray(samples, np.float32)).all():
+    return Report({}, ['samples hold values that are NaN or infinite'])
+  sample_diversity = diversity(samples)
+  metrics = {
+    'diversity': sample_diversity,
+    'diversity_ratio': _share(sample_diversity, diversity(real)),
+    'nearest_ratio': _share(nearest(samples), nearest(real)),
+    'contrast_ratio': _share(_contrast(samples), _contrast(real)),
+  }
+  warnings = []
+  if metrics['contrast_ratio'] < min_contrast:
+    warnings.append(
+      f'samples are nearly blank: their contrast is {metrics["contrast_ratio"]:.1%} of that of real images'
+    )
+  if metrics['diversity_ratio'] < min_diversity:
+    warnings.append(
+      f'samples are alike: their mean distance is {metrics["diversity_ratio"]:.1%} of that of real images '
+      f'(below {min_diversity:.0%}); the generator may have collapsed to one mode'
+    )
+  elif metrics['nearest_ratio'] < min_nearest:
+    warnings.append(
+      f'samples repeat: the distance to the nearest one is {metrics["nearest_ratio"]:.1%} of that of real images '
+      f'(below {min_nearest:.0%}); the generator may have collapsed to a few modes'
+    )
+  accuracies = [*d_accuracy_real, *d_accuracy_fake]
+  if len(d_accuracy_real) and len(d_accuracy_fake) and min(accuracies) >= max_accuracy:
+    warnings.append(
+      f'the discriminator tells every image (accuracy {min(accuracies):.1%} or more on real and on generated ones); '
+      'the generator has little left to learn from'
+    )
+  return Report(metrics, warnings)
+
+
+def _checked(images: np.ndarray) -> np.ndarray:
+  images = np.asarray(images, np.float32)
+  if images.ndim != 4 or len(images) < 2:
+    raise ValueError(f'expected two or more images [N, H, W, C], not {list(images.shape)}')
+  if not np.isfinite(images).all():
+    raise ValueError('images hold values that are NaN or infinite')
+  return images
+
+
+def _pool(images: np.ndarray, size: int) -> np.ndarray:
+  """Area average to at most size x size: [N, H, W, C] -> [N, size, size, C]."""
+  rows, columns = (_pooling(length, min(size, length)) for length in images.shape[1:3])
+  return np.einsum('ih,nhwc,jw->nijc', rows, images, columns, optimize=True)
+
+
+def _pooling(length: int, size: int) -> np.ndarray:
+  """[size, length] weights: the share of each pixel in each of `size` equal parts of a line."""
+  edges = np.linspace(0, length, size + 1)
+  pixels = np.arange(length)
+  overlap = np.minimum(edges[1:, None], pixels + 1) - np.maximum(edges[:-1, None], pixels)
+  return np.maximum(overlap, 0) * size / length
+
+
+def _distances(images: np.ndarray) -> np.ndarray:
+  """[N, N] root mean square differences."""
+  flat = images.reshape(len(images), -1).astype(np.float64)
+  squares = np.sum(flat**2, axis=1)
+  return np.sqrt(np.maximum(squares[:, None] + squares - 2 * flat @ flat.T, 0) / flat.shape[1])
+
+
+def _contrast(images: np.ndarray) -> float:
+  """Mean over images of the standard deviation of an image's pixels."""
+  return float(np.asarray(images, np.float64).std(axis=(1, 2)).mean())
+
+
+def _share(part: float, whole: float) -> float:
+  return part / whole if whole > 0 else 1.0
