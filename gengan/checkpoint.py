@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 
 import flax
 import jax
+import jax.numpy as jnp
 import numpy as np
 import orbax.checkpoint as ocp
 from jax.experimental import multihost_utils
@@ -161,7 +162,7 @@ class Checkpointer:
     if jax.process_index() == 0:
       (partial / 'checkpoint.json').write_text(about)
     # Orbax makes the processes meet before it writes, hence every data file is there when the arrays are.
-    self._orbax.save(partial / 'state', args=ocp.args.StandardSave(_nested(leaves)), force=True)
+    self._orbax.save(partial / 'state', args=ocp.args.StandardSave(_nested(_filled(leaves))), force=True)
     self._pending = self._background.submit(self._finish, step)
     self._current = step
     return True
@@ -189,12 +190,12 @@ class Checkpointer:
     about = json.loads((folder / 'checkpoint.json').read_text())
     expected = _leaves(abstract_state)
     _check_leaves(folder, about['leaves'], {path: _describe(leaf) for path, leaf in expected.items()})
-    target = _nested({path: _on_a_device(leaf) for path, leaf in expected.items()})
-    arrays = flax.traverse_util.flatten_dict(
-      self._orbax.restore(folder / 'state', args=ocp.args.StandardRestore(target))
-    )
+    target = _nested({path: _on_a_device(leaf) for path, leaf in _filled(expected).items()})
+    arrays = self._orbax.restore(folder / 'state', args=ocp.args.StandardRestore(target))
+    arrays = flax.traverse_util.flatten_dict(arrays, sep='/')
+    arrays |= {path: jnp.zeros(leaf.shape, leaf.dtype) for path, leaf in expected.items() if leaf.size == 0}
     treedef = jax.tree.structure(abstract_state)
-    state = jax.tree.unflatten(treedef, [arrays[tuple(path.split('/'))] for path in expected])
+    state = jax.tree.unflatten(treedef, [arrays[path] for path in expected])
     # Written by another number of processes, the iterators' states are those of process 0, the same for all.
     same = about['processes'] == jax.process_count()
     data = json.loads((folder / _data_file(jax.process_index() if same else 0)).read_text())
@@ -339,8 +340,13 @@ def _leaves(tree: PyTree) -> dict[str, Any]:
   return leaves
 
 
+def _filled(leaves: dict[str, Any]) -> dict[str, Any]:
+  """Those that have elements: Orbax writes no others."""
+  return {path: leaf for path, leaf in leaves.items() if leaf.size}
+
+
 def _nested(leaves: dict[str, Any]) -> dict[str, Any]:
-  return flax.traverse_util.unflatten_dict({tuple(path.split('/')): leaf for path, leaf in leaves.items()})
+  return flax.traverse_util.unflatten_dict(leaves, sep='/')
 
 
 def _describe(leaf: Any) -> str:
