@@ -5,6 +5,7 @@ import math
 import os
 import pathlib
 import random
+import re
 import shutil
 import subprocess
 import sys
@@ -308,14 +309,53 @@ def test_impossible_arguments(tmp_path):
     checkpoint.Checkpointer(tmp_path, best_mode='lowest')
 
 
-def test_orbax_alone_reads_the_arrays(two):
-  """What docs/checkpoints.md promises: without gengan, by the names in checkpoint.json."""
-  import orbax.checkpoint as ocp
+class Counter:
+  """The smallest iterator that can say where it is."""
 
-  arrays = ocp.StandardCheckpointer().restore(two / '00000020' / 'state')
-  np.testing.assert_array_equal(arrays['params']['generator']['kernel'], make_state(20).params['generator']['kernel'])
-  leaves = json.loads((two / '00000020' / 'checkpoint.json').read_text())['leaves']
-  assert leaves['ema_params/generator/params/kernel'] == 'bfloat16[4,8]'
+  def __init__(self):
+    self.position = 0
+
+  def __next__(self):
+    self.position += 1
+    return {'image': np.full((8, 4, 4, 1), self.position, np.float32), 'label': np.zeros(8, np.int32)}
+
+  def get_state(self):
+    return {'position': self.position}
+
+  def set_state(self, state):
+    self.position = state['position']
+
+
+def test_the_page_on_checkpoints_runs(tmp_path, monkeypatch):
+  def init(key, batch):
+    params = {'net': {'w': jax.random.normal(key, (4,))}}
+    return core.State(jnp.zeros((), jnp.int32), params, {}, {}, params, {})
+
+  def train_step(state, batch, key):
+    add = lambda w: w + batch['image'].mean() + jax.random.normal(key, w.shape)
+    return state.replace(step=state.step + 1, ema_params=jax.tree.map(add, state.ema_params)), {'loss': jnp.ones(())}
+
+  page = pathlib.Path(__file__).resolve().parents[1] / 'docs' / 'checkpoints.md'
+  loop, arrays = re.findall(r'```python\n(.*?)```', page.read_text(), re.DOTALL)
+  monkeypatch.chdir(tmp_path)
+
+  def play(steps):
+    names = {'algorithm': core.Algorithm(init, train_step, None, None, None), 'batch': next(Counter())}
+    names['batches'] = Counter()
+    exec(loop.replace('range(start, 6)', f'range(start, {steps})'), names)
+    return names
+
+  straight = play(6)
+  exec(arrays, straight)
+  np.testing.assert_array_equal(straight['kernels']['net']['w'], straight['state'].ema_params['net']['w'])
+  assert [path.name for path in sorted(straight['checkpointer'].directory.iterdir())] == ['00000003', '00000006']
+  shutil.rmtree('runs')
+  play(4)
+  resumed = play(6)
+  assert resumed['restored'].step == 3
+  assert_identical(resumed['state'], straight['state'])
+  leaves = json.loads((resumed['checkpointer'].directory / '00000006' / 'checkpoint.json').read_text())['leaves']
+  assert leaves == {'step': 'int32[]', 'params/net/w': 'float32[4]', 'ema_params/net/w': 'float32[4]'}
 
 
 SAVER = """
