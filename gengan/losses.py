@@ -153,7 +153,7 @@ def gaussian_log_likelihood(mean: jax.Array, images: jax.Array, *, logvar: jax.A
   Returns:
     [N].
   """
-  logvar = jnp.asarray(logvar, mean.dtype)
+  logvar = jnp.asarray(logvar)
   return -0.5 * _sum_events(math.log(2.0 * math.pi) + logvar + jnp.square(images - mean) * jnp.exp(-logvar))
 
 
