@@ -56,11 +56,6 @@ def write_json(path: pathlib.Path, content: Any) -> None:
   os.replace(temporary, path)
 
 
-def save(config: ConfigDict, workdir: pathlib.Path) -> None:
-  """Keeps the resolved config as `config.json` in the run's folder."""
-  write_json(workdir / 'config.json', config.to_dict())
-
-
 def load(workdir: str | os.PathLike) -> ConfigDict:
   """The config of a run.
 

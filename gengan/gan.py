@@ -86,7 +86,7 @@ def make(
       critic = lambda images: forward(discriminator, params, model_state, images, labels)[0]
       penalties = {name: penalty(critic, real, fake, key) for name, penalty in regularizers.items()}
       d_loss = loss.discriminator(real_logits, fake_logits)
-      metrics = {'d_loss': d_loss, **penalties, **_logit_metrics(real_logits, fake_logits)}
+      metrics = {'d_loss': d_loss, **penalties, **_logit_metrics(real_logits, fake_logits, axis_name)}
       return d_loss + sum(penalties.values()), (new_state, metrics)
 
     grads, (model_state, metrics) = jax.grad(objective, has_aux=True)(params)
@@ -110,8 +110,9 @@ def make(
       )
 
     def generator_objective(images):
-      critic = lambda x: forward(discriminator, params['discriminator'], model_state['discriminator'], x, share['label'])
-      return loss.generator(critic(share['image'])[0], critic(images)[0])
+      d_params, d_state = params['discriminator'], model_state['discriminator']
+      critic = lambda x: forward(discriminator, d_params, d_state, x, share['label'])[0]
+      return loss.generator(critic(share['image']), critic(images))
 
     g_loss, cotangent = jax.value_and_grad(generator_objective)(fake)
     (grads,) = pullback(cotangent)
@@ -163,9 +164,9 @@ def _split(batch: core.Batch, parts: int) -> list[core.Batch]:
   return [take(i) for i in range(parts)] if parts > 1 else [batch]
 
 
-def _logit_metrics(real_logits: jax.Array, fake_logits: jax.Array) -> core.Metrics:
+def _logit_metrics(real_logits: jax.Array, fake_logits: jax.Array, axis_name: str | None) -> core.Metrics:
   """Mean logits, and D's accuracy with the threshold halfway between them, which suits every loss."""
-  d_real, d_fake = real_logits.mean(), fake_logits.mean()
+  d_real, d_fake = core.pmean((real_logits.mean(), fake_logits.mean()), axis_name)
   threshold = (d_real + d_fake) / 2
   return {
     'd_real': d_real,

@@ -2,15 +2,19 @@
 
 import json
 import pathlib
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from ml_collections import ConfigDict
 
 from gengan import checkpoint as checkpoints
 from gengan import config as configs
-from gengan import core, sharding
+from gengan import core, data, sharding
+
+REFERENCES = 64  # real images beside which samples are looked at
 
 
 class Run(NamedTuple):
@@ -40,6 +44,37 @@ def example_batch(config: ConfigDict, rows: int = 1) -> core.Batch:
   }
 
 
+def create(workdir: pathlib.Path, config: ConfigDict, dataset: data.Dataset) -> None:
+  """Makes the folder and writes what is known before training: the resolved config and what the data is like."""
+  workdir.mkdir(parents=True, exist_ok=True)
+  if jax.process_index() == 0:
+    configs.write_json(workdir / 'config.json', config.to_dict())
+    about = {**dataset.statistics, 'class_names': list(dataset.class_names)}
+    configs.write_json(workdir / 'dataset.json', about)
+
+
+def open_checkpoints(workdir: pathlib.Path, config: ConfigDict) -> checkpoints.Checkpointer:
+  """The run's checkpoints, kept as `config.checkpoint` says."""
+  options = {name: value for name, value in config.checkpoint.items() if name != 'every_steps'}
+  return checkpoints.Checkpointer(workdir / 'checkpoints', **options)
+
+
+def reference_batch(dataset: data.Dataset, config: ConfigDict) -> core.Batch:
+  """Up to 64 held-out images, classes in turn: what samples are compared with, and what is reconstructed."""
+  split = dataset.validation if len(dataset.validation) > 1 else dataset.train
+  batch, mask = next(data.eval_batches(split, config.data, batch_size=min(len(split), 16 * REFERENCES)))
+  labels = batch['label'][mask]
+  rank = np.array([np.sum(labels[:i] == label) for i, label in enumerate(labels)])  # among those of its class
+  chosen = np.lexsort((labels, rank))[:REFERENCES]
+  return {name: array[chosen] for name, array in batch.items()}
+
+
+def summary(workdir: pathlib.Path, pictures: Sequence[pathlib.Path]) -> str:
+  """What a finished run left, for a person."""
+  files = [workdir / 'samples', *pictures, workdir / 'metrics.jsonl', workdir / 'tensorboard', workdir / 'checkpoints']
+  return ''.join(f'\n  {path}' for path in files)
+
+
 def load(workdir: str | pathlib.Path, *, checkpoint: str | int = 'latest', ema: bool = True) -> Run:
   """Opens a run on one device.
 
@@ -58,13 +93,8 @@ def load(workdir: str | pathlib.Path, *, checkpoint: str | int = 'latest', ema: 
   mesh = sharding.make_mesh(devices=jax.local_devices()[:1])
   abstract = sharding.abstract_state(algorithm, example_batch(config), mesh)
   step = None if checkpoint == 'latest' else checkpoint
-  with checkpoints.Checkpointer(workdir / 'checkpoints', **checkpoint_options(config)) as checkpointer:
+  with open_checkpoints(workdir, config) as checkpointer:
     restored = checkpointer.restore(abstract, step=step)
   dataset = json.loads((workdir / 'dataset.json').read_text())
   state = restored.state if ema else core.without_ema(restored.state)
   return Run(config, algorithm, state, restored.step, len(dataset['class_names']), tuple(dataset['class_names']))
-
-
-def checkpoint_options(config: ConfigDict) -> dict:
-  """The part of `config.checkpoint` that says what is kept."""
-  return {name: value for name, value in config.checkpoint.items() if name != 'every_steps'}

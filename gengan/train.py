@@ -1,19 +1,20 @@
 """The loop: evaluate -> save -> next batch -> step -> log the previous step's metrics."""
 
 import contextlib
-import math
 import os
 import pathlib
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 from ml_collections import ConfigDict
 
 from gengan import checkpoint as checkpoints
 from gengan import config as configs
-from gengan import core, data, monitor, runs, sharding, writers
+from gengan import core, data, runs, sharding, writers
+from gengan.evaluators import collapse
 from gengan.evaluators.averages import average
 from gengan.interrupts import Interrupts
+from gengan.progress import Progress
 from gengan.snapshots import Snapshots
 
 
@@ -22,15 +23,11 @@ class Training(NamedTuple):
 
   config: ConfigDict
   workdir: pathlib.Path
-  dataset: Any
+  dataset: data.Dataset
   algorithm: core.Algorithm
   mesh: jax.sharding.Mesh
   abstract_state: core.State  # shapes and layout
-  iterator: Any
-
-
-class Diverged(FloatingPointError):
-  """A metric is not finite."""
+  iterator: data.TrainIterator
 
 
 def run(config: ConfigDict, workdir: str | os.PathLike) -> core.State:
@@ -71,37 +68,31 @@ def fit(training: Training) -> core.State:
   """Runs the loop to the end, or to the first signal; what it leaves in the folder is a whole run either way.
 
   Raises:
-    Diverged: names the step, the metric and the last good checkpoint.
+    Diverged: a metric is not finite; names the step, the metric and the last good checkpoint.
   """
   config, workdir, dataset, algorithm, mesh, abstract_state, iterator = training
   init_key, train_key, eval_key, sample_key = jax.random.split(jax.random.key(config.seed), 4)
-  workdir.mkdir(parents=True, exist_ok=True)
-  configs.save(config, workdir)
-  configs.write_json(workdir / 'dataset.json', {**dataset.statistics, 'class_names': list(dataset.class_names)})
-
+  runs.create(workdir, config, dataset)
   with contextlib.ExitStack() as stack:
     interrupts = stack.enter_context(Interrupts())
-    checkpointer = stack.enter_context(
-      checkpoints.Checkpointer(workdir / 'checkpoints', **runs.checkpoint_options(config))
-    )
+    checkpointer = stack.enter_context(runs.open_checkpoints(workdir, config))
     if checkpointer.steps():
       restored = checkpointer.restore(abstract_state)
-      state, resumed_at = restored.state, restored.step
+      state, start = restored.state, restored.step
       iterator.set_state(restored.data)
     else:
-      state, resumed_at = sharding.init(algorithm, init_key, runs.example_batch(config, config.batch_size), mesh), None
-    step = resumed_at or 0
+      state, start = sharding.init(algorithm, init_key, runs.example_batch(config, config.batch_size), mesh), 0
     writer = stack.enter_context(
       writers.create(
         workdir,
         num_steps=config.num_steps,
         batch_size=config.batch_size,
-        resume_step=step,
+        resume_step=start,
         process_index=jax.process_index(),
       )
     )
-    if resumed_at is not None:
-      writer.write_texts(step, {'resume': f'continuing the run in {workdir}'})
+    if start:
+      writer.write_texts(start, {'resume': f'continuing the run in {workdir} at step {start} of {config.num_steps}'})
 
     train_step = sharding.compile_step(
       algorithm.train_step,
@@ -109,73 +100,81 @@ def fit(training: Training) -> core.State:
       state_sharding=jax.tree.map(lambda leaf: leaf.sharding, abstract_state),
       mode=config.mesh.mode,
     )
-    eval_step = jax.jit(algorithm.eval_step, out_shardings=sharding.replicated(mesh))
-    held_out = lambda: (
-      (sharding.shard_batch(batch, mesh), mask)
-      for batch, mask in data.eval_batches(dataset.validation, config.data, batch_size=config.batch_size)
+    evaluate = _evaluation(training, eval_key)
+    progress = Progress(
+      writer,
+      every_steps=config.log_every_steps,
+      num_steps=config.num_steps,
+      last_good=lambda: _last_good(checkpointer),
     )
     snapshots = Snapshots(
       workdir / 'samples',
       algorithm,
+      runs.reference_batch(dataset, config),
       key=sample_key,
-      num_classes=dataset.num_classes,
-      real=monitor.reference_batch(dataset.validation, config.data),
       sharding=sharding.replicated(mesh),
     )
-    pending = None  # metrics of the last step, still on the device
 
+    step, stop = start, False
     while True:
-      due = lambda every: step % every == 0 or step == config.num_steps or interrupts.requested  # noqa: B023
-      fresh = step != resumed_at  # what was done before the checkpoint was written is not done again
+      due = lambda every: step % every == 0 or step == config.num_steps or stop  # noqa: B023
       scores = {}
-      if fresh and step and due(config.eval_every_steps):
-        pending = _log(writer, pending, config, checkpointer)
-        scores = {f'validation/{k}': v for k, v in average(eval_step, state, held_out(), eval_key).items()}
-        collapse, warnings = monitor.check(snapshots.samples(state), snapshots.real, scores, algorithm)
-        scores |= collapse
-        writer.write_scalars(step, scores)
-        for warning in warnings:
-          writer.write_texts(step, {'warning': warning})
-      if fresh and due(config.sample_every_steps):
-        writer.write_images(step, snapshots.write(step, state))
-      if fresh and step and due(config.checkpoint.every_steps):
-        pending = _log(writer, pending, config, checkpointer)  # a state with NaN is never saved
-        checkpointer.save(step, state, data=iterator.get_state(), config=config.to_dict(), metrics=scores)
-      if step >= config.num_steps or interrupts.requested:
+      if step > start or step == 0:  # at the checkpoint that a run continues from, all this has been done
+        if step and due(config.eval_every_steps):
+          progress.flush()
+          scores, warnings = evaluate(state, snapshots, progress)
+          writer.write_scalars(step, scores)
+          for warning in warnings:
+            writer.write_texts(step, {'warning': warning})
+        if due(config.sample_every_steps):
+          writer.write_images(step, snapshots.write(step, state))
+        if step and due(config.checkpoint.every_steps):
+          progress.flush()  # a state that is not finite is never saved
+          checkpointer.save(step, state, data=iterator.get_state(), config=config.to_dict(), metrics=scores)
+      if step >= config.num_steps or stop:
         break
       batch = next(iterator)
       state, metrics = train_step(state, batch, train_key)
-      _log(writer, pending, config, checkpointer)
-      step, pending = step + 1, (step + 1, metrics)
+      step += 1
+      progress.push(step, metrics)
+      stop = interrupts.should_stop(step)
 
     checkpointer.wait()
     writer.flush()
-    _summarize(writer, training, step, state, snapshots, interrupts.requested)
+    if step < config.num_steps:
+      text = f'saved at step {step} of {config.num_steps}; the same command continues from there'
+      writer.write_texts(step, {'stopped': text})
+    elif jax.process_index() == 0:
+      files = snapshots.finish(state, workdir / 'metrics.jsonl')
+      writer.write_texts(step, {'done': runs.summary(workdir, files)})
   return state
 
 
-def _log(writer, pending, config: ConfigDict, checkpointer) -> None:
-  """Fetches the metrics of an earlier step, stops the run if one is not finite, and writes them when they are due."""
-  if pending is None:
-    return
-  step, metrics = pending
-  scalars = writers.as_floats(metrics)
-  for name, value in scalars.items():
-    if not math.isfinite(value):
-      saved = checkpointer.steps()
-      good = f'the last good checkpoint is that of step {max(saved)}' if saved else 'there is no checkpoint yet'
-      raise Diverged(f'{name} is {value} at step {step}; {good}')
-  if step % config.log_every_steps == 0 or step == config.num_steps:
-    writer.write_scalars(step, scalars)
+def _evaluation(training: Training, key: jax.Array):
+  """A function that scores a state on the validation split: (state, snapshots, progress) -> (metrics, warnings)."""
+  config, _, dataset, algorithm, mesh, *_ = training
+  eval_step = jax.jit(algorithm.eval_step, out_shardings=sharding.replicated(mesh))
+
+  def evaluate(state: core.State, snapshots: Snapshots, progress: Progress) -> tuple[dict[str, float], list[str]]:
+    scores = {}
+    if len(dataset.validation):
+      batches = (
+        (sharding.shard_batch(batch, mesh), mask)
+        for batch, mask in data.eval_batches(dataset.validation, config.data, batch_size=config.batch_size)
+      )
+      scores = {f'validation/{k}': v for k, v in average(eval_step, state, batches, key).items()}
+    report = collapse.check(
+      snapshots.samples(state),
+      snapshots.real['image'],
+      d_accuracy_real=progress.take_recent('d_accuracy_real'),
+      d_accuracy_fake=progress.take_recent('d_accuracy_fake'),
+    )
+    return scores | report.metrics, report.warnings
+
+  return evaluate
 
 
-def _summarize(writer, training: Training, step: int, state: core.State, snapshots: Snapshots, stopped: bool) -> None:
-  """The last words of a run: how far it came and which files it left."""
-  workdir, total = training.workdir, training.config.num_steps
-  if stopped:
-    writer.write_texts(step, {'stopped': f'saved at step {step} of {total}; the same command continues from there'})
-    return
-  pictures = [str(path) for path in snapshots.finish(state, workdir)]
-  lines = [f'{step} of {total} steps', f'pictures: {snapshots.folder}/', *pictures]
-  lines += [f'metrics: {workdir}/metrics.jsonl, {workdir}/tensorboard/', f'checkpoints: {workdir}/checkpoints/']
-  writer.write_texts(step, {'done': '\n  '.join(lines)})
+def _last_good(checkpointer: checkpoints.Checkpointer) -> str:
+  checkpointer.wait()
+  steps = checkpointer.steps()
+  return f'the last good checkpoint is that of step {steps[-1]}' if steps else 'there is no checkpoint yet'

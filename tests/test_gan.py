@@ -91,7 +91,7 @@ def test_samples_come_from_the_average_and_the_average_follows_the_generator(bat
 
 
 def test_accuracy_counts_logits_on_the_right_side_of_the_middle():
-  metrics = gan._logit_metrics(jnp.array([2.0, 2.0, -4.0, 4.0]), jnp.array([-2.0, -2.0, -2.0, 2.0]))
+  metrics = gan._logit_metrics(jnp.array([2.0, 2.0, -4.0, 4.0]), jnp.array([-2.0, -2.0, -2.0, 2.0]), None)
   assert float(metrics['d_real']) == 1.0 and float(metrics['d_fake']) == -1.0
   assert float(metrics['d_accuracy_real']) == 0.75 and float(metrics['d_accuracy_fake']) == 0.75
 

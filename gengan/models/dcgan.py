@@ -71,10 +71,14 @@ class Discriminator(nn.Module):
 
     x = images
     for i in range(doublings):
-      layer = layers.Conv(
-        self.width * 2**i, KERNEL, strides=(2, 2), use_bias=norm is None, kernel_init=kernel_init, spectral_norm=spectral
-      )
-      x = layer(x, train=train)
+      x = layers.Conv(
+        self.width * 2**i,
+        KERNEL,
+        strides=(2, 2),
+        use_bias=norm is None,
+        kernel_init=kernel_init,
+        spectral_norm=spectral,
+      )(x, train=train)
       if norm is not None and i > 0:  # the paper leaves D's input layer without
         x = norm()(x)
       x = nn.leaky_relu(x, self.slope)
@@ -100,7 +104,7 @@ def make(config: ConfigDict, axis_name: str | None = None) -> core.Algorithm:
   model = config.model
   _check(config)
   num_classes = model.num_classes if model.conditional else 0
-  batch_norm = dict(batch_norm_groups=model.batch_norm_groups, axis_name=axis_name)
+  batch_norm = {'batch_norm_groups': model.batch_norm_groups, 'axis_name': axis_name}
   generator = Generator(
     config.data.image_size, config.data.channels, model.width, num_classes, slope=model.g_slope, **batch_norm
   )
@@ -110,8 +114,11 @@ def make(config: ConfigDict, axis_name: str | None = None) -> core.Algorithm:
     discriminator,
     latent_size=model.latent_size,
     loss=losses.gan_loss(config.loss),
-    optimizers={name: optimizers.make(config.optimizers[name]) for name in ('generator', 'discriminator')},
-    regularizers=regularizers.make(config.regularizers),
+    optimizers={
+      name: optimizers.make(config.optimizers[name], section=f'config.optimizers.{name}')
+      for name in ('generator', 'discriminator')
+    },
+    regularizers=regularizers.make(config.regularizers, axis_name=axis_name),
     d_steps_per_g_step=config.d_steps_per_g_step,
     ema_half_life_kimg=config.ema.half_life_kimg,
     ema_rampup=config.ema.rampup,

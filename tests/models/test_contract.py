@@ -1,0 +1,122 @@
+"""What every recipe promises, whatever it is: add a recipe to RECIPES and it is held to all of it."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from configs import conditional_dcgan, dcgan, vae
+
+from gengan import config as configs
+from gengan import core, runs, sharding
+
+SIZE, ROWS = 8, 16
+
+
+def tiny_dcgan(**options):
+  config = conditional_dcgan.get_config() if options.pop('conditional', False) else dcgan.get_config()
+  config.data.image_size, config.batch_size = SIZE, ROWS
+  config.model.update(width=4, latent_size=5, num_classes=3)
+  config.update_from_flattened_dict(options)
+  return config
+
+
+def tiny_vae(**options):
+  config = vae.get_config()
+  config.data.image_size, config.batch_size = SIZE, ROWS
+  config.model.update(width=4, latent_size=5)
+  if 'num_classes' in config.model:
+    config.model.num_classes = 3
+  config.update_from_flattened_dict(options)
+  return config
+
+
+RECIPES = {
+  'dcgan': lambda: tiny_dcgan(),
+  'dcgan, several updates of D': lambda: tiny_dcgan(d_steps_per_g_step=2, loss='hinge'),
+  'wgan-gp': lambda: tiny_dcgan(**{'loss': 'wasserstein', 'model.d_norm': 'none', 'regularizers.gradient_penalty': 10.0}),
+  'spectral norm, R1 and R2': lambda: tiny_dcgan(
+    **{'model.d_norm': 'spectral', 'regularizers.r1': 1.0, 'regularizers.r2': 1.0, 'loss': 'relativistic'}
+  ),
+  'conditional dcgan': lambda: tiny_dcgan(conditional=True),
+  'vae': lambda: tiny_vae(),
+}
+
+
+@pytest.fixture(scope='module', params=RECIPES, ids=lambda name: name)
+def stepped(request):
+  """A recipe, its state before and after one step on one device, and the metrics."""
+  config = RECIPES[request.param]()
+  algorithm = configs.make_algorithm(config)
+  rng = np.random.default_rng(0)
+  image = rng.uniform(-1, 1, (ROWS, SIZE, SIZE, config.data.channels)).astype(np.float32)
+  batch = {'image': image, 'label': rng.integers(0, 3, ROWS).astype(np.int32)}
+  mesh = sharding.make_mesh(devices=jax.devices()[:1])
+  state = sharding.init(algorithm, jax.random.key(0), runs.example_batch(config, ROWS), mesh)
+  step = sharding.compile_step(algorithm.train_step, mesh=mesh, donate=False)
+  after, metrics = step(state, batch, jax.random.key(1))
+  return config, algorithm, batch, state, after, metrics, step
+
+
+def test_shapes_are_known_without_computing(stepped):
+  config, algorithm, _, state, *_ = stepped
+  abstract = jax.eval_shape(algorithm.init, jax.random.key(0), runs.example_batch(config, ROWS))
+  assert jax.tree.map(lambda x: (x.shape, x.dtype), abstract) == jax.tree.map(lambda x: (x.shape, x.dtype), state)
+
+
+def test_one_step_changes_every_trainable_leaf_and_no_shape(stepped):
+  _, _, _, before, after, _, _ = stepped
+  assert jax.tree.structure(before) == jax.tree.structure(after)
+  assert jax.tree.map(lambda x: (x.shape, x.dtype), before) == jax.tree.map(lambda x: (x.shape, x.dtype), after)
+  unchanged = [
+    jax.tree_util.keystr(path)
+    for (path, old), new in zip(jax.tree_util.tree_leaves_with_path(before.params), jax.tree.leaves(after.params), strict=True)
+    if np.array_equal(old, new)
+  ]
+  assert unchanged == []
+  assert int(after.step) == int(before.step) + 1
+
+
+def test_metrics_are_finite_scalars(stepped):
+  metrics = stepped[5]
+  assert metrics and all(np.shape(value) == () and np.isfinite(value) for value in metrics.values())
+
+
+def test_equal_keys_give_equal_steps_and_other_keys_others(stepped):
+  _, _, batch, state, after, _, step = stepped
+  again, _ = step(state, batch, jax.random.key(1))
+  other, _ = step(state, batch, jax.random.key(2))
+  assert all(jax.tree.leaves(jax.tree.map(np.array_equal, after, again)))
+  assert not all(jax.tree.leaves(jax.tree.map(np.array_equal, after.params, other.params)))
+
+
+def test_samples_are_images(stepped):
+  config, algorithm, _, _, after, _, _ = stepped
+  labels = jnp.arange(6, dtype=jnp.int32) % 3
+  images = jax.jit(lambda state, key: core.sample(algorithm, state, key, labels))(after, jax.random.key(0))
+  assert images.shape == (6, SIZE, SIZE, config.data.channels) and images.dtype == jnp.float32
+  assert np.abs(images).max() <= 1.0
+
+
+def test_evaluation_has_one_value_an_example(stepped):
+  _, algorithm, batch, _, after, _, _ = stepped
+  metrics = jax.jit(algorithm.eval_step)(after, batch, jax.random.key(0))
+  assert metrics and all(value.shape == (ROWS,) for value in metrics.values())
+
+
+def test_one_device_equals_eight_and_jit_equals_pmap(stepped):
+  config, algorithm, batch, state, after, metrics, _ = stepped
+  mesh = sharding.make_mesh()
+  state = jax.device_put(jax.device_get(state), sharding.replicated(mesh))
+  for mode in ('jit', 'pmap'):
+    algorithm = configs.make_algorithm(config, axis_name='data' if mode == 'pmap' else None)
+    step = sharding.compile_step(algorithm.train_step, mesh=mesh, mode=mode, donate=False)
+    shared, shared_metrics = step(state, batch, jax.random.key(1))
+    for name in metrics:
+      np.testing.assert_allclose(shared_metrics[name], metrics[name], rtol=1e-3, atol=1e-4, err_msg=f'{mode} {name}')
+    # Adam's first step is the sign of the gradient times the rate: compare what the networks compute, not its sign noise.
+    for new, old in zip(jax.tree.leaves(shared.model_state), jax.tree.leaves(after.model_state), strict=True):
+      np.testing.assert_allclose(new, old, rtol=1e-3, atol=1e-4)
+    moments = [jax.tree.leaves(s.opt_state) for s in (shared, after)]
+    for new, old in zip(*moments, strict=True):
+      scale = np.abs(old).max() + 1e-12
+      assert np.abs(np.asarray(new) - np.asarray(old)).max() <= 2e-3 * scale + 1e-7

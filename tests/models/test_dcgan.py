@@ -1,0 +1,99 @@
+"""DCGAN against the published network, and its refusals."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from configs import conditional_dcgan, dcgan as dcgan_config
+
+from gengan.models import dcgan
+
+
+def parameters(tree):
+  return sum(leaf.size for leaf in jax.tree.leaves(tree))
+
+
+def abstract_init(config):
+  shape = (2, config.data.image_size, config.data.image_size, config.data.channels)
+  algorithm = dcgan.make(config)
+  batch = {'image': jax.ShapeDtypeStruct(shape, jnp.float32), 'label': jax.ShapeDtypeStruct((2,), jnp.int32)}
+  state = jax.eval_shape(algorithm.init, jax.random.key(0), batch)
+  return algorithm, state, batch
+
+
+def test_parameter_counts_at_64_px_are_those_of_the_well_known_example():
+  _, state, _ = abstract_init(dcgan_config.get_config('celeb_a'))
+  assert parameters(state.params['generator']) == 3_576_704
+  assert parameters(state.params['discriminator']) == 2_765_568
+
+
+@pytest.mark.parametrize('channels', [1, 3])
+@pytest.mark.parametrize('size', [8, 16, 28, 32, 48, 64, 128])
+@pytest.mark.parametrize('conditional', [False, True])
+def test_every_size_is_made(size, channels, conditional):
+  config = dcgan_config.get_config()
+  config.data.update(image_size=size, channels=channels)
+  config.model.update(width=4, conditional=conditional, num_classes=10)
+  algorithm, state, batch = abstract_init(config)
+  latents = jax.ShapeDtypeStruct((2, 100), jnp.float32)
+  images = jax.eval_shape(algorithm.decode, state, latents, batch['label'])
+  assert images.shape == batch['image'].shape
+  logits = jax.eval_shape(algorithm.eval_step, state, batch, jax.random.key(0))
+  assert logits['d_real'].shape == (2,)
+
+
+@pytest.fixture(scope='module')
+def conditional():
+  config = conditional_dcgan.get_config()
+  config.data.image_size = 8
+  config.model.update(width=4, num_classes=10)
+  algorithm = dcgan.make(config)
+  batch = {'image': jnp.zeros((4, 8, 8, 1)), 'label': jnp.arange(4)}
+  return algorithm, algorithm.init(jax.random.key(0), batch), batch
+
+
+def test_both_networks_read_the_label(conditional):
+  algorithm, state, batch = conditional
+  latents = jnp.ones((2, 100))
+  one, other = (algorithm.decode(state, latents, jnp.full(2, label)) for label in (3, 4))
+  assert np.abs(one - other).max() > 1e-4
+  d_real = algorithm.eval_step(state, batch | {'image': jnp.ones((4, 8, 8, 1))}, jax.random.key(0))['d_real']
+  assert np.unique(np.asarray(d_real)).size == 4  # equal images, four labels
+
+
+def test_the_unconditional_networks_do_not():
+  config = dcgan_config.get_config()
+  config.data.image_size, config.model.width = 8, 4
+  algorithm = dcgan.make(config)
+  state = algorithm.init(jax.random.key(0), {'image': jnp.zeros((2, 8, 8, 1)), 'label': jnp.zeros(2, jnp.int32)})
+  one, other = (algorithm.decode(state, jnp.ones((2, 100)), jnp.full(2, label)) for label in (3, 4))
+  np.testing.assert_array_equal(one, other)
+
+
+def test_samples_lie_in_the_images_range_with_the_slope_as_set():
+  latents, labels = jnp.ones((2, 100)), jnp.zeros(2, jnp.int32)
+  make = lambda slope: dcgan.Generator(8, 1, 4, slope=slope)
+  variables = make(0.0).init(jax.random.key(0), latents, labels, train=False)
+  relu, leaky = (make(slope).apply(variables, latents, labels, train=False) for slope in (0.0, 0.5))
+  assert np.abs(relu).max() <= 1 and np.abs(relu - leaky).max() > 1e-6
+
+
+@pytest.mark.parametrize(
+  ('field', 'value', 'message'),
+  [
+    ('data.image_size', 100, 'config.data.image_size is 100.*96 or 112'),
+    ('model.latent_size', 0, 'config.model.latent_size is 0'),
+    ('model.width', 0, 'config.model.width is 0'),
+    ('model.d_norm', 'instance', 'config.model.d_norm.*batch, layer, spectral, none'),
+    ('loss', 'cross_entropy', 'config.loss.*non_saturating'),
+    ('regularizers.gradient_penalty', 10.0, 'config.model.d_norm'),
+    ('model.conditional', True, 'config.model.num_classes'),
+    ('d_steps_per_g_step', 0, 'config.d_steps_per_g_step'),
+    ('optimizers.generator.name', 'lion', 'config.optimizers.generator.name.*adam'),
+  ],
+)
+def test_what_cannot_be_is_refused_by_name(field, value, message):
+  config = dcgan_config.get_config()
+  config.update_from_flattened_dict({field: value})
+  with pytest.raises(ValueError, match=message):
+    dcgan.make(config)
