@@ -242,12 +242,15 @@ class ConsoleWriter(MetricWriter):
       else:
         print(line, file=self._stream, flush=True)
 
+  def flush(self):
+    if self._unprinted and not self._live:
+      self._print()
+
   def close(self):
+    self.flush()
     if self._live:
       self._closing = True  # the last line stays, without its spinner
       self._live.stop()
-    elif self._unprinted:
-      self._print()
 
   def _print(self):
     print(self._shown, file=self._stream, flush=True)

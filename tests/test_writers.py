@@ -126,14 +126,15 @@ def test_without_a_terminal_the_console_is_quiet(monkeypatch):
       writer.write_scalars(step, {'lr': 0.1, 'd_loss': 1.25, 'g_loss': 0.5})
       writer.write_scalars(step, {'validation/fid': 3.0})
       clock.now += 8
+    writer.flush()
     writer.write_texts(1000, {'warning': 'too much of [bold]one[/bold] kind'})
   # Lines 32 s apart, and the last state at the end. 100 steps of 64 images in 8 s; 3500 steps left of 0.08 s.
   assert stream.getvalue().splitlines() == [
     'step 100/4000  6.4 kimg  d_loss 1.25  g_loss 0.5',
     'step 500/4000  32.0 kimg  800 images/s  4:40 left  d_loss 1.25  g_loss 0.5',
     'step 900/4000  57.6 kimg  800 images/s  4:08 left  d_loss 1.25  g_loss 0.5',
-    'step 1000  warning: too much of [bold]one[/bold] kind',
     'step 1000/4000  64.0 kimg  800 images/s  4:00 left  d_loss 1.25  g_loss 0.5',
+    'step 1000  warning: too much of [bold]one[/bold] kind',
   ]
 
 
