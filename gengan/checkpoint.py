@@ -279,15 +279,15 @@ class Checkpointer:
       shutil.rmtree(final)
     partial.rename(final)
     checksums.sync(self.directory)
-    for old in set(self.steps()) - self._kept(step):
+    for old in set(self.steps()) - self._kept():
       # Renamed first, so that a kill in between leaves no folder that looks finished.
       doomed = self.directory / (_name(old) + _PARTIAL)
       (self.directory / _name(old)).rename(doomed)
       shutil.rmtree(doomed)
 
-  def _kept(self, newest: int) -> set[int]:
+  def _kept(self) -> set[int]:
     steps = self.steps()
-    kept = {newest, *steps[-self._keep_latest :]}
+    kept = set(steps[-self._keep_latest :])
     if self._keep_every_steps:
       kept |= {step for step in steps if step % self._keep_every_steps == 0}
     best = self.best_step() if self._best_metric else None
