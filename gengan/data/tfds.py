@@ -32,8 +32,7 @@ def open_tfds(name: str, *, data_dir: str = '') -> Source:
   info = builder.info
   if 'image' not in info.features or not isinstance(info.features['image'], tfds.features.Image):
     raise ValueError(f'{spec} has no feature "image"; it has {", ".join(info.features)}')
-  label = info.features['label'] if 'label' in info.features else None
-  labelled = isinstance(label, tfds.features.ClassLabel)
+  labelled = 'label' in info.features and isinstance(info.features['label'], tfds.features.ClassLabel)
   found = {name: name for name in SPLITS if name in info.splits}
   if 'train' not in found:
     raise ValueError(f'{spec} has no split "train"; it has {", ".join(info.splits)}')
@@ -50,7 +49,7 @@ def open_tfds(name: str, *, data_dir: str = '') -> Source:
   return Source(
     spec=spec,
     splits=splits,
-    class_names=tuple(label.names) if labelled else (),
+    class_names=tuple(info.features['label'].names) if labelled else (),
     sha256=hashlib.sha256('\n'.join(identity).encode()).hexdigest(),
   )
 

@@ -1,0 +1,100 @@
+"""One pass over every image of a source: what cleaning needs to know about each."""
+
+import concurrent.futures
+import dataclasses
+import hashlib
+import os
+
+import numpy as np
+from PIL import Image
+
+from gengan.data import pixels
+from gengan.data.sources import SPLITS, Source
+
+GREY_SIDE = 32  # of the grey picture that the perceptual hash reads
+COLOUR_SIDE = 16  # of the colour picture that confirms near duplicates
+_CHUNK = 64  # images a task of the thread pool
+
+
+@dataclasses.dataclass(frozen=True)
+class Examined:
+  """Facts by example, in the order test, validation, train: of two copies the first is the one to keep.
+
+  Attributes:
+    split: name of the source's split, [N].
+    index: position in that split, [N].
+    names: name of the example, [N].
+    labels: int32 [N].
+    errors: {position: why it cannot be read}.
+    width, height: pixels, int32 [N]; 0 where unreadable.
+    mode: as stored, e.g. 'RGBA', [N]; '' where unreadable.
+    sha256: of the decoded pixels, [N]; b'' where unreadable.
+    deviation: standard deviation of the grey levels (0..255), the largest of the channels, float32 [N].
+    grey: uint8 [N, 32, 32], for the perceptual hash.
+    colour: uint8 [N, 16, 16, 3].
+  """
+
+  split: np.ndarray
+  index: np.ndarray
+  names: list[str]
+  labels: np.ndarray
+  errors: dict[int, str]
+  width: np.ndarray
+  height: np.ndarray
+  mode: list[str]
+  sha256: list[bytes]
+  deviation: np.ndarray
+  grey: np.ndarray
+  colour: np.ndarray
+
+  def __len__(self) -> int:
+    return len(self.names)
+
+
+def examine(source: Source) -> Examined:
+  """Decodes every image once. Unreadable images are noted, not raised."""
+  order = [split for split in reversed(SPLITS) if split in source.splits]
+  counts = [len(source.splits[split]) for split in order]
+  total = sum(counts)
+  split = np.repeat(order, counts)
+  index = np.concatenate([np.arange(count) for count in counts])
+  facts = Examined(
+    split=split,
+    index=index,
+    names=[name for part in order for name in source.splits[part].names],
+    labels=np.concatenate([source.splits[part].labels for part in order]),
+    errors={},
+    width=np.zeros(total, np.int32),
+    height=np.zeros(total, np.int32),
+    mode=[''] * total,
+    sha256=[b''] * total,
+    deviation=np.zeros(total, np.float32),
+    grey=np.zeros((total, GREY_SIDE, GREY_SIDE), np.uint8),
+    colour=np.zeros((total, COLOUR_SIDE, COLOUR_SIDE, 3), np.uint8),
+  )
+
+  def look(start: int) -> None:
+    for i in range(start, min(start + _CHUNK, total)):
+      try:
+        decoded = pixels.decode(source.splits[split[i]].read(int(index[i])))
+      except (ValueError, OSError) as error:
+        facts.errors[i] = str(error)
+        continue
+      _note(facts, i, decoded)
+
+  with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+    list(pool.map(look, range(0, total, _CHUNK)))  # list: raises what a thread raised
+  return facts
+
+
+def _note(facts: Examined, i: int, decoded: pixels.Decoded) -> None:
+  image = decoded.image
+  facts.width[i], facts.height[i] = image.size
+  facts.mode[i] = decoded.mode
+  rgb = image.convert('RGB')
+  values = np.asarray(rgb)
+  # Grey and colour files of the same picture are copies; pictures of other sizes are not.
+  facts.sha256[i] = hashlib.sha256(f'{image.size}'.encode() + values.tobytes()).digest()
+  facts.deviation[i] = values.std(axis=(0, 1)).max()
+  facts.grey[i] = np.asarray(image.convert('L').resize((GREY_SIDE, GREY_SIDE), pixels.RESIZE))
+  facts.colour[i] = np.asarray(rgb.resize((COLOUR_SIDE, COLOUR_SIDE), Image.Resampling.BOX))
