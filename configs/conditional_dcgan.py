@@ -1,11 +1,12 @@
 """Class-conditional DCGAN: label embedding in G, projection in D.
 
-    python -m gengan.main --config=configs/conditional_dcgan.py
-    python -m gengan.main --config=configs/conditional_dcgan.py:mnist --config.data.source=idx:path/to/mnist
+python -m gengan.main --config=configs/conditional_dcgan.py
+python -m gengan.main --config=configs/conditional_dcgan.py:mnist --config.data.source=idx:path/to/mnist
 """
 
-from configs import dcgan
 from ml_collections import ConfigDict
+
+from configs import dcgan
 
 
 def get_config(variant: str = 'digits') -> ConfigDict:

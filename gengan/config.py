@@ -10,9 +10,10 @@ from ml_collections import ConfigDict
 
 from gengan import core
 
-MODES = ('jit', 'pmap')
-FREE_TO_CHANGE = ('num_steps', 'log_every_steps', 'eval_every_steps', 'sample_every_steps', 'checkpoint.', 'mesh.')
-POSITIVE = ('num_steps', 'batch_size', 'log_every_steps', 'eval_every_steps', 'sample_every_steps')
+INTERVALS = ('log_every_steps', 'eval_every_steps', 'sample_every_steps')
+FREE_TO_CHANGE = ('num_steps', *INTERVALS, 'checkpoint.', 'mesh.', 'data.data_dir')
+POSITIVE = ('num_steps', 'batch_size', *INTERVALS, 'checkpoint.every_steps', 'checkpoint.keep_latest')
+CHOICES = {'mesh.mode': ('jit', 'pmap'), 'checkpoint.best_mode': ('min', 'max')}
 
 
 def check(config: ConfigDict) -> None:
@@ -21,14 +22,19 @@ def check(config: ConfigDict) -> None:
   Raises:
     ValueError: one line that names the field, its value and what is allowed.
   """
-  for field in (*POSITIVE, 'checkpoint.every_steps'):
-    value = _flatten(config.to_dict()).get(field)
-    if value is None or value < 1:
-      raise ValueError(f'config.{field} is {value}; it must be at least 1')
-  if config.mesh.mode not in MODES:
-    raise ValueError(f'config.mesh.mode is {config.mesh.mode!r}; it must be one of {", ".join(MODES)}')
+  flat = _flatten(config.to_dict())
+  for field in POSITIVE:
+    if flat[field] < 1:
+      raise ValueError(f'config.{field} is {flat[field]}; it must be at least 1')
+  for field, choices in CHOICES.items():
+    if flat[field] not in choices:
+      raise ValueError(f'config.{field} is {flat[field]!r}; it must be one of {", ".join(choices)}')
+  if config.checkpoint.keep_every_steps < 0:
+    raise ValueError(f'config.checkpoint.keep_every_steps is {config.checkpoint.keep_every_steps}; 0 keeps none')
   if config.mesh.mode == 'pmap' and config.mesh.fsdp != 1:
-    raise ValueError(f"config.mesh.fsdp is {config.mesh.fsdp}; in mode 'pmap' every device holds the state: set it to 1")
+    raise ValueError(
+      f"config.mesh.fsdp is {config.mesh.fsdp}; in mode 'pmap' every device holds the state: set it to 1"
+    )
 
 
 def make_algorithm(config: ConfigDict, axis_name: str | None = None) -> core.Algorithm:

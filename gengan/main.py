@@ -16,6 +16,12 @@ from gengan.progress import Diverged
 _CONFIG = config_flags.DEFINE_config_file('config', None, 'A file with get_config(), and a variant: file.py:variant')
 _WORKDIR = flags.DEFINE_string('workdir', None, 'Folder of the run; default: runs/<config>-<variant>')
 
+ILL_TYPED = {  # what absl's parsers say
+  'invalid literal for int': 'a whole number',
+  'could not convert string to float': 'a number',
+  'Non-boolean argument': 'true or false',
+}
+
 
 def parse(argv: list[str]) -> list[str]:
   """absl's flag parser, but a mistake in a flag or a config ends in one line."""
@@ -56,12 +62,13 @@ def _explain(error: Exception) -> str:
   misspelt = re.search(r'Did you mean "([^"]+)" instead of "([^"]+)"', text)
   if misspelt:
     return f'the config has no field {misspelt[2]!r}; did you mean {misspelt[1]!r}?'
-  for expected, pattern in (('a whole number', 'invalid literal for int'), ('a number', 'could not convert string to float')):
-    ill_typed = re.search(rf'flag --(config\.[\w.]+)=(.*?): {pattern}', text)
+  for pattern, expected in ILL_TYPED.items():
+    ill_typed = re.search(rf'flag --(config\.[\w.]+)=(.*?): .*{pattern}', text)
     if ill_typed:
       return f'{ill_typed[1]} is {ill_typed[2]!r}; it must be {expected}'
   if isinstance(error, (AttributeError, KeyError)):
-    return f'the config has no field {text.strip(chr(34) + chr(39))!r}; its fields are in {_config_name()}'
+    name = text.strip('\'"')
+    return f'the config has no field {name!r}; the file given to --config says which there are'
   return _one_line(error)
 
 

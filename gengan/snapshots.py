@@ -1,5 +1,6 @@
 """The pictures of a training run: samples over time, reconstructions, a walk through latent space, curves."""
 
+import functools
 import pathlib
 
 import jax
@@ -28,7 +29,7 @@ class Snapshots:
     self.folder, self.real = folder, real
     self._algorithm, self._key = algorithm, key
     self._columns = -(-len(real['label']) // ROWS)
-    self._sample = jax.jit(lambda state, key, labels: core.sample(algorithm, state, key, labels), out_shardings=sharding)
+    self._sample = jax.jit(functools.partial(core.sample, algorithm), out_shardings=sharding)
     self._prior = jax.jit(algorithm.prior, out_shardings=sharding)
     self._decode = jax.jit(algorithm.decode, out_shardings=sharding)
     self._reconstruct = jax.jit(

@@ -56,7 +56,7 @@ def test_nothing_private_or_deprecated_is_imported(path):
   for name in ('jax._src', 'jax.experimental.pjit', 'jax.experimental.shard_map', 'jax.experimental.mesh_utils'):
     assert name not in text
   top = [node for node in ast.parse(text).body if isinstance(node, (ast.Import, ast.ImportFrom))]
-  assert not any('tensorflow' == ast.unparse(node).split()[1].split('.')[0] for node in top)
+  assert not any(ast.unparse(node).split()[1].split('.')[0] == 'tensorflow' for node in top)
   if path.name != 'checkpoint.py':
     assert not any('orbax' in ast.unparse(node) for node in top)
 
@@ -72,5 +72,7 @@ def test_importing_starts_no_device_and_reads_no_flags():
     'assert len(jax.devices()) == 3'
   )
   environment = {'PATH': '/usr/bin', 'JAX_PLATFORMS': 'cpu'}
-  done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, env=environment, cwd=PACKAGE.parent)
+  done = subprocess.run(
+    [sys.executable, '-c', code], capture_output=True, text=True, env=environment, cwd=PACKAGE.parent
+  )
   assert done.returncode == 0, done.stderr

@@ -21,7 +21,11 @@ def test_ramp_up_bounds_the_half_life_by_a_share_of_the_images_seen():
 
 
 def test_average_covers_statistics_and_copies_directions():
-  old = {'params': {'w': jnp.array([1.0])}, 'batch_stats': {'m': jnp.array([2.0])}, 'spectral_norm': {'u': jnp.array([3.0])}}
+  old = {
+    'params': {'w': jnp.array([1.0])},
+    'batch_stats': {'m': jnp.array([2.0])},
+    'spectral_norm': {'u': jnp.array([3.0])},
+  }
   new = jax.tree.map(lambda x: x + 10.0, old)
   mixed = core.ema(old, new, jnp.float32(0.75))
   assert float(mixed['params']['w'][0]) == pytest.approx(0.75 * 1 + 0.25 * 11)

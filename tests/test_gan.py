@@ -102,7 +102,9 @@ def test_evaluation_gives_one_value_an_example(batch):
   assert {name: value.shape for name, value in metrics.items()} == {'d_real': (ROWS,), 'd_fake': (ROWS,)}
 
 
-@pytest.mark.parametrize(('options', 'field'), [(dict(latent_size=0), 'latent_size'), (dict(d_steps_per_g_step=0), 'd_steps')])
+@pytest.mark.parametrize(
+  ('options', 'field'), [(dict(latent_size=0), 'latent_size'), (dict(d_steps_per_g_step=0), 'd_steps')]
+)
 def test_impossible_settings_are_named(options, field):
   with pytest.raises(ValueError, match=field):
     make(**options)

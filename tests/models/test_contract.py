@@ -4,8 +4,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from configs import conditional_dcgan, dcgan, vae
 
+from configs import conditional_dcgan, dcgan, vae
 from gengan import config as configs
 from gengan import core, runs, sharding
 
@@ -33,7 +33,9 @@ def tiny_vae(**options):
 RECIPES = {
   'dcgan': lambda: tiny_dcgan(),
   'dcgan, several updates of D': lambda: tiny_dcgan(d_steps_per_g_step=2, loss='hinge'),
-  'wgan-gp': lambda: tiny_dcgan(**{'loss': 'wasserstein', 'model.d_norm': 'none', 'regularizers.gradient_penalty': 10.0}),
+  'wgan-gp': lambda: tiny_dcgan(
+    **{'loss': 'wasserstein', 'model.d_norm': 'none', 'regularizers.gradient_penalty': 10.0}
+  ),
   'spectral norm, R1 and R2': lambda: tiny_dcgan(
     **{'model.d_norm': 'spectral', 'regularizers.r1': 1.0, 'regularizers.r2': 1.0, 'loss': 'relativistic'}
   ),
@@ -69,7 +71,9 @@ def test_one_step_changes_every_trainable_leaf_and_no_shape(stepped):
   assert jax.tree.map(lambda x: (x.shape, x.dtype), before) == jax.tree.map(lambda x: (x.shape, x.dtype), after)
   unchanged = [
     jax.tree_util.keystr(path)
-    for (path, old), new in zip(jax.tree_util.tree_leaves_with_path(before.params), jax.tree.leaves(after.params), strict=True)
+    for (path, old), new in zip(
+      jax.tree_util.tree_leaves_with_path(before.params), jax.tree.leaves(after.params), strict=True
+    )
     if np.array_equal(old, new)
   ]
   assert unchanged == []

@@ -4,8 +4,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from configs import conditional_dcgan, dcgan as dcgan_config
 
+from configs import conditional_dcgan
+from configs import dcgan as dcgan_config
 from gengan.models import dcgan
 
 
