@@ -69,14 +69,8 @@ def test_one_step_changes_every_trainable_leaf_and_no_shape(stepped):
   _, _, _, before, after, _, _ = stepped
   assert jax.tree.structure(before) == jax.tree.structure(after)
   assert jax.tree.map(lambda x: (x.shape, x.dtype), before) == jax.tree.map(lambda x: (x.shape, x.dtype), after)
-  unchanged = [
-    jax.tree_util.keystr(path)
-    for (path, old), new in zip(
-      jax.tree_util.tree_leaves_with_path(before.params), jax.tree.leaves(after.params), strict=True
-    )
-    if np.array_equal(old, new)
-  ]
-  assert unchanged == []
+  same = jax.tree.map(np.array_equal, before.params, after.params)
+  assert [jax.tree_util.keystr(path) for path, is_same in jax.tree_util.tree_leaves_with_path(same) if is_same] == []
   assert int(after.step) == int(before.step) + 1
 
 
@@ -117,7 +111,8 @@ def test_one_device_equals_eight_and_jit_equals_pmap(stepped):
     shared, shared_metrics = step(state, batch, jax.random.key(1))
     for name in metrics:
       np.testing.assert_allclose(shared_metrics[name], metrics[name], rtol=1e-3, atol=1e-4, err_msg=f'{mode} {name}')
-    # Adam's first step is the sign of the gradient times the rate: compare what the networks compute, not its sign noise.
+    # Adam's first step is little more than the sign of the gradient, and signs of rounding errors differ: compare the
+    # gradients' moments and not the parameters.
     for new, old in zip(jax.tree.leaves(shared.model_state), jax.tree.leaves(after.model_state), strict=True):
       np.testing.assert_allclose(new, old, rtol=1e-3, atol=1e-4)
     moments = [jax.tree.leaves(s.opt_state) for s in (shared, after)]

@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from configs import defaults
 from configs import vae as vae_config
 from gengan import likelihoods
 from gengan.models import conv_vae
@@ -121,7 +122,7 @@ def test_a_conditional_model_needs_classes_and_an_mlp_has_no_norm():
     conv_vae.make(tiny(architecture='mlp', norm='batch'))
 
 
-@pytest.mark.parametrize('variant', vae_config.VARIANTS)
+@pytest.mark.parametrize('variant', defaults.VARIANTS)
 def test_every_variant_is_made(variant):
   config = vae_config.get_config(variant)
   _, state, _ = make(config)
