@@ -2,4 +2,3 @@
 
 from gengan.core import Algorithm as Algorithm
 from gengan.core import State as State
-from gengan.core import sample as sample
