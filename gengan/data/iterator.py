@@ -2,10 +2,9 @@
 
 import functools
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
-import grain
 import ml_collections
 import numpy as np
 
@@ -21,8 +20,11 @@ _ORDER, _FLIPS, _NOISE, _EVALUATION = range(4)
 class TrainIterator:
   """Endless batches; batch k is a function of the seed and of k alone. Made by `train_iterator`."""
 
-  def __init__(self, batches: grain.MapDataset, identity: dict[str, int]):
+  def __init__(self, make_batch: Callable[[int], dict[str, np.ndarray]], identity: dict[str, int]):
+    import grain  # seconds: only training pays for it
+
     self._identity = identity
+    batches = grain.MapDataset.range(sys.maxsize).map(make_batch)
     self._iterator = iter(batches.to_iter_dataset(grain.ReadOptions(num_threads=1, prefetch_buffer_size=_PREFETCHED)))
 
   def __iter__(self) -> 'TrainIterator':
@@ -109,8 +111,7 @@ def train_iterator(
       noise = None
     return {'image': scale(images, config, noise=noise), 'label': split.labels[indices]}
 
-  batches = grain.MapDataset.range(sys.maxsize).map(make_batch)
-  return TrainIterator(batches, {'seed': seed, 'batch_size': batch_size, 'examples': len(split)})
+  return TrainIterator(make_batch, {'seed': seed, 'batch_size': batch_size, 'examples': len(split)})
 
 
 def eval_batches(

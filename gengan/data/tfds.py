@@ -39,13 +39,9 @@ def open_tfds(name: str, *, data_dir: str = '') -> Source:
   splits, identity = {}, [info.full_name]
   for split in found:
     source = builder.as_data_source(split=split, decoders={'image': tfds.decode.SkipDecoding()})
-    expected = info.splits[split].num_examples
-    if len(source) != expected:
-      raise ValueError(
-        f'{spec}: {split} must have {expected} examples, but its files hold {len(source)}; prepare it again'
-      )
+    _check_files(info.splits[split], f'{spec}: {split}')
     splits[split] = _records(split, source, labelled=labelled, keep=info.splits[split].num_bytes <= KEPT_BYTES)
-    identity.append(f'{split} {expected} {info.splits[split].num_bytes} {info.splits[split].shard_lengths}')
+    identity.append(f'{split} {info.splits[split].num_bytes} {info.splits[split].shard_lengths}')
   return Source(
     spec=spec,
     splits=splits,
@@ -80,6 +76,23 @@ def _builder(tfds, name: str, data_dir: str, spec: str):
     found = builder.info.file_format.value
     raise ValueError(f'{spec} was prepared as {found}; array_record is needed: {prepare_command(name, data_dir)}')
   return builder
+
+
+def _check_files(split, place: str) -> None:
+  """Compares the records in every file with the number that was written: TFDS itself trusts the number."""
+  from array_record.python.array_record_module import ArrayRecordReader
+
+  for path, expected in zip(split.filepaths, split.shard_lengths, strict=True):
+    if not path.is_file():
+      raise FileNotFoundError(f'{place}: {path} is missing; prepare the set again')
+    try:
+      reader = ArrayRecordReader(str(path))
+      found = reader.num_records()
+      reader.close()
+    except (RuntimeError, ValueError) as error:
+      raise ValueError(f'{place}: {path} is damaged ({str(error).splitlines()[0]}); prepare the set again') from error
+    if found != expected:
+      raise ValueError(f'{place}: {path} must hold {expected} examples, but holds {found}; prepare the set again')
 
 
 def _records(split: str, source, *, labelled: bool, keep: bool) -> Records:

@@ -1,0 +1,126 @@
+"""scikit-learn's digits, and idx files written by hand."""
+
+import gzip
+import struct
+
+import numpy as np
+import pytest
+
+from gengan.data import arrays
+from gengan.data.sources import open_source
+
+
+def idx_bytes(array):
+  return struct.pack(f'>BBBB{array.ndim}I', 0, 0, 8, array.ndim, *array.shape) + array.tobytes()
+
+
+def write_set(folder, *, pack=True, test_name='t10k'):
+  rng = np.random.default_rng(0)
+  content = {}
+  for prefix, count in (('train', 7), (test_name, 3)):
+    images = rng.integers(0, 256, (count, 5, 6), dtype=np.uint8)
+    labels = rng.integers(0, 4, count, dtype=np.uint8)
+    content[prefix] = images, labels
+    for name, array in ((f'{prefix}-images-idx3-ubyte', images), (f'{prefix}-labels-idx1-ubyte', labels)):
+      data = idx_bytes(array)
+      path = folder / (f'{name}.gz' if pack else name)
+      path.write_bytes(gzip.compress(data) if pack else data)
+  return content
+
+
+def test_digits_are_scikit_learns():
+  from sklearn.datasets import load_digits
+
+  truth = load_digits()
+  source = open_source('digits')
+  records = source.splits['train']
+  assert set(source.splits) == {'train'}
+  assert len(records) == 1797
+  np.testing.assert_array_equal(records.labels, truth.target)
+  assert np.abs(records.read(5) - truth.images[5] * 255 / 16).max() <= 0.5
+  assert records.read(0).dtype == np.uint8
+  assert source.class_names == tuple('0123456789')
+
+
+@pytest.mark.parametrize('pack', [True, False])
+@pytest.mark.parametrize('test_name', ['t10k', 'test'])
+def test_idx_round_trip(tmp_path, pack, test_name):
+  content = write_set(tmp_path, pack=pack, test_name=test_name)
+  source = open_source(f'idx:{tmp_path}')
+  for split, prefix in (('train', 'train'), ('test', test_name)):
+    images, labels = content[prefix]
+    records = source.splits[split]
+    assert len(records) == len(images)
+    np.testing.assert_array_equal(np.stack([records.read(i) for i in range(len(records))]), images)
+    np.testing.assert_array_equal(records.labels, labels)
+
+
+def test_the_hash_does_not_depend_on_packing_or_place(tmp_path):
+  for name, pack in (('a', True), ('b', False)):
+    (tmp_path / name).mkdir()
+    write_set(tmp_path / name, pack=pack)
+  assert arrays.idx(str(tmp_path / 'a')).sha256 == arrays.idx(str(tmp_path / 'b')).sha256
+
+
+def damage(path, offset):
+  data = bytearray(path.read_bytes())
+  data[offset] ^= 0xFF
+  path.write_bytes(bytes(data))
+
+
+def test_gzip_checksum_is_checked(tmp_path):
+  write_set(tmp_path)
+  damage(tmp_path / 'train-images-idx3-ubyte.gz', -6)  # in the CRC-32 at the end
+  with pytest.raises(ValueError, match=r'train-images-idx3-ubyte\.gz is damaged: CRC'):
+    arrays.idx(str(tmp_path))
+
+
+def test_truncated_gzip_is_refused(tmp_path):
+  write_set(tmp_path)
+  path = tmp_path / 'train-images-idx3-ubyte.gz'
+  path.write_bytes(path.read_bytes()[:-20])
+  with pytest.raises(ValueError, match='is damaged'):
+    arrays.idx(str(tmp_path))
+
+
+@pytest.mark.parametrize('change', [-1, 1])
+def test_size_must_be_that_of_the_header(tmp_path, change):
+  write_set(tmp_path, pack=False)
+  path = tmp_path / 'train-images-idx3-ubyte'
+  data = path.read_bytes()
+  path.write_bytes(data[:-1] if change < 0 else data + b'\0')
+  with pytest.raises(ValueError, match='its header promises 210 bytes'):
+    arrays.idx(str(tmp_path))
+
+
+def test_images_and_labels_must_agree(tmp_path):
+  write_set(tmp_path, pack=False)
+  (tmp_path / 'train-labels-idx1-ubyte').write_bytes(idx_bytes(np.zeros(6, np.uint8)))
+  with pytest.raises(ValueError, match='7 images, but train-labels-idx1-ubyte has 6 labels'):
+    arrays.idx(str(tmp_path))
+
+
+def test_missing_files_are_named(tmp_path):
+  with pytest.raises(FileNotFoundError, match='train-images-idx3-ubyte'):
+    arrays.idx(str(tmp_path))
+  write_set(tmp_path)
+  (tmp_path / 't10k-labels-idx1-ubyte.gz').unlink()
+  with pytest.raises(FileNotFoundError, match='not its labels'):
+    arrays.idx(str(tmp_path))
+
+
+def test_two_sets_in_one_folder_are_refused(tmp_path):
+  write_set(tmp_path)
+  (tmp_path / 'emnist-train-images-idx3-ubyte').write_bytes(b'')
+  with pytest.raises(ValueError, match='more than one set'):
+    arrays.idx(str(tmp_path))
+
+
+def test_files_of_another_kind_are_refused(tmp_path):
+  path = tmp_path / 'file'
+  path.write_bytes(b'PNG...')
+  with pytest.raises(ValueError, match='not an idx file'):
+    arrays.read_idx(path, dims=3)
+  path.write_bytes(struct.pack('>BBBBI', 0, 0, 13, 1, 0))
+  with pytest.raises(ValueError, match='type 0x0d in 1 dimensions'):
+    arrays.read_idx(path, dims=1)

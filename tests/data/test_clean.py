@@ -1,0 +1,192 @@
+"""Planted faults are found, shown and left out of training; a clean set has none."""
+
+import io
+import json
+import re
+import subprocess
+import sys
+import zipfile
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from gengan.data import default_config, load
+from gengan.data.clean import clean
+from gengan.data.findings import EXCLUDABLE, KINDS
+
+
+def picture(seed, size=(48, 48)):
+  """A smooth coloured pattern, different for every seed."""
+  small = np.random.default_rng(seed).integers(0, 256, (6, 6, 3), dtype=np.uint8)
+  return Image.fromarray(small).resize(size, Image.Resampling.BICUBIC)
+
+
+def encode(image, file_format='PNG', **options):
+  buffer = io.BytesIO()
+  image.save(buffer, file_format, **options)
+  return buffer.getvalue()
+
+
+def clean_set():
+  content = {f'train/{"ab"[i % 2]}/{i:02d}.png': encode(picture(i)) for i in range(60)}
+  return content | {f'test/{"ab"[i % 2]}/{i:02d}.png': encode(picture(i)) for i in range(60, 80)}
+
+
+# What is planted: {name: (content, kind of finding, is it left out)}.
+FAULTS = {
+  'train/a/truncated.png': (encode(picture(101))[:-200], 'unreadable', True),
+  'train/b/text.jpg': (b'this is text', 'unreadable', True),
+  'train/a/empty.png': (b'', 'unreadable', True),
+  'train/a/blank.png': (encode(Image.new('RGB', (48, 48), (20, 200, 90))), 'blank', True),
+  'train/b/transparent.png': (encode(Image.new('RGBA', (48, 48), (20, 200, 90, 0))), 'blank', True),
+  'train/b/copy.bmp': (encode(picture(1), 'BMP'), 'duplicate', True),  # of train/b/01.png
+  'train/a/near.jpg': (encode(picture(2), 'JPEG', quality=60), 'near_duplicate', True),  # of train/a/02.png
+  'train/a/scaled.png': (encode(picture(4).resize((64, 64))), 'near_duplicate', True),
+  'train/a/leak.png': (encode(picture(60)), 'leakage', True),  # of test/a/60.png
+  'train/b/near_leak.jpg': (encode(picture(61), 'JPEG', quality=60), 'near_leakage', True),
+  'train/a/huge.png': (encode(picture(102, (200, 200))), 'outlier_size', False),
+  'train/a/wide.png': (encode(picture(103, (120, 24))), 'outlier_size', False),
+  'train/b/grey.png': (encode(picture(104).convert('L')), 'outlier_mode', False),
+  'train/rare/1.png': (encode(picture(105)), 'rare_label', False),
+}
+
+
+def write_zip(path, content):
+  with zipfile.ZipFile(path, 'w') as archive:
+    for name, data in content.items():
+      archive.writestr(name, data)
+  return f'zip:{path}'
+
+
+def listed(findings, kind):
+  return {example['name'] for group in findings['findings'][kind] for example in group['examples']}
+
+
+@pytest.fixture(scope='module')
+def dirty(tmp_path_factory):
+  folder = tmp_path_factory.mktemp('dirty')
+  spec = write_zip(folder / 'set.zip', clean_set() | {name: fault[0] for name, fault in FAULTS.items()})
+  counts = clean(spec, str(folder / 'report'), min_per_class=5)
+  return spec, folder / 'report', counts
+
+
+def test_a_clean_set_has_no_findings(tmp_path):
+  counts = clean(write_zip(tmp_path / 'set.zip', clean_set()), str(tmp_path / 'report'))
+  assert counts == dict.fromkeys([*KINDS, 'excluded'], 0)
+  page = (tmp_path / 'report' / 'report.html').read_text()
+  assert 'Nothing needs to be left out' in page
+  assert '<img' not in page
+
+
+@pytest.mark.parametrize('kind', sorted({fault[1] for fault in FAULTS.values()}))
+def test_planted_faults_are_found_and_nothing_else(dirty, kind):
+  _, report, counts = dirty
+  findings = json.loads((report / 'findings.json').read_text())
+  expected = {name for name, fault in FAULTS.items() if fault[1] == kind}
+  if kind == 'outlier_mode':
+    expected.add('train/b/transparent.png')  # blank, and the only one with alpha
+  assert listed(findings, kind) == expected
+  assert counts[kind] == findings['counts'][kind] == len(expected)
+
+
+def test_copies_point_at_what_stays(dirty):
+  findings = json.loads((dirty[1] / 'findings.json').read_text())['findings']
+  kept = {group['examples'][0]['name']: group['kept']['name'] for group in findings['duplicate'] + findings['leakage']}
+  assert kept == {'train/b/copy.bmp': 'train/b/01.png', 'train/a/leak.png': 'test/a/60.png'}
+  kept = {group['examples'][0]['name']: group['kept']['name'] for group in findings['near_leakage']}
+  assert kept == {'train/b/near_leak.jpg': 'test/b/61.png'}
+
+
+def test_the_manifest_leaves_out_the_right_ones_with_reasons(dirty):
+  _, report, counts = dirty
+  manifest = json.loads((report / 'exclude.json').read_text())
+  expected = {name: fault[1] for name, fault in FAULTS.items() if fault[2]}
+  assert set(manifest['exclude']) == {'train'}
+  assert {name: reason.split(' ')[0] for name, reason in manifest['exclude']['train'].items()} == expected
+  assert counts['excluded'] == len(expected)
+
+
+def test_training_accepts_the_manifest(dirty):
+  spec, report, counts = dirty
+  with pytest.raises(ValueError, match='cannot be read'):
+    load(default_config(source=spec, channels=3))
+  dataset = load(default_config(source=spec, channels=3, exclude=str(report / 'exclude.json')))
+  names = {*dataset.train.names, *dataset.validation.names}
+  assert names.isdisjoint(name for name, fault in FAULTS.items() if fault[2])
+  assert sum(dataset.statistics['excluded'].values()) == counts['excluded']
+  assert len(dataset.test) == 20
+
+
+def test_the_page_holds_its_pictures_and_needs_nothing_else(dirty):
+  page = (dirty[1] / 'report.html').read_text()
+  assert not re.findall(r'(?:src|href)="(?!data:image/|#)', page)
+  pictures = re.findall(r'src="data:image/(?:png|jpeg);base64,([^"]+)"', page)
+  assert len(pictures) > 10
+  for name, fault in FAULTS.items():
+    assert name in page, fault
+  assert page.index('<h2>Summary') < page.index('<h2 id="unreadable"')
+
+
+def test_names_are_escaped(tmp_path):
+  content = clean_set() | {'train/a/<script>alert(1)<.png': b'broken'}
+  clean(write_zip(tmp_path / 'set.zip', content), str(tmp_path / 'report'))
+  page = (tmp_path / 'report' / 'report.html').read_text()
+  assert '<script' not in page
+  assert '&lt;script&gt;' in page
+
+
+def test_long_findings_are_capped_and_say_so(tmp_path):
+  content = clean_set() | {f'train/a/broken{i:03d}.png': b'broken' for i in range(100)}
+  clean(write_zip(tmp_path / 'set.zip', content), str(tmp_path / 'report'))
+  page = (tmp_path / 'report' / 'report.html').read_text()
+  assert 'Shown: 30 of 100' in page
+  assert page.count('class="lost"') == 30
+
+
+def test_copies_under_two_labels_are_reported(tmp_path):
+  content = clean_set() | {'train/a/twin.png': encode(picture(1))}  # the same as train/b/01.png
+  clean(write_zip(tmp_path / 'set.zip', content), str(tmp_path / 'report'))
+  findings = json.loads((tmp_path / 'report' / 'findings.json').read_text())
+  assert listed(findings, 'conflicting_labels') == {'train/a/twin.png', 'train/b/01.png'}
+  assert findings['findings']['conflicting_labels'][0]['note'] == 'a, b'
+
+
+def test_same_shape_in_other_colours_is_no_copy(tmp_path):
+  content = clean_set()
+  red, green, blue = picture(7).split()
+  content['train/a/recoloured.png'] = encode(Image.merge('RGB', [blue, red, green]))
+  counts = clean(write_zip(tmp_path / 'set.zip', content), str(tmp_path / 'report'))
+  assert counts['near_duplicate'] == counts['duplicate'] == 0
+
+
+def test_chosen_kinds_alone_are_left_out(dirty, tmp_path):
+  counts = clean(dirty[0], str(tmp_path), exclude=('unreadable',))
+  manifest = json.loads((tmp_path / 'exclude.json').read_text())
+  assert counts['excluded'] == 3
+  assert all(reason == 'unreadable' for reason in manifest['exclude']['train'].values())
+
+
+@pytest.mark.parametrize(
+  ('options', 'match'),
+  [({'exclude': ('ugly',)}, "exclude names 'ugly'; it may name unreadable"), ({'near_distance': 9}, 'from 0 to 8')],
+)
+def test_impossible_settings(tmp_path, options, match):
+  with pytest.raises(ValueError, match=match):
+    clean('digits', str(tmp_path), **options)
+
+
+def test_command_line(dirty, tmp_path):
+  command = [sys.executable, '-m', 'gengan.data.clean', f'--source={dirty[0]}', f'--out={tmp_path}']
+  done = subprocess.run(command, capture_output=True, text=True, check=False)
+  assert done.returncode == 0, done.stderr
+  assert re.search(r'Exact duplicates +1\n', done.stdout)
+  assert {path.name for path in tmp_path.iterdir()} == {'report.html', 'findings.json', 'exclude.json'}
+  command[3] = f'--source=zip:{tmp_path / "none.zip"}'
+  done = subprocess.run(command, capture_output=True, text=True, check=False)
+  assert done.returncode == 1
+  assert done.stderr == f'error: zip:{tmp_path / "none.zip"}: there is no such file\n'
+
+
+def test_every_excludable_kind_is_a_kind():
+  assert set(EXCLUDABLE) < set(KINDS)

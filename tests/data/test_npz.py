@@ -1,0 +1,115 @@
+"""Arrays in .npz files: names of keys, ranges of values, labels."""
+
+import numpy as np
+import pytest
+
+from gengan.data.sources import open_source
+
+
+def save(tmp_path, **arrays):
+  np.savez_compressed(tmp_path / 'set.npz', **arrays)
+  return f'npz:{tmp_path / "set.npz"}'
+
+
+def pixels_of(source, split='train'):
+  records = source.splits[split]
+  return np.stack([records.read(i) for i in range(len(records))])
+
+
+@pytest.fixture
+def images():
+  return np.random.default_rng(0).integers(0, 256, (6, 4, 5, 3), dtype=np.uint8)
+
+
+@pytest.mark.parametrize(
+  ('train', 'validation', 'test'),
+  [
+    (('images', 'labels'), None, None),
+    (('x_train', 'y_train'), None, ('x_test', 'y_test')),
+    (('train_images', 'train_labels'), ('val_images', 'val_labels'), ('test_images', 'test_labels')),
+  ],
+)
+def test_names_of_keys(tmp_path, images, train, validation, test):
+  labels = np.array([[0], [1], [2], [0], [1], [2]])  # one column, as MedMNIST has it
+  content, expected = {}, {}
+  for shift, (split, keys) in enumerate({'train': train, 'validation': validation, 'test': test}.items()):
+    if keys:
+      expected[split] = images + np.uint8(shift)
+      content |= {keys[0]: expected[split], keys[1]: labels}
+  source = open_source(save(tmp_path, **content))
+  assert set(source.splits) == set(expected)
+  for split, truth in expected.items():
+    np.testing.assert_array_equal(pixels_of(source, split), truth)
+    np.testing.assert_array_equal(source.splits[split].labels, [0, 1, 2, 0, 1, 2])
+  assert source.class_names == ('0', '1', '2')
+
+
+@pytest.mark.parametrize(
+  ('values', 'expected'),
+  [
+    (np.array([0, 128, 255], np.uint8), [0, 128, 255]),
+    (np.array([0, 128, 255], np.int64), [0, 128, 255]),
+    (np.array([0, 1, 1], np.uint8), [0, 255, 255]),  # black and white
+    (np.array([False, True, True]), [0, 255, 255]),
+    (np.array([0, 32768, 65535], np.uint16), [0, 128, 255]),  # 32768 * 255 / 65535 = 127.5019
+    (np.array([0, 0.5, 1], np.float32), [0, 128, 255]),
+  ],
+)
+def test_grey_levels(tmp_path, values, expected):
+  source = open_source(save(tmp_path, images=values.reshape(1, 1, 3)))
+  np.testing.assert_array_equal(pixels_of(source)[0, 0], expected)
+
+
+@pytest.mark.parametrize('values', [np.array([-1.0, 1.0, 0.0]), np.array([0, 256, 3]), np.array([0.0, np.nan, 1.0])])
+def test_other_ranges_are_refused(tmp_path, values):
+  with pytest.raises(ValueError, match='they must be uint8, uint16, bool, or float from 0 to 1'):
+    open_source(save(tmp_path, images=values.reshape(1, 1, 3)))
+
+
+def test_channels_first_gets_a_hint(tmp_path):
+  with pytest.raises(ValueError, match='move the channels last'):
+    open_source(save(tmp_path, images=np.zeros((2, 3, 8, 9), np.uint8)))
+
+
+def test_strings_as_labels(tmp_path, images):
+  source = open_source(save(tmp_path, images=images, labels=np.array(['b', 'a', 'b', 'c', 'a', 'a'])))
+  assert source.class_names == ('a', 'b', 'c')
+  np.testing.assert_array_equal(source.splits['train'].labels, [1, 0, 1, 2, 0, 0])
+
+
+def test_class_names_bound_the_labels(tmp_path, images):
+  names = np.array(['cat', 'dog'])
+  source = open_source(save(tmp_path, images=images, labels=np.array([0, 1, 0, 1, 0, 0]), class_names=names))
+  assert source.class_names == ('cat', 'dog')
+  with pytest.raises(ValueError, match='labels go from 0 to 2; they must go from 0 to 1'):
+    open_source(save(tmp_path, images=images, labels=np.array([0, 1, 2, 1, 0, 0]), class_names=names))
+
+
+@pytest.mark.parametrize(
+  ('labels', 'match'),
+  [(np.zeros(5, int), '6 images, but 5 labels'), (np.full(6, -1), 'from -1'), (np.zeros(6), 'whole numbers')],
+)
+def test_labels_that_do_not_fit(tmp_path, images, labels, match):
+  with pytest.raises(ValueError, match=match):
+    open_source(save(tmp_path, images=images, labels=labels))
+
+
+def test_pickles_are_never_loaded(tmp_path, images):
+  path = tmp_path / 'objects.npz'
+  np.savez(path, images=np.array([{}], object))
+  with pytest.raises(ValueError, match='allow_pickle=False'):
+    open_source(f'npz:{path}')
+  np.savez(path, images=images, metadata=np.array({}, object))  # beside the images, as in dSprites: not touched
+  assert len(open_source(f'npz:{path}').splits['train']) == 6
+
+
+def test_missing_damaged_and_foreign_files(tmp_path):
+  with pytest.raises(FileNotFoundError, match='no such file'):
+    open_source(f'npz:{tmp_path / "none.npz"}')
+  spec = save(tmp_path, images=np.zeros((2, 8, 8), np.uint8))
+  path = tmp_path / 'set.npz'
+  path.write_bytes(path.read_bytes()[:-10])
+  with pytest.raises(ValueError, match=r'damaged or not an \.npz'):
+    open_source(spec)
+  with pytest.raises(ValueError, match='holds nothing; it must have images'):
+    open_source(save(tmp_path, pictures=np.zeros((2, 8, 8), np.uint8)))
