@@ -35,8 +35,9 @@ def get_config(variant: str = 'digits') -> ConfigDict:
   config.model.norm = 'none'  # none | batch
   config.model.conditional = False
   config.model.num_classes = 0  # 0: as many as the data has
-  config.model.likelihood = 'bernoulli' if binary else 'discretized_logistic'  # or gaussian, ..._logistic_mixture
-  config.model.sigma = 0.0  # of 'gaussian', in units of images in [-1, 1]; 0: learned for every pixel
+  # bernoulli | gaussian | discretized_logistic | discretized_logistic_mixture
+  config.model.likelihood = {'digits': 'gaussian', 'mnist': 'bernoulli'}.get(variant, 'discretized_logistic')
+  config.model.sigma = 0.5  # of 'gaussian', in units of images in [-1, 1]; 0: learned for every pixel
   config.model.mixtures = 10  # of 'discretized_logistic_mixture'
   config.model.beta = 1.0  # weight of the KL term
   config.model.kl_warmup_steps = 0  # steps over which that weight grows from 0
