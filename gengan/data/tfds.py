@@ -53,7 +53,7 @@ def open_tfds(name: str, *, data_dir: str = '') -> Source:
 def prepare_command(name: str, data_dir: str) -> str:
   """The shell line that downloads and prepares a set in the file format that is needed here."""
   where = f' --data_dir={data_dir}' if data_dir else ''
-  return f"pip install 'gengan[tensorflow]' && tfds build {name} --file_format=array_record{where}"
+  return f"pip install 'gengan[tensorflow]' && python -m gengan.data.prepare --name={name}{where}"
 
 
 def _builder(tfds, name: str, data_dir: str, spec: str):

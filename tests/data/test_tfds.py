@@ -111,13 +111,13 @@ def test_an_unprepared_set_gets_the_command(tmp_path):
   message = str(caught.value)
   assert 'is not prepared' in message
   assert 'gengan[tensorflow]' in message
-  assert f'tfds build fashion_mnist --file_format=array_record --data_dir={tmp_path}' in message
+  assert f'python -m gengan.data.prepare --name=fashion_mnist --data_dir={tmp_path}' in message
   assert '\n' not in message
 
 
 def test_other_file_formats_get_the_command(tmp_path):
   write_set(tmp_path / 'mnist' / '3.0.1', file_format='tfrecord')
-  with pytest.raises(ValueError, match=r'was prepared as tfrecord; array_record is needed: .*tfds build'):
+  with pytest.raises(ValueError, match=r'was prepared as tfrecord; array_record is needed: .*gengan\.data\.prepare'):
     open_source(f'tfds:{tmp_path / "mnist" / "3.0.1"}')
 
 
