@@ -154,10 +154,14 @@ def test_copies_under_two_labels_are_reported(tmp_path):
 
 def test_same_shape_in_other_colours_is_no_copy(tmp_path):
   content = clean_set()
-  red, green, blue = picture(7).split()
-  content['train/a/recoloured.png'] = encode(Image.merge('RGB', [blue, red, green]))
-  counts = clean(write_zip(tmp_path / 'set.zip', content), str(tmp_path / 'report'))
-  assert counts['near_duplicate'] == counts['duplicate'] == 0
+  pale = Image.blend(picture(7), Image.new('RGB', (48, 48), (128, 128, 128)), 0.5)  # so that no colour is clipped
+  luma, blue, red = pale.convert('YCbCr').split()
+  other = Image.merge('YCbCr', [luma, blue.point(lambda x: 255 - x), red.point(lambda x: 255 - x)]).convert('RGB')
+  assert np.abs(np.asarray(other.convert('L')).astype(int) - pale.convert('L')).max() <= 3
+  content |= {'train/a/pale.png': encode(pale), 'train/a/recoloured.png': encode(other)}
+  spec = write_zip(tmp_path / 'set.zip', content)
+  assert clean(spec, str(tmp_path / 'report'))['near_duplicate'] == 0
+  assert clean(spec, str(tmp_path / 'report'), near_colour=255)['near_duplicate'] > 0  # the hash alone cannot tell
 
 
 def test_chosen_kinds_alone_are_left_out(dirty, tmp_path):
