@@ -1,6 +1,7 @@
 """Batches: endless and shuffled for training, one ordered pass for evaluation."""
 
 import functools
+import os
 import sys
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -11,7 +12,7 @@ import numpy as np
 from gengan.data.config import validate
 from gengan.data.dataset import Split
 
-_PREFETCHED = 4  # batches made ahead by a thread
+_PREFETCHED = 4  # batches made ahead
 
 # Set apart the random streams of one seed.
 _ORDER, _FLIPS, _NOISE, _EVALUATION = range(4)
@@ -20,12 +21,13 @@ _ORDER, _FLIPS, _NOISE, _EVALUATION = range(4)
 class TrainIterator:
   """Endless batches; batch k is a function of the seed and of k alone. Made by `train_iterator`."""
 
-  def __init__(self, make_batch: Callable[[int], dict[str, np.ndarray]], identity: dict[str, int]):
+  def __init__(self, make_batch: Callable[[int], dict[str, np.ndarray]], *, threads: int, identity: dict[str, int]):
     import grain  # seconds: only training pays for it
 
     self._identity = identity
     batches = grain.MapDataset.range(sys.maxsize).map(make_batch)
-    self._iterator = iter(batches.to_iter_dataset(grain.ReadOptions(num_threads=1, prefetch_buffer_size=_PREFETCHED)))
+    options = grain.ReadOptions(num_threads=threads, prefetch_buffer_size=_PREFETCHED + threads)
+    self._iterator = iter(batches.to_iter_dataset(options))
 
   def __iter__(self) -> 'TrainIterator':
     return self
@@ -111,7 +113,9 @@ def train_iterator(
       noise = None
     return {'image': scale(images, config, noise=noise), 'label': split.labels[indices]}
 
-  return TrainIterator(make_batch, {'seed': seed, 'batch_size': batch_size, 'examples': len(split)})
+  threads = 1 if isinstance(split.images, np.ndarray) else os.cpu_count()  # decoding is worth more than one
+  identity = {'seed': seed, 'batch_size': batch_size, 'examples': len(split)}
+  return TrainIterator(make_batch, threads=threads, identity=identity)
 
 
 def eval_batches(

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gengan.data import default_config, load
+from gengan.data import default_config, load, train_iterator
 from gengan.data.manifest import read_manifest, write_manifest
 from gengan.data.sources import open_source
 
@@ -69,6 +69,17 @@ def test_decoding_on_read_is_the_same_as_in_memory(folder):
     np.testing.assert_array_equal(disk.train.images[key], memory.train.images[key])
   assert disk.statistics['mean'] == pytest.approx(memory.statistics['mean'], abs=1e-6)
   assert disk.statistics['in_memory'] is False
+
+
+def test_batches_do_not_depend_on_where_images_are_kept(folder):
+  config = default_config(source=f'folder:{folder}', image_size=8, channels=3, flip=True)
+  memory, disk = (
+    train_iterator(load(config, memory_limit=limit).train, config, batch_size=32, seed=0) for limit in (1 << 30, 0)
+  )
+  for _ in range(12):
+    one, other = next(memory), next(disk)
+    np.testing.assert_array_equal(one['image'], other['image'])
+    np.testing.assert_array_equal(one['label'], other['label'])
 
 
 def test_an_unreadable_image_is_named_with_the_remedy(folder):
