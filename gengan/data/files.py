@@ -41,7 +41,8 @@ def folder(directory: str) -> Source:
     folders[:] = [name for name in folders if not name.startswith(('.', '__MACOSX'))]
     names += [pathlib.Path(parent, name).relative_to(root).as_posix() for name in files if _is_image(name)]
   names.sort()
-  sizes = [(root / name).stat().st_size for name in names]
+  # A link that leads nowhere counts as an unreadable image, not as the end.
+  sizes = [(root / name).stat().st_size if (root / name).exists() else 0 for name in names]
 
   def read(name: str) -> bytes:
     path = root / name
@@ -52,9 +53,16 @@ def folder(directory: str) -> Source:
   digest = hashlib.sha256()
   hashed = sum(sizes) <= HASHED_BYTES
   for name, size in zip(names, sizes, strict=True):
-    content = hashlib.sha256((root / name).read_bytes()).hexdigest() if hashed else str(size)
+    content = _file_hash(root / name) if hashed else str(size)
     digest.update(f'{name}\0{content}\n'.encode())
   return _source(spec, names, read, digest.hexdigest())
+
+
+def _file_hash(path: pathlib.Path) -> str:
+  try:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+  except OSError as error:
+    return f'unreadable: {error.errno}'
 
 
 def zip_file(file: str) -> Source:

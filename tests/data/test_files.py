@@ -91,6 +91,15 @@ def test_layouts_that_mean_nothing(tmp_path, names, match):
     open_source(write(tmp_path, 'folder', names))
 
 
+def test_a_link_that_leads_nowhere_is_an_unreadable_image(tmp_path):
+  spec = write(tmp_path, 'folder', FLAT_TREE)
+  (tmp_path / 'set' / '3.png').symlink_to(tmp_path / 'nowhere.png')
+  records = open_source(spec).splits['train']
+  assert records.names == ['1.png', '2.png', '3.png']
+  with pytest.raises(OSError):
+    records.read(2)
+
+
 def test_missing_places(tmp_path):
   for kind in ('folder', 'zip'):
     with pytest.raises(FileNotFoundError, match='there is no such'):
