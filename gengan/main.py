@@ -27,7 +27,7 @@ def parse(argv: list[str]) -> list[str]:
   """absl's flag parser, but a mistake in a flag or a config ends in one line."""
   try:
     rest = flags.FLAGS(argv)
-    if _config_name() is None:
+    if _CONFIG.value is None:
       raise ValueError('--config is missing; try --config=configs/dcgan.py')
     if not os.path.exists(_config_name().partition(':')[0]):
       raise ValueError(f'--config={_config_name()}: there is no such file')

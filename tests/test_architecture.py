@@ -9,7 +9,7 @@ import pytest
 
 PACKAGE = pathlib.Path(__file__).parents[1] / 'gengan'
 FOUNDATION = {'core'}
-PARTS = {'losses', 'regularizers', 'layers', 'augment', 'optimizers'}
+PARTS = {'losses', 'likelihoods', 'regularizers', 'layers', 'augment', 'optimizers'}
 SERVICES = {'sharding', 'checkpoint', 'checksums', 'interrupts', 'writers', 'images', 'data', 'evaluators'}
 
 
@@ -18,7 +18,7 @@ def allowed(room: str) -> set[str] | None:
   if room in FOUNDATION:
     return set()
   if room in SERVICES:
-    return FOUNDATION | {'checksums'}
+    return FOUNDATION | {'checksums', 'images'}
   if room in PARTS:
     return FOUNDATION | PARTS
   if room in {'gan', 'vae'}:

@@ -83,7 +83,7 @@ class Discriminator(nn.Module):
         x = norm()(x)
       x = nn.leaky_relu(x, self.slope)
     x = x.reshape(x.shape[0], -1)
-    head = layers.Dense(1, use_bias=norm is None, kernel_init=kernel_init, spectral_norm=spectral)
+    head = layers.Dense(1, use_bias=False, kernel_init=kernel_init, spectral_norm=spectral)
     logits = head(x, train=train)[:, 0]
     if self.num_classes:
       embedding = nn.Embed(self.num_classes, x.shape[-1], embedding_init=kernel_init)(labels)
