@@ -57,8 +57,9 @@ def make_algorithm(config: ConfigDict, axis_name: str | None = None) -> core.Alg
 
 def write_json(path: pathlib.Path, content: Any) -> None:
   """Writes beside and renames, so that no half-written file bears the name."""
+  text = json.dumps(content, indent=2, sort_keys=True) + '\n'
   temporary = path.with_name(f'{path.name}.{os.getpid()}.tmp')
-  temporary.write_text(json.dumps(content, indent=2, sort_keys=True) + '\n')
+  temporary.write_text(text)
   os.replace(temporary, path)
 
 
