@@ -3,9 +3,9 @@
 import json
 
 import pytest
-from configs import dcgan
 from ml_collections import ConfigDict
 
+from configs import dcgan
 from gengan import config as configs
 
 
@@ -34,14 +34,14 @@ def test_a_field_that_cannot_be_is_named_with_what_can(field, value, right):
 def test_pmap_shards_no_state():
   config = dcgan.get_config()
   config.mesh.update(mode='pmap', fsdp=2)
-  with pytest.raises(ValueError, match='config.mesh.fsdp'):
+  with pytest.raises(ValueError, match=r'config\.mesh\.fsdp'):
     configs.check(config)
 
 
 def test_a_recipe_is_an_import_path():
-  with pytest.raises(ValueError, match='config.model.name.*json.*make'):
+  with pytest.raises(ValueError, match=r'config\.model\.name.*json.*make'):
     configs.make_algorithm(ConfigDict({'model': {'name': 'json'}}))
-  with pytest.raises(ValueError, match='config.model.name.*gengan.models.dcgan'):
+  with pytest.raises(ValueError, match=r'config\.model\.name.*gengan.models.dcgan'):
     configs.make_algorithm(ConfigDict({'model': {'name': 'gengan.models.no_such'}}))
 
 

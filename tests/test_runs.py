@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-from configs import dcgan
 
+from configs import dcgan
 from gengan import data, runs
 
 
