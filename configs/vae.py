@@ -9,6 +9,7 @@ likelihood, batches of 128, Adam at 1e-3, 600,000 images read.
 
 Measured on two CPU cores shared with other work:
   digits: -ELBO 86.6 nats on the 179 test images (Gaussian of sigma 0.5 on [-1, 1]: a density); 4 minutes.
+  mnist: -ELBO 94.4 nats (0.174 bits a pixel) on the 10,000 test images, trained on 54,001; 20 minutes.
 """
 
 from ml_collections import ConfigDict
