@@ -15,7 +15,7 @@ def get_config(variant: str = 'digits') -> ConfigDict:
   config = defaults.get_config(variant)
   small = variant == 'digits'  # 1,439 training images: a small network, quicker steps and a smoother discriminator
   if small:
-    config.num_steps = 3000
+    config.num_steps = 6000
   config.d_steps_per_g_step = 1  # updates of D, each with its share of the batch, for one of G
   config.loss = 'non_saturating'  # or minimax, least_squares, hinge, wasserstein, relativistic, relativistic_average
 

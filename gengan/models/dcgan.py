@@ -82,12 +82,13 @@ class Discriminator(nn.Module):
       if norm is not None and i > 0:  # the paper leaves D's input layer without
         x = norm()(x)
       x = nn.leaky_relu(x, self.slope)
-    x = x.reshape(x.shape[0], -1)
     head = layers.Dense(1, use_bias=False, kernel_init=kernel_init, spectral_norm=spectral)
-    logits = head(x, train=train)[:, 0]
+    logits = head(x.reshape(x.shape[0], -1), train=train)[:, 0]
     if self.num_classes:
-      embedding = nn.Embed(self.num_classes, x.shape[-1], embedding_init=kernel_init)(labels)
-      logits += jnp.sum(x * embedding, axis=-1)
+      # Pooled: an embedding of every position would be a template of its class, and G would draw nothing else.
+      pooled = jnp.sum(x, axis=(1, 2))
+      embedding = nn.Embed(self.num_classes, pooled.shape[-1], embedding_init=kernel_init)(labels)
+      logits += jnp.sum(pooled * embedding, axis=-1)
     return logits
 
 
