@@ -1,4 +1,4 @@
-"""Class-conditional DCGAN: label embedding in G, projection in D.
+"""Class-conditional DCGAN: the label one-hot beside G's latent, projection in D.
 
 python -m gengan.main --config=configs/conditional_dcgan.py
 python -m gengan.main --config=configs/conditional_dcgan.py:mnist --config.data.source=idx:path/to/mnist

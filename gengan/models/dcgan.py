@@ -1,7 +1,7 @@
 """DCGAN (Radford, Metz and Chintala, 2016), unconditional or class-conditional, for any size base * 2^n.
 
 At 64x64x3 with latent 100 and width 64 this is the network of the paper and of PyTorch's DCGAN example: 3,576,704
-parameters in G and 2,765,568 in D. Conditional: G reads an embedding of the label beside the latent (Mirza and
+parameters in G and 2,765,568 in D. Conditional: G reads the label one-hot beside the latent (Mirza and
 Osindero, 2014), D compares its features with an embedding of the label (projection; Miyato and Koyama, 2018, eq. 3).
 """
 
@@ -37,8 +37,8 @@ class Generator(nn.Module):
     activation = partial(nn.leaky_relu, negative_slope=self.slope)
 
     if self.num_classes:
-      embedding = nn.Embed(self.num_classes, latents.shape[-1], embedding_init=nn.initializers.normal(1.0))(labels)
-      latents = jnp.concatenate([latents, embedding], axis=-1)
+      # One-hot, not embedded: a label as loud as the latent is all that G listens to, and a class collapses to one image.
+      latents = jnp.concatenate([latents, jax.nn.one_hot(labels, self.num_classes)], axis=-1)
     features = self.width * 2 ** (doublings - 1)
     x = nn.Dense(base * base * features, use_bias=False, kernel_init=kernel_init)(latents)
     x = activation(norm()(x.reshape(-1, base, base, features)))
@@ -104,6 +104,10 @@ def make(config: ConfigDict, axis_name: str | None = None) -> core.Algorithm:
   """
   model = config.model
   _check(config)
+  if axis_name is not None and config.loss == 'relativistic_average':
+    raise ValueError(
+      "config.loss is 'relativistic_average', whose averages are over the whole batch; set config.mesh.mode to 'jit'"
+    )
   num_classes = model.num_classes if model.conditional else 0
   batch_norm = {'batch_norm_groups': model.batch_norm_groups, 'axis_name': axis_name}
   generator = Generator(

@@ -62,6 +62,22 @@ def test_both_networks_read_the_label(conditional):
   assert np.unique(np.asarray(d_real)).size == 4  # equal images, four labels
 
 
+def test_a_fresh_generator_hears_the_latent_better_than_the_label(conditional):
+  algorithm, state, _ = conditional
+  latents = jax.random.normal(jax.random.key(1), (20, 100))
+  same_label = algorithm.decode(state, latents, jnp.zeros(20, jnp.int32))
+  same_latent = algorithm.decode(state, latents[:1].repeat(20, 0), jnp.arange(20) % 10)
+  assert np.std(same_label, axis=0).mean() > 3 * np.std(same_latent, axis=0).mean()
+
+
+def test_an_average_over_the_batch_is_refused_where_devices_see_parts_of_it():
+  config = dcgan_config.get_config()
+  config.loss = 'relativistic_average'
+  dcgan.make(config)
+  with pytest.raises(ValueError, match=r"config\.mesh\.mode to 'jit'"):
+    dcgan.make(config, axis_name='data')
+
+
 def test_the_unconditional_networks_do_not():
   config = dcgan_config.get_config()
   config.data.image_size, config.model.width = 8, 4
