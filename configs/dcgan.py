@@ -13,8 +13,8 @@ from configs import defaults
 
 def get_config(variant: str = 'digits') -> ConfigDict:
   config = defaults.get_config(variant)
-  small = variant == 'digits'  # 1,439 training images: a small network, quicker steps and a smoother discriminator
-  if small:
+  few_images = variant in ('digits', 'folder')  # D tells a few thousand apart by heart unless it is kept smooth
+  if variant == 'digits':
     config.num_steps = 6000
   config.d_steps_per_g_step = 1  # updates of D, each with its share of the batch, for one of G
   config.loss = 'non_saturating'  # or minimax, least_squares, hinge, wasserstein, relativistic, relativistic_average
@@ -22,7 +22,7 @@ def get_config(variant: str = 'digits') -> ConfigDict:
   config.model = ConfigDict()
   config.model.name = 'gengan.models.dcgan'
   config.model.latent_size = 100
-  config.model.width = 32 if small else 64  # feature maps at half the image's size; doubled as it halves
+  config.model.width = 32 if variant == 'digits' else 64  # feature maps at half the image's size; doubled as it halves
   config.model.conditional = False
   config.model.num_classes = 0  # 0: as many as the data has
   config.model.g_slope = 0.0  # of G's leaky ReLU; 0 is a ReLU
@@ -31,12 +31,12 @@ def get_config(variant: str = 'digits') -> ConfigDict:
   config.model.batch_norm_groups = 1  # 1: statistics over the whole batch; n: as n separate devices would see them
 
   config.regularizers = ConfigDict()
-  config.regularizers.r1 = 0.1 if small else 0.0
+  config.regularizers.r1 = 0.1 if few_images else 0.0
   config.regularizers.r2 = 0.0
   config.regularizers.gradient_penalty = 0.0  # not with d_norm 'batch'
 
   config.optimizers = ConfigDict()
-  learning_rate = 5e-4 if small else 2e-4
+  learning_rate = 5e-4 if few_images else 2e-4
   config.optimizers.generator = defaults.adam(learning_rate, b1=0.5)
   config.optimizers.discriminator = defaults.adam(learning_rate, b1=0.5)
   return config

@@ -37,7 +37,7 @@ class Generator(nn.Module):
     activation = partial(nn.leaky_relu, negative_slope=self.slope)
 
     if self.num_classes:
-      # One-hot, not embedded: a label as loud as the latent is all that G listens to, and a class collapses to one image.
+      # One-hot, not embedded: G listens to nothing but a label that is as loud as the latent, and a class collapses.
       latents = jnp.concatenate([latents, jax.nn.one_hot(labels, self.num_classes)], axis=-1)
     features = self.width * 2 ** (doublings - 1)
     x = nn.Dense(base * base * features, use_bias=False, kernel_init=kernel_init)(latents)
