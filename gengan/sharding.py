@@ -123,11 +123,12 @@ def state_sharding(mesh: Mesh, abstract_state: PyTree, *, min_size: int = MIN_SI
   return jax.tree.map(layout, abstract_state)
 
 
-def shard_batch(batch: Batch, mesh: Mesh) -> Batch:
+def shard_batch(batch: Batch, mesh: Mesh, *, whole: bool = False) -> Batch:
   """Puts this process's rows of a batch on its devices; the result is the global batch.
 
   Args:
     batch: numpy arrays [rows of this process, ...]. Arrays that are already cut over this mesh pass through.
+    whole: every process gives the whole batch, of which its devices take their rows.
 
   Raises:
     ValueError: the rows do not divide evenly over this process's devices.
@@ -137,9 +138,10 @@ def shard_batch(batch: Batch, mesh: Mesh) -> Batch:
   def put(array):
     if isinstance(array, jax.Array) and array.sharding == sharding:
       return array
-    if len(array) % len(mesh.local_devices):
-      check_batch_size(len(array) * mesh.size // len(mesh.local_devices), mesh)
-    return jax.make_array_from_process_local_data(sharding, np.asarray(array))
+    rows = len(array) if whole else len(array) * mesh.size // len(mesh.local_devices)
+    if rows % mesh.size:
+      check_batch_size(rows, mesh)
+    return jax.make_array_from_process_local_data(sharding, np.asarray(array), (rows, *np.shape(array)[1:]))
 
   return jax.tree.map(put, batch)
 

@@ -46,19 +46,23 @@ class Snapshots:
     pictures = {'samples': images.grid(self.samples(state), columns=self._columns)}
     if self._algorithm.encode is not None:
       pictures['reconstructions'] = self._reconstructions(state)
-    self.folder.mkdir(parents=True, exist_ok=True)
-    for name, picture in pictures.items():
-      images.save_png(self.folder / f'{name}_{step:07d}.png', picture)
+    if jax.process_index() == 0:
+      self.folder.mkdir(parents=True, exist_ok=True)
+      for name, picture in pictures.items():
+        images.save_png(self.folder / f'{name}_{step:07d}.png', picture)
     return pictures
 
   def finish(self, state: core.State, metrics_path: pathlib.Path) -> list[pathlib.Path]:
-    """Writes what looks back on the whole run; returns the paths."""
-    walk, animation, curves = (self.folder / name for name in ('interpolation.png', 'training.gif', '../curves.png'))
-    images.save_png(walk, self._walk(state))
+    """Writes what looks back on the whole run; returns the paths. Every process draws, the first one writes."""
+    walk = self._walk(state)
+    if jax.process_index():
+      return []
+    files = [self.folder / 'interpolation.png', self.folder / 'training.gif', metrics_path.with_name('curves.png')]
+    images.save_png(files[0], walk)
     frames = [np.asarray(Image.open(path)) for path in sorted(self.folder.glob('samples_*.png'))]
-    images.save_animation(animation, [np.atleast_3d(frame) for frame in frames], seconds=0.15, hold=2.0)
-    images.plot_curves(metrics_path, curves.resolve())
-    return [walk, animation, metrics_path.with_name('curves.png')]
+    images.save_animation(files[1], [np.atleast_3d(frame) for frame in frames], seconds=0.15, hold=2.0)
+    images.plot_curves(metrics_path, files[2])
+    return files
 
   def _reconstructions(self, state: core.State) -> np.ndarray:
     """Pairs of an image and its reconstruction, side by side."""

@@ -144,7 +144,7 @@ def fit(training: Training) -> core.State:
     if step < config.num_steps:
       text = f'saved at step {step} of {config.num_steps}; the same command continues from there'
       writer.write_texts(step, {'stopped': text})
-    elif jax.process_index() == 0:
+    else:
       files = snapshots.finish(state, workdir / 'metrics.jsonl')
       writer.write_texts(step, {'done': runs.summary(workdir, files)})
   return state
@@ -159,7 +159,7 @@ def _evaluation(training: Training, key: jax.Array):
     scores = {}
     if len(dataset.validation):
       batches = (
-        (sharding.shard_batch(batch, mesh), mask)
+        (sharding.shard_batch(batch, mesh, whole=True), mask)
         for batch, mask in data.eval_batches(dataset.validation, config.data, batch_size=config.batch_size)
       )
       scores = {f'validation/{k}': v for k, v in average(eval_step, state, batches, key).items()}

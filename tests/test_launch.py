@@ -1,0 +1,52 @@
+"""Several processes, one run: the launcher for this machine."""
+
+import json
+import os
+import pathlib
+import socket
+import subprocess
+import sys
+
+import numpy as np
+
+ROOT = pathlib.Path(__file__).parents[1]
+SMALL = {
+  'num_steps': 2,
+  'data.image_size': 8,
+  'model.width': 2,
+  'log_every_steps': 1,
+  'sample_every_steps': 2,
+  'eval_every_steps': 2,
+  'checkpoint.every_steps': 2,
+}
+
+
+def free_port():
+  with socket.socket() as server:
+    server.bind(('localhost', 0))
+    return server.getsockname()[1]
+
+
+def launch(workdir, *, processes, **overrides):
+  environment = {
+    'PATH': f'{pathlib.Path(sys.executable).parent}:/usr/bin:/bin',
+    'JAX_PLATFORMS': 'cpu',
+    'JAX_COORDINATOR_ADDRESS': f'localhost:{free_port()}',
+    'TMPDIR': str(workdir.parent),
+    'HOME': os.environ.get('HOME', '/'),
+  }
+  options = [f'--config.{field}={value}' for field, value in (SMALL | overrides).items()]
+  command = ['bash', 'launch/local.sh', str(processes), '--config=configs/dcgan.py', f'--workdir={workdir}', *options]
+  done = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=ROOT, timeout=300)
+  assert done.returncode == 0, done.stderr
+  lines = [json.loads(line) for line in (workdir / 'metrics.jsonl').read_text().splitlines()]
+  return {(line['step'], name): value for line in lines for name, value in line.items() if name != 'time'}
+
+
+def test_two_processes_train_as_one_does(tmp_path):
+  alone = launch(tmp_path / 'one', processes=1)
+  shared = launch(tmp_path / 'two', processes=2, **{'mesh.fsdp': 2})
+  assert alone.keys() == shared.keys() and (2, 'validation/d_real') in alone
+  for name, value in alone.items():
+    np.testing.assert_allclose(shared[name], value, rtol=2e-3, atol=2e-3, err_msg=str(name))
+  assert (tmp_path / 'two/samples/interpolation.png').exists()
