@@ -4,6 +4,8 @@ python -m gengan.main --config=configs/dcgan.py                   # scikit-learn
 python -m gengan.main --config=configs/dcgan.py:mnist             # prepared TFDS set, 32 px
 python -m gengan.main --config=configs/dcgan.py:mnist --config.data.source=idx:path/to/mnist
 python -m gengan.main --config=configs/dcgan.py:folder --config.data.source=folder:path/to/images
+
+Digits: 2 min 41 s with start and compilation on 2 CPU cores (AMD EPYC); docs/images/digits.png shows the result.
 """
 
 from ml_collections import ConfigDict
