@@ -9,6 +9,7 @@ import optax
 from flax import linen as nn
 
 from gengan import core
+from gengan.augment import Augment
 from gengan.losses import GanLoss
 
 Regularizer = Callable[..., jax.Array]  # (critic, real_images, fake_images, key) -> scalar, added to D's loss
@@ -22,6 +23,7 @@ def make(
   loss: GanLoss,
   optimizers: Mapping[str, optax.GradientTransformation],
   regularizers: Mapping[str, Regularizer] | None = None,
+  augment: Augment = lambda images, key: images,
   d_steps_per_g_step: int = 1,
   ema_half_life_kimg: float = 10.0,
   ema_rampup: float | None = 0.05,
@@ -39,6 +41,9 @@ def make(
     loss: pair of functions of `(real_logits, fake_logits)`, see `gengan.losses`.
     optimizers: one for 'generator' and one for 'discriminator'.
     regularizers: named penalties on D, `(critic, real, fake, key) -> scalar`; each is reported under its name.
+      They see what D sees: augmented images.
+    augment: `(images, key) -> images`, put before D in both updates, for real and generated images; see
+      `gengan.augment`.
     d_steps_per_g_step: updates of D for one update of G. The batch size must be divisible by it.
     ema_half_life_kimg: see `core.ema_decay`.
     ema_rampup: see `core.ema_decay`.
@@ -78,13 +83,15 @@ def make(
     )
 
   def discriminator_update(params, opt_state, model_state, batch, fake, key):
-    real, labels = batch['image'], batch['label']
+    labels = batch['label']
+    real_key, fake_key, penalty_key = jax.random.split(key, 3)
+    real, fake = augment(batch['image'], real_key), augment(fake, fake_key)
 
     def objective(params):
       real_logits, new_state = forward(discriminator, params, model_state, real, labels)
       fake_logits, new_state = forward(discriminator, params, new_state, fake, labels)
       critic = lambda images: forward(discriminator, params, model_state, images, labels)[0]
-      penalties = {name: penalty(critic, real, fake, key) for name, penalty in regularizers.items()}
+      penalties = {name: penalty(critic, real, fake, penalty_key) for name, penalty in regularizers.items()}
       d_loss = loss.discriminator(real_logits, fake_logits)
       metrics = {'d_loss': d_loss, **penalties, **_logit_metrics(real_logits, fake_logits, axis_name)}
       return d_loss + sum(penalties.values()), (new_state, metrics)
@@ -99,20 +106,22 @@ def make(
     rows = shares[0]['image'].shape[0]
     params, opt_state, model_state = dict(state.params), dict(state.opt_state), dict(state.model_state)
 
-    for share, share_key in zip(shares, jax.random.split(key, d_steps_per_g_step), strict=True):
-      latent_key, penalty_key = jax.random.split(share_key)
+    g_key, *share_keys = jax.random.split(key, 1 + d_steps_per_g_step)
+    for share, share_key in zip(shares, share_keys, strict=True):
+      latent_key, d_key = jax.random.split(share_key)
       latents = draw_latents(latent_key, rows)
       generate = lambda p, z=latents, y=share['label'], s=model_state['generator']: forward(generator, p, s, z, y)
       # The pullback of the last pass is what G's update needs: its samples are computed once for both networks.
       fake, pullback, model_state['generator'] = jax.vjp(generate, params['generator'], has_aux=True)
       params['discriminator'], opt_state['discriminator'], model_state['discriminator'], metrics = discriminator_update(
-        params['discriminator'], opt_state['discriminator'], model_state['discriminator'], share, fake, penalty_key
+        params['discriminator'], opt_state['discriminator'], model_state['discriminator'], share, fake, d_key
       )
 
     def generator_objective(images):
       d_params, d_state = params['discriminator'], model_state['discriminator']
-      critic = lambda x: forward(discriminator, d_params, d_state, x, share['label'])[0]
-      return loss.generator(critic(share['image']), critic(images))
+      critic = lambda x, key: forward(discriminator, d_params, d_state, augment(x, key), share['label'])[0]
+      real_key, fake_key = jax.random.split(g_key)
+      return loss.generator(critic(share['image'], real_key), critic(images, fake_key))
 
     g_loss, cotangent = jax.value_and_grad(generator_objective)(fake)
     (grads,) = pullback(cotangent)

@@ -36,22 +36,32 @@ def batch():
   return {'image': jnp.asarray(images), 'label': jnp.zeros(ROWS, jnp.int32)}
 
 
-def naive_step(params, batch, key, *, loss, d_steps, penalty=lambda *_: 0.0):
+def dim(images, key):
+  return images * jax.random.uniform(key)
+
+
+def naive_step(params, batch, key, *, loss, d_steps, penalty=lambda *_: 0.0, augment=lambda x, key: x):
   """Goodfellow et al. (2014), algorithm 1, line by line: no shared passes, no state."""
   g, d = params['generator'], params['discriminator']
   generate = lambda g, z: Generator().apply({'params': g}, z, None, train=True)
   critic = lambda d, x: Discriminator().apply({'params': d}, x, None, train=True)
   descend = lambda p, grads: jax.tree.map(lambda a, b: a - RATE * b, p, grads)
-  for i, k in enumerate(jax.random.split(key, d_steps)):
-    real = batch['image'][i::d_steps]
-    latents = jax.random.normal(jax.random.split(k)[0], (len(real), LATENTS))
-    fake = generate(g, latents)
+  g_key, *d_keys = jax.random.split(key, 1 + d_steps)
+  for i, k in enumerate(d_keys):
+    latent_key, augment_key = jax.random.split(k)
+    real_key, fake_key, _ = jax.random.split(augment_key, 3)
+    shown = batch['image'][i::d_steps]
+    latents = jax.random.normal(latent_key, (len(shown), LATENTS))
+    real, fake = augment(shown, real_key), augment(generate(g, latents), fake_key)
 
     def d_objective(d, real=real, fake=fake):
       return loss.discriminator(critic(d, real), critic(d, fake)) + penalty(lambda x: critic(d, x), real)
 
     d = descend(d, jax.grad(d_objective)(d))
-  g = descend(g, jax.grad(lambda g: loss.generator(critic(d, real), critic(d, generate(g, latents))))(g))
+  real_key, fake_key = jax.random.split(g_key)
+  real = augment(shown, real_key)
+  g_objective = lambda g: loss.generator(critic(d, real), critic(d, augment(generate(g, latents), fake_key)))
+  g = descend(g, jax.grad(g_objective)(g))
   return {'generator': g, 'discriminator': d}
 
 
@@ -63,6 +73,16 @@ def test_one_step_is_the_textbook_algorithm(batch, name, d_steps):
   state, key = algorithm.init(jax.random.key(0), batch), jax.random.key(1)
   after, _ = algorithm.train_step(state, batch, key)
   expected = naive_step(state.params, batch, key, loss=loss, d_steps=d_steps)
+  jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6), after.params, expected)
+
+
+@pytest.mark.parametrize('name', ['non_saturating', 'relativistic'])
+def test_the_discriminator_sees_augmented_images_in_both_updates(batch, name):
+  loss = losses.gan_loss(name)
+  algorithm = make(loss=loss, augment=dim)
+  state, key = algorithm.init(jax.random.key(0), batch), jax.random.key(1)
+  after, _ = algorithm.train_step(state, batch, key)
+  expected = naive_step(state.params, batch, key, loss=loss, d_steps=1, augment=dim)
   jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6), after.params, expected)
 
 

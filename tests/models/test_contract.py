@@ -39,6 +39,7 @@ RECIPES = {
   'spectral norm, R1 and R2': lambda: tiny_dcgan(
     **{'model.d_norm': 'spectral', 'regularizers.r1': 1.0, 'regularizers.r2': 1.0, 'loss': 'relativistic'}
   ),
+  'augmented': lambda: tiny_dcgan(augment='color,translation,cutout', loss='relativistic'),
   'conditional dcgan': lambda: tiny_dcgan(conditional=True),
   'vae': lambda: tiny_vae(),
 }
