@@ -172,7 +172,9 @@ def init(algorithm: Algorithm, key: jax.Array, batch: Batch, mesh: Mesh, *, min_
   abstract = abstract_state(algorithm, batch, mesh, min_size=min_size)
   make = lambda key: algorithm.init(key, _zeros(batch))
   layout = jax.tree.map(lambda leaf: leaf.sharding, abstract)
-  return jax.jit(make, out_shardings=layout, compiler_options=_cpu_options(mesh, CPU_INIT_OPTIONS))(key)
+  return jax.jit(
+    make, out_shardings=layout, compiler_options=_cpu_options(mesh.devices.flat[0].platform, CPU_INIT_OPTIONS)
+  )(key)
 
 
 def compile_step(
@@ -219,7 +221,7 @@ def compile_step(
     in_shardings=(layout, batch_sharding(mesh), whole),
     out_shardings=(layout, whole),
     donate_argnums=donated,
-    compiler_options=_cpu_options(mesh, CPU_STEP_OPTIONS),
+    compiler_options=step_options(mesh.devices.flat[0].platform),
   )
 
   def run(state, batch, key):
@@ -227,6 +229,15 @@ def compile_step(
 
   run.lower = lambda state, batch, key: compiled.lower(state, shard_batch(batch, mesh), key)
   return run
+
+
+def step_options(platform: str | None = None) -> dict[str, str] | None:
+  """Compiler options for `jax.jit` of any train step; None where the platform or its compiler knows none.
+
+  Args:
+    platform: 'cpu', 'gpu' or 'tpu'; None: that of the default device.
+  """
+  return _cpu_options(platform or jax.devices()[0].platform, CPU_STEP_OPTIONS)
 
 
 def _pmap_step(step: Callable, mesh: Mesh, axis_name: str, donated: tuple[int, ...]) -> Callable:
@@ -243,10 +254,9 @@ def _pmap_step(step: Callable, mesh: Mesh, axis_name: str, donated: tuple[int, .
   return run
 
 
-def _cpu_options(mesh: Mesh, options: dict[str, str]) -> dict[str, str] | None:
-  """The options on a mesh of CPUs, where this version's compiler knows them."""
-  on_cpu = mesh.devices.flat[0].platform == 'cpu'
-  return options if on_cpu and _compiler_accepts(tuple(options.items())) else None
+def _cpu_options(platform: str, options: dict[str, str]) -> dict[str, str] | None:
+  """The options on CPUs, where this version's compiler knows them."""
+  return options if platform == 'cpu' and _compiler_accepts(tuple(options.items())) else None
 
 
 @functools.cache

@@ -17,6 +17,8 @@ def allowed(room: str) -> set[str] | None:
   """What a room may import from the others; None: anything (the programs at the end of the graph)."""
   if room in FOUNDATION:
     return set()
+  if room == 'evaluators':  # features are computed over a mesh, by networks made of layers
+    return FOUNDATION | PARTS | {'checksums', 'images', 'sharding'}
   if room in SERVICES:
     return FOUNDATION | {'checksums', 'images'}
   if room in PARTS:
