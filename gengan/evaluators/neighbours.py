@@ -1,0 +1,209 @@
+"""Exact nearest neighbours and balls, in blocks: found by a matrix product, decided by the distances themselves.
+
+|x|^2 + |y|^2 - 2 x.y is fast, but its rounding errors make copies distant and break ties either way, and whether a
+sample is a copy is what these metrics ask. So the product, in float32, only rules out pairs by a margin above its error
+bound; the few pairs within it are decided by sum (x - y)^2 in float64, which is the same number for the same two rows.
+"""
+
+import math
+from collections.abc import Callable
+from typing import NamedTuple, TypeVar
+
+import numpy as np
+
+from gengan.evaluators import checks
+
+BLOCK = 2**24  # pairs at a time: 64 MiB in float32
+GATHERED = 2**20  # values of the pairs whose distances are computed at a time: they fit the cache
+VAGUE = 1 / 32  # share of the pairs in a block, above which deciding them costs more than a product in float64
+
+Result = TypeVar('Result')
+
+
+class Hits(NamedTuple):
+  """How often samples lie in balls around others, see `balls`."""
+
+  x_balls_at_y: np.ndarray  # [M] how many balls around rows of x each row of y lies in
+  y_in_x_balls: np.ndarray  # [N] how many rows of y lie in the ball around each row of x
+  y_balls_at_x: np.ndarray  # [N] how many balls around rows of y each row of x lies in
+
+
+def nearest_neighbours(queries: np.ndarray, references: np.ndarray, k: int = 1) -> tuple[np.ndarray, np.ndarray]:
+  """The k references nearest to every query, in Euclidean distance.
+
+  Args:
+    queries: [N, D].
+    references: [M, D], M >= k.
+    k: how many.
+
+  Returns:
+    Indices into the references, int64 [N, k], and distances, float64 [N, k], nearest first; of equally near ones, the
+    lower index. Distances are exact to rounding: that of a copy is 0.
+
+  Raises:
+    ValueError: shapes that do not fit, values that are not finite, or fewer than k references.
+  """
+  queries, references = checks.pair(queries, references, ('queries', 'references'))
+  checks.count(k, 'k', at_most=len(references))
+  return _search(queries, references, k, skip_self=False)
+
+
+def nearest_others(x: np.ndarray, k: int = 1) -> tuple[np.ndarray, np.ndarray]:
+  """`nearest_neighbours` of every row among the other rows of the same array: [N, k], for k < N.
+
+  A duplicate of a row is another row, at distance 0.
+  """
+  x = checks.features(x, 'x')
+  checks.count(k, 'k')
+  if k >= len(x):
+    raise ValueError(f'k is {k}, but every one of {len(x)} samples has {len(x) - 1} others')
+  return _search(x, x, k, skip_self=True)
+
+
+def balls(x: np.ndarray, y: np.ndarray, x_radii: np.ndarray, y_radii: np.ndarray, *, closed: bool = False) -> Hits:
+  """Which samples of one set lie in the balls around samples of the other.
+
+  Args:
+    x: [N, D].
+    y: [M, D].
+    x_radii: [N] radii of balls around the rows of x, as distances that this module found: ties are then exact.
+    y_radii: [M].
+    closed: whether a ball holds its surface: distance <= radius instead of distance < radius.
+
+  Raises:
+    ValueError: shapes that do not fit, or values that are not finite.
+  """
+  x, y = checks.pair(x, y, ('x', 'y'))
+  compare = np.less_equal if closed else np.less
+  hits = Hits(np.zeros(len(y), np.int64), np.zeros(len(x), np.int64), np.zeros(len(x), np.int64))
+  exact = _exact_distances(x, y)
+
+  def within(block: _Block, radii: np.ndarray):
+    limits = np.square(radii / block.scale)
+    surely = block.squares < (limits - block.slack).astype(block.squares.dtype)
+    vague = surely ^ (block.squares <= (limits + block.slack).astype(block.squares.dtype))
+    if block.thrifty and np.count_nonzero(vague) > VAGUE * vague.size:
+      return None
+    i, j = np.nonzero(vague)
+    surely[i, j] = compare(exact(i + block.rows.start, j), np.broadcast_to(radii, vague.shape)[i, j])
+    return surely
+
+  def work(block: _Block):
+    in_x_balls = within(block, x_radii[block.rows, None])
+    in_y_balls = None if in_x_balls is None else within(block, y_radii[None])
+    if in_y_balls is None:
+      return None
+    hits.x_balls_at_y[:] += np.count_nonzero(in_x_balls, axis=0)
+    hits.y_in_x_balls[block.rows] = np.count_nonzero(in_x_balls, axis=1)
+    hits.y_balls_at_x[block.rows] = np.count_nonzero(in_y_balls, axis=1)
+    return hits
+
+  _over_blocks(x, y, work)
+  return hits
+
+
+def _search(x: np.ndarray, y: np.ndarray, k: int, *, skip_self: bool) -> tuple[np.ndarray, np.ndarray]:
+  exact = _exact_distances(x, y)
+
+  def work(block: _Block):
+    rows, squares = block.rows, block.squares
+    if skip_self:
+      squares[np.arange(len(squares)), np.arange(rows.start, rows.stop)] = np.inf
+    candidates = squares <= np.partition(squares, k - 1, axis=1)[:, k - 1 : k] + 2 * block.slack
+    if block.thrifty and np.count_nonzero(candidates) > max(VAGUE * candidates.size, 2 * k * len(candidates)):
+      return None
+    i, j = np.nonzero(candidates)
+    distances = exact(i + rows.start, j)
+    order = np.lexsort((distances, i))  # stable, and j ascends within a row
+    first = np.searchsorted(i, np.arange(len(squares)))
+    chosen = order[first[:, None] + np.arange(k)]
+    return j[chosen], distances[chosen]
+
+  indices, distances = zip(*_over_blocks(x, y, work), strict=True)
+  return np.concatenate(indices), np.concatenate(distances)
+
+
+class _Block(NamedTuple):
+  """Some rows of x against all of y, in lengths divided by `scale`."""
+
+  rows: slice
+  squares: np.ndarray  # [rows, M] squared distances, to within
+  slack: np.ndarray  # [rows, 1]
+  scale: float
+  thrifty: bool  # work may return None instead of a result where this leaves too much undecided
+
+
+class _Product(NamedTuple):
+  """Two sets, moved and scaled alike so that their squared distances come out of one product with little error."""
+
+  x: np.ndarray  # [N, D] times -2
+  y: np.ndarray  # [M, D]
+  x_squares: np.ndarray  # [N, 1]
+  y_squares: np.ndarray  # [M]
+  slack: np.ndarray  # [N, 1]
+  scale: float
+
+
+def _product(x: np.ndarray, y: np.ndarray, dtype: type) -> _Product:
+  centre = y.mean(axis=0, dtype=np.float64).astype(y.dtype)
+  spread = max(float(np.abs(each - centre).max()) for each in ((x,) if x is y else (x, y)))
+  scale = spread * math.sqrt(x.shape[1]) or 1.0  # no row is then longer than 1
+
+  def move(rows):
+    moved = np.subtract(rows, centre, dtype=np.result_type(rows, dtype))
+    moved /= scale
+    return moved.astype(dtype, copy=False)
+
+  moved_y = move(y)
+  moved_x = moved_y if x is y else move(x)
+  x_squares, y_squares = (np.einsum('nd,nd->n', moved, moved) for moved in (moved_x, moved_y))
+  # |fl(x.y) - x.y| <= D eps / 2 |x||y| and |x||y| <= (|x|^2 + |y|^2) / 2, twice; some eps more are for rounding the
+  # rows and the sums.
+  slack = np.finfo(dtype).eps * (x.shape[1] / 2 + 16) * (x_squares + y_squares.max())
+  return _Product(-2 * moved_x, moved_y, x_squares[:, None], y_squares, slack[:, None].astype(dtype), scale)
+
+
+def _over_blocks(x: np.ndarray, y: np.ndarray, work: Callable[[_Block], Result | None]) -> list[Result]:
+  """Results of work on every block, in float32; from the first one on that this leaves too vague, in float64."""
+  product, results = _product(x, y, np.float32), []
+  step = max(1, BLOCK // len(y))
+  for start in range(0, len(x), step):
+    rows = slice(start, min(start + step, len(x)))
+    result = work(_block(product, rows))
+    if result is None:
+      product = _product(x, y, np.float64)
+      result = work(_block(product, rows))
+    results.append(result)
+  return results
+
+
+def _block(product: _Product, rows: slice) -> _Block:
+  squares = product.x[rows] @ product.y.T
+  squares += product.x_squares[rows]
+  squares += product.y_squares
+  return _Block(rows, squares, product.slack[rows], product.scale, squares.dtype == np.float32)
+
+
+def _exact_distances(x: np.ndarray, y: np.ndarray) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
+  """The function `(i, j) -> |x_i - y_j|`, [P] each. Copies are known by their bytes: a collapsed set has many."""
+  first = {}
+  x_originals = _originals(x, first)
+  y_originals = x_originals if x is y else _originals(y, first)
+
+  def distances(i: np.ndarray, j: np.ndarray) -> np.ndarray:
+    found = np.zeros(len(i))
+    others = np.flatnonzero(x_originals[i] != y_originals[j])
+    step = max(1, GATHERED // x.shape[1])
+    for start in range(0, len(others), step):
+      some = others[start : start + step]
+      difference = x[i[some]].astype(np.float64)
+      difference -= y[j[some]]
+      found[some] = np.sqrt(np.einsum('nd,nd->n', difference, difference))
+    return found
+
+  return distances
+
+
+def _originals(x: np.ndarray, first: dict[bytes, int]) -> np.ndarray:
+  """[N] a number for each row, the same for equal rows; `first` remembers those given out."""
+  return np.array([first.setdefault(row.tobytes(), len(first)) for row in x], np.int64)
