@@ -47,7 +47,7 @@ def moments(features: np.ndarray) -> Moments:
 
 
 def merge(first: Moments, second: Moments) -> Moments:
-  """Moments of two sets together, from those of each (Chan, Golub and LeVeque 1983, eq. 2.1).
+  """Moments of two sets together, from those of each (Chan, Golub and LeVeque 1983).
 
   Raises:
     ValueError: features of different dimensions.
@@ -142,7 +142,7 @@ def frechet_distance_of_features(x: np.ndarray, y: np.ndarray) -> float:
 def frechet_distance_infinity(
   real: Moments, fake: np.ndarray, *, sizes: int = 15, smallest: int | None = None, seed: int = 0
 ) -> float:
-  """Distance that infinitely many generated samples would have (Chong and Forsyth 2020, section 4).
+  """Distance that infinitely many generated samples would have (Chong and Forsyth 2020).
 
   Distances of random subsets of N generated samples, at `sizes` numbers N evenly spaced from `smallest` to all, are
   fitted by a line in 1/N; its value at 1/N = 0 is returned. The bias from the number of real samples remains.

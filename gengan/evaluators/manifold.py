@@ -28,7 +28,8 @@ def precision_recall(real: np.ndarray, fake: np.ndarray, *, k: int = 3) -> dict[
 
 
 def precision_recall_density_coverage(real: np.ndarray, fake: np.ndarray, *, k: int = 5) -> dict[str, float]:
-  """Precision, recall, density and coverage (Naeem et al. 2020, eq. 1 to 4), with open balls as in their package.
+  """Precision, recall, density and coverage (Naeem et al. 2020, section 3), with open balls as in their
+  package.
 
   With B(x) the ball around a sample up to its k-th nearest other sample of the same set,
   precision = mean_j any_i [fake_j in B(real_i)], recall = mean_i any_j [real_i in B(fake_j)],
