@@ -1,0 +1,27 @@
+"""What a metric sees of a feature network."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax
+
+
+class Network(NamedTuple):
+  """A frozen network that turns images into features. Scores are comparable only where all fields but `apply` agree.
+
+  Attributes:
+    name: which network with which weights, 'inception_fid' for example.
+    sha256: of the weights file, in hexadecimal.
+    size: length D of a feature vector.
+    resizer: how images are brought to the network's size; see `gengan.evaluators.resizers`.
+    precision: of the arithmetic, 'float32' for example.
+    apply: images [N, H, W, C], uint8 or float in [-1, 1] -> {'features': [N, D], ...}, in float32. Every new shape of
+      the images compiles again, so fill up the last batch.
+  """
+
+  name: str
+  sha256: str
+  size: int
+  resizer: str
+  precision: str
+  apply: Callable[[jax.Array], dict[str, jax.Array]]
