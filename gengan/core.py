@@ -40,6 +40,7 @@ class Algorithm(NamedTuple):
     prior: `(state, key, labels) -> latents`. Labels are int32 [N], zeros when the model is unconditional: N is a shape.
     decode: `(state, latents, labels) -> images`. Deterministic; the images are [N, H, W, C] float32 in [-1, 1].
     encode: `(state, images, labels) -> latents`, or None where the model has no encoder.
+    score: `(state, images, labels) -> logits [N]` of a discriminator, or None where there is none.
   """
 
   init: Callable[..., State]
@@ -48,6 +49,7 @@ class Algorithm(NamedTuple):
   prior: Callable[..., PyTree]
   decode: Callable[..., jax.Array]
   encode: Callable[..., PyTree] | None = None
+  score: Callable[..., jax.Array] | None = None
 
 
 def sample(algorithm: Algorithm, state: State, key: jax.Array, labels: jax.Array) -> jax.Array:

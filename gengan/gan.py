@@ -145,11 +145,8 @@ def make(
 
   def eval_step(state, batch, key):
     """D's logits, one an example: on the given images and on as many samples of the averaged generator."""
-    critic = lambda images: discriminator.apply(
-      core.variables(state, 'discriminator'), images, batch['label'], train=False
-    )
     fake = decode(state, prior(state, key, batch['label']), batch['label'])
-    return {'d_real': critic(batch['image']), 'd_fake': critic(fake)}
+    return {'d_real': score(state, batch['image'], batch['label']), 'd_fake': score(state, fake, batch['label'])}
 
   def prior(state, key, labels):
     return jax.random.normal(key, (labels.shape[0], latent_size))
@@ -157,7 +154,10 @@ def make(
   def decode(state, latents, labels):
     return generator.apply(state.ema_params['generator'], latents, labels, train=False)
 
-  return core.Algorithm(init, train_step, eval_step, prior, decode)
+  def score(state, images, labels):
+    return discriminator.apply(core.variables(state, 'discriminator'), images, labels, train=False)
+
+  return core.Algorithm(init, train_step, eval_step, prior, decode, score=score)
 
 
 def _without_params(variables: Mapping[str, Any]) -> dict[str, Any]:

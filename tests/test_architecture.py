@@ -10,7 +10,7 @@ import pytest
 PACKAGE = pathlib.Path(__file__).parents[1] / 'gengan'
 FOUNDATION = {'core'}
 PARTS = {'losses', 'likelihoods', 'regularizers', 'layers', 'augment', 'optimizers'}
-SERVICES = {'sharding', 'checkpoint', 'checksums', 'interrupts', 'writers', 'images', 'data', 'evaluators'}
+SERVICES = {'sharding', 'checkpoint', 'checksums', 'interrupts', 'writers', 'images', 'data', 'evaluators', 'formats'}
 
 
 def allowed(room: str) -> set[str] | None:

@@ -1,0 +1,64 @@
+"""PNG files in a folder for each class, with metadata.jsonl as Hugging Face's `imagefolder` reads it."""
+
+import json
+import pathlib
+import re
+from collections import Counter
+
+from gengan.formats import shards
+from gengan.formats.shards import About, Shard
+
+
+def write_shard(root: pathlib.Path, about: About, shard: Shard) -> list[str]:
+  """Writes the PNG files of a shard and, for `finish`, their lines of metadata.jsonl."""
+  folders, names, lines = class_folders(about.class_names), [], []
+  for row, content in enumerate(shards.pngs(about, shard)):
+    name = f'{folders[shard.labels[row]] if folders else "images"}/{shard.indices[row]:08d}.png'
+    names.append(shards.place(root, f'train/{name}', content))
+    known = shards.provenance(about, shard, row)
+    known |= {key: int(known[key]) for key in ('index', 'attempt', 'label', 'seed', 'step') if key in known}
+    lines.append(json.dumps({'file_name': name, **known, 'synthetic': True}, ensure_ascii=False) + '\n')
+  shards.place(root, f'{shard.number:05d}.jsonl', ''.join(lines).encode(), area='lines')
+  return names
+
+
+def finish(root: pathlib.Path, about: About, lengths: list[int]) -> list[str]:
+  """Joins the lines of metadata.jsonl."""
+  del lengths
+  beside = root / 'tmp' / 'metadata'
+  with beside.open('wb') as file:
+    for number in range(about.num_shards):
+      file.write((root / 'lines' / f'{number:05d}.jsonl').read_bytes())
+  return [shards.adopt(root, 'train/metadata.jsonl', beside)]
+
+
+def read_back(data: pathlib.Path, about: About) -> Counter:
+  """Images by label, counted anew: every line of metadata.jsonl whose file is there, in the folder of its class."""
+  folders, found = class_folders(about.class_names), Counter()
+  with (data / 'train' / 'metadata.jsonl').open(encoding='utf-8') as file:
+    for line in file:
+      known = json.loads(line)
+      label = known.get('label', 0)
+      path = data / 'train' / known['file_name']
+      if not path.is_file() or (folders and path.parent.name != folders[label]):
+        raise ValueError(f'{path} is missing or lies in the folder of another class')
+      found[label] += 1
+  return found
+
+
+def load_command(about: About, out: str) -> str:
+  """Python that loads it."""
+  del about
+  return f"from datasets import load_dataset\nimages = load_dataset('imagefolder', data_dir='{out}', split='train')"
+
+
+def class_folders(class_names: tuple[str, ...]) -> tuple[str, ...]:
+  """Folder names in the order of the labels, for most readers number the classes alphabetically.
+
+  The names themselves where they are plain and in alphabetical order, otherwise the label before the name.
+  """
+  plain = tuple(re.sub(r'[^\w.+-]+', '_', name, flags=re.ASCII).strip('._') for name in class_names)
+  if plain == tuple(class_names) and list(plain) == sorted(set(plain)):
+    return plain
+  digits = len(str(max(len(class_names) - 1, 0)))
+  return tuple(f'{label:0{digits}d}_{name}'.rstrip('_') for label, name in enumerate(plain))

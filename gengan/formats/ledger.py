@@ -1,0 +1,153 @@
+"""What makes writing a large set restartable: a folder beside it, with the plan and a receipt for every finished shard.
+
+<out>.partial/plan.json       what was asked for; another wish is refused
+<out>.partial/data/           becomes <out> when all is done
+<out>.partial/receipts/       one JSON file a shard: its files with their SHA-256, and its counts
+<out>.partial/tmp/            unfinished files
+
+Every file is written in tmp, made durable and renamed, a receipt after the files that it lists. So after a kill at any
+moment the shards with a receipt are whole, and each other one is made again, byte for byte.
+"""
+
+import fcntl
+import hashlib
+import json
+import os
+import pathlib
+import shutil
+from typing import Any
+
+from gengan import checksums
+from gengan.formats import shards
+
+
+class Ledger:
+  """The folder beside `out`, locked for this process while it is open.
+
+  Attributes:
+    root: <out>.partial.
+    out: what is made.
+  """
+
+  def __init__(self, out: pathlib.Path, plan: dict[str, Any], *, rank: int = 0):
+    """Begins a set, or goes on with one.
+
+    Args:
+      out: the folder to make; must not exist.
+      plan: JSON-able; everything that the bytes depend on.
+      rank: of this process among those that work on the set; each has shards of its own.
+
+    Raises:
+      ValueError: there is a set with another plan, or another process with this rank is at work on it.
+    """
+    self.out, self.root, self._rank = out, out.with_name(f'{out.name}.partial'), rank
+    for folder in ('data', 'receipts', 'tmp', 'notes'):
+      (self.root / folder).mkdir(parents=True, exist_ok=True)
+    self._lock = (self.root / 'tmp' / f'lock-{rank}').open('w')
+    try:
+      fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+      raise ValueError(f'{self.root} is being written by another process') from None
+    except OSError:
+      pass  # a file system without locks
+    path = self.root / 'plan.json'
+    if path.exists():
+      require_same(json.loads(path.read_text()), plan, f'{self.root} was begun', 'Finish it, or delete it')
+    else:
+      self._write('plan.json', shards.to_json(plan))
+
+  def receipt(self, shard: int) -> dict[str, Any] | None:
+    """The receipt of a finished shard, or None."""
+    path = self.root / 'receipts' / f'{shard:05d}.json'
+    return json.loads(path.read_text()) if path.exists() else None
+
+  def record(self, shard: int, files: list[str], facts: dict[str, Any]) -> None:
+    """Marks a shard as finished.
+
+    Args:
+      files: its files, below data.
+      facts: JSON-able, returned by `receipt` beside 'files'.
+    """
+    for folder in {(self.root / 'data' / name).parent for name in files}:
+      checksums.sync(folder)
+    content = {**facts, 'files': {name: self._sha256(name) for name in files}}
+    self._write(f'receipts/{shard:05d}.json', json.dumps(content, sort_keys=True))
+
+  def note(self, name: str) -> Any | None:
+    """What `write_note` kept, or None."""
+    path = self.root / 'notes' / f'{name}.json'
+    return json.loads(path.read_text()) if path.exists() else None
+
+  def write_note(self, name: str, content: Any) -> None:
+    """Keeps a JSON-able result that would be costly to find again."""
+    self._write(f'notes/{name}.json', json.dumps(content, sort_keys=True))
+
+  def discard_if_empty(self) -> None:
+    """Takes the folder away where no shard has been finished."""
+    if not any((self.root / 'receipts').iterdir()):
+      self.close()
+      shutil.rmtree(self.root, ignore_errors=True)
+
+  def publish(self, num_shards: int, others: list[str]) -> None:
+    """Lists every file in SHA256SUMS and gives the set its name.
+
+    Args:
+      num_shards: all of them have receipts.
+      others: files below data that belong to no shard.
+    """
+    listed = hashlib.sha256()
+    beside = self.root / 'tmp' / 'sums'
+    with beside.open('w') as file:
+      for files in (
+        *(self.receipt(shard)['files'] for shard in range(num_shards)),
+        {n: self._sha256(n) for n in others},
+      ):
+        for name, sha256 in files.items():
+          line = f'{sha256}  {name}\n'
+          listed.update(line.encode())
+          file.write(line)
+      file.write(f'# {listed.hexdigest()}\n')  # the list vouches for itself, as in `checksums.seal`
+    shards.adopt(self.root, checksums.SUMS, beside)
+    checksums.sync(self.root / 'data')
+    os.replace(self.root / 'data', self.out)
+    checksums.sync(self.out.parent)
+    self.close()
+    shutil.rmtree(self.root)
+
+  def close(self) -> None:
+    """Gives the lock back."""
+    self._lock.close()
+
+  def _sha256(self, name: str) -> str:
+    with (self.root / 'data' / name).open('rb') as file:
+      return hashlib.file_digest(file, 'sha256').hexdigest()
+
+  def _write(self, name: str, text: str) -> None:
+    beside = self.root / 'tmp' / f'note-{self._rank}'
+    beside.write_text(text, encoding='utf-8')
+    checksums.sync(beside)
+    os.replace(beside, self.root / name)
+    checksums.sync((self.root / name).parent)
+
+
+def clean(out: pathlib.Path) -> None:
+  """Takes away what a process that was killed just after publishing left behind."""
+  root = out.with_name(f'{out.name}.partial')
+  if root.exists() and not (root / 'data').exists():
+    shutil.rmtree(root)
+
+
+def require_same(kept: dict[str, Any], wanted: dict[str, Any], where: str, advice: str) -> None:
+  """Refuses another wish than the one that was begun.
+
+  Raises:
+    ValueError: names what differs.
+  """
+  wanted = json.loads(json.dumps(wanted))
+  changed = [
+    f'{key} {json.dumps(kept.get(key))} there and {json.dumps(wanted.get(key))} here'
+    for key in sorted(kept.keys() | wanted.keys())
+    if kept.get(key) != wanted.get(key)
+  ]
+  if changed:
+    raise ValueError(f'{where} with other settings: {"; ".join(changed)}. {advice}, or choose another --out')
