@@ -2,7 +2,9 @@
 
 Every sample's distance to its nearest training image is compared with that of held-out images, which are as close to
 the training set as new images of the same kind can be expected to come (as in the three-sample test of Meehan et al.
-2020, but with an answer for each sample). A sample that is nearer than all but a few held-out images are is a copy.
+2020, but with an answer for each sample). A sample is a copy that is nearer than all but a few held-out images are,
+and nearer to one training image than to the next few, by more than held-out images usually are: what is merely smooth
+or close to the mean is near to many.
 """
 
 from typing import Any, NamedTuple
@@ -11,8 +13,10 @@ import numpy as np
 
 from gengan.evaluators.neighbours import nearest_neighbours, nearest_others
 
-QUANTILE = 0.01  # share of held-out images that count as copies, by definition of the distance
-LIMIT = 0.1  # share of copies above which a generator is refused: ten times what held-out images have
+QUANTILE = 0.01  # share of held-out images that are as near as a copy
+RATIO_QUANTILE = 0.02  # share of held-out images that are as much nearer to one training image than to the next few
+NEXT = 5  # the neighbour compared with: so many equal training images are still one
+LIMIT = 0.1  # share of copies above which a generator is refused: at least ten times what held-out images have
 LEAST_HELD_OUT = 100  # images; with fewer, the training images' distances to each other stand in for them
 SIDE = 16  # pixels at most that `pooled` leaves
 
@@ -23,8 +27,9 @@ class Report(NamedTuple):
   Attributes:
     copies: share of the generated images that are copies.
     refused: whether this is too much.
-    distance: to the nearest training image, below which a sample is a copy.
-    quantile: of the reference's distances, which `distance` is.
+    distance: to the nearest training image, up to which a sample can be a copy; a low quantile of the reference's.
+    ratio: of that distance to the one to the `NEXT`-th nearest, up to which a sample can be a copy; likewise.
+    copies_reference: share of the reference's images that the same rule calls copies.
     reference: 'held-out images', or 'other training images' where there were too few of them.
     nearer: probability that a generated image is nearer to the training set than one of the reference; 1/2 for as near.
     median_generated, median_reference: distances to the nearest training image.
@@ -34,7 +39,8 @@ class Report(NamedTuple):
   copies: float
   refused: bool
   distance: float
-  quantile: float
+  ratio: float
+  copies_reference: float
   reference: str
   nearer: float
   median_generated: float
@@ -46,9 +52,9 @@ class Report(NamedTuple):
   def text(self) -> str:
     """One sentence with the numbers."""
     return (
-      f'{self.copies:.1%} of {self.num_generated:,} samples are nearer to one of {self.num_train:,} training images '
-      f'than {1 - self.quantile:.0%} of {self.num_reference:,} {self.reference} are (refused above {LIMIT:.0%}); '
-      f'median distance {self.median_generated:.4g}, of {self.reference} {self.median_reference:.4g}'
+      f'{self.copies:.1%} of {self.num_generated:,} samples are too close to one of {self.num_train:,} training images '
+      f'(refused above {LIMIT:.0%}), {self.copies_reference:.1%} of {self.num_reference:,} {self.reference}; '
+      f'median distance to the nearest {self.median_generated:.4g}, of {self.reference} {self.median_reference:.4g}'
     )
 
   def to_json(self) -> dict[str, Any]:
@@ -69,35 +75,43 @@ def pooled(images: np.ndarray) -> np.ndarray:
 
 
 def report(
-  train: np.ndarray, held_out: np.ndarray | None, generated: np.ndarray, *, quantile: float = QUANTILE
+  train: np.ndarray,
+  held_out: np.ndarray | None,
+  generated: np.ndarray,
+  *,
+  quantile: float = QUANTILE,
+  ratio_quantile: float = RATIO_QUANTILE,
 ) -> Report:
   """Compares distances to the nearest training image.
 
   Args:
-    train: [L, D] features, L >= 2.
+    train: [L, D] features, L > `NEXT`.
     held_out: [N, D] of images that were never trained on; None or fewer than `LEAST_HELD_OUT`: the distance of each
       training image to the nearest other one is taken instead.
     generated: [M, D].
-    quantile: of the held-out distances; what lies below is a copy.
+    quantile: of the held-out distances, up to which a sample can be a copy.
+    ratio_quantile: of the held-out ratios, likewise.
 
   Raises:
     ValueError: shapes that do not fit, values that are not finite, or a quantile outside (0, 1).
   """
-  if not 0 < quantile < 1:
-    raise ValueError(f'a quantile must be between 0 and 1, not {quantile}')
-  distances = nearest_neighbours(generated, train)[1][:, 0]
+  if not 0 < quantile < 1 or not 0 < ratio_quantile < 1:
+    raise ValueError(f'quantiles must be between 0 and 1, not {quantile} and {ratio_quantile}')
   if held_out is not None and len(held_out) >= LEAST_HELD_OUT:
-    reference, expected = 'held-out images', nearest_neighbours(held_out, train)[1][:, 0]
+    reference, around = 'held-out images', nearest_neighbours(held_out, train, NEXT)[1]
   else:
-    reference, expected = 'other training images', nearest_others(train)[1][:, 0]
-  distance = float(np.quantile(expected, quantile))
-  copies = float(np.mean(distances <= distance))
+    reference, around = 'other training images', nearest_others(train, NEXT)[1]
+  distance, ratio = float(np.quantile(around[:, 0], quantile)), float(np.quantile(_ratios(around), ratio_quantile))
+  generated_around = nearest_neighbours(generated, train, NEXT)[1]
+  copies = float(np.mean(are_copies(generated_around, distance, ratio)))
+  distances, expected = generated_around[:, 0], around[:, 0]
   ranks = np.searchsorted(np.sort(expected), distances, 'left') + np.searchsorted(np.sort(expected), distances, 'right')
   return Report(
     copies=copies,
     refused=copies > LIMIT,
     distance=distance,
-    quantile=quantile,
+    ratio=ratio,
+    copies_reference=float(np.mean(are_copies(around, distance, ratio))),
     reference=reference,
     nearer=float(1 - np.mean(ranks) / 2 / len(expected)),
     median_generated=float(np.median(distances)),
@@ -106,3 +120,18 @@ def report(
     num_reference=len(expected),
     num_generated=len(generated),
   )
+
+
+def are_copies(distances: np.ndarray, distance: float, ratio: float) -> np.ndarray:
+  """Which samples are copies, [N] bool.
+
+  Args:
+    distances: to the `NEXT` nearest training images, nearest first, [N, NEXT].
+    distance, ratio: of a `Report`.
+  """
+  return (distances[:, 0] <= distance) & (_ratios(distances) <= ratio)
+
+
+def _ratios(distances: np.ndarray) -> np.ndarray:
+  """Distance to the nearest over that to the last, [N]; 0 where both are 0."""
+  return distances[:, 0] / np.maximum(distances[:, -1], np.finfo(np.float64).tiny)

@@ -1,6 +1,7 @@
 """PNG files in a folder for each class, with metadata.jsonl as Hugging Face's `imagefolder` reads it."""
 
 import json
+import os
 import pathlib
 import re
 from collections import Counter
@@ -13,12 +14,13 @@ def write_shard(root: pathlib.Path, about: About, shard: Shard) -> list[str]:
   """Writes the PNG files of a shard and, for `finish`, their lines of metadata.jsonl."""
   folders, names, lines = class_folders(about.class_names), [], []
   for row, content in enumerate(shards.pngs(about, shard)):
-    name = f'{folders[shard.labels[row]] if folders else "images"}/{shard.indices[row]:08d}.png'
-    names.append(shards.place(root, f'train/{name}', content))
-    known = shards.provenance(about, shard, row)
-    known |= {key: int(known[key]) for key in ('index', 'attempt', 'label', 'seed', 'step') if key in known}
-    lines.append(json.dumps({'file_name': name, **known, 'synthetic': True}, ensure_ascii=False) + '\n')
+    place = f'{folders[shard.labels[row]]}/' if folders else ''
+    name = f'{place}{shard.indices[row]:08d}.png'
+    names.append(shards.place(root, f'train/{name}', content, durable=False))
+    known = {'file_name': name, **shards.record(about, shard, row)}
+    lines.append(json.dumps(known, ensure_ascii=False) + '\n')
   shards.place(root, f'{shard.number:05d}.jsonl', ''.join(lines).encode(), area='lines')
+  os.sync()  # once: asking for each of thousands of small files takes many times as long
   return names
 
 

@@ -134,7 +134,7 @@ def clean(out: pathlib.Path) -> None:
   """Takes away what a process that was killed just after publishing left behind."""
   root = out.with_name(f'{out.name}.partial')
   if root.exists() and not (root / 'data').exists():
-    shutil.rmtree(root)
+    shutil.rmtree(root, ignore_errors=True)  # every process may be at it
 
 
 def require_same(kept: dict[str, Any], wanted: dict[str, Any], where: str, advice: str) -> None:

@@ -71,10 +71,15 @@ def finish(root: pathlib.Path, about: About, lengths: list[int]) -> list[str]:
 def read_back(data: pathlib.Path, about: About) -> Counter:
   """Images by label, counted anew through TFDS: its own count is what was claimed, not what is there."""
   import tensorflow_datasets as tfds
+  from array_record.python.array_record_module import ArrayRecordReader
 
-  source = tfds.builder_from_directory(data / VERSION).as_data_source(
-    split=SPLIT, decoders={'image': tfds.decode.SkipDecoding()}
-  )
+  builder = tfds.builder_from_directory(data / VERSION)
+  for number, length in enumerate(builder.info.splits[SPLIT].shard_lengths):
+    reader = ArrayRecordReader(str(data / VERSION / _name(about, number)))
+    if reader.num_records() != length:
+      raise ValueError(f'{_name(about, number)} holds {reader.num_records()} records, not {length}')
+    reader.close()
+  source = builder.as_data_source(split=SPLIT, decoders={'image': tfds.decode.SkipDecoding()})
   found = Counter()
   for start in range(0, len(source), 4096):
     examples = source.__getitems__(list(range(start, min(start + 4096, len(source)))))

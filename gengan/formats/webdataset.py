@@ -19,7 +19,7 @@ def write_shard(root: pathlib.Path, about: About, shard: Shard) -> list[str]:
       _add(archive, f'{key}.png', content)
       if about.class_names:
         _add(archive, f'{key}.cls', str(shard.labels[row]).encode())
-      known = shards.provenance(about, shard, row)
+      known = shards.record(about, shard, row)
       _add(archive, f'{key}.json', json.dumps(known, sort_keys=True, ensure_ascii=False).encode())
   return [shards.adopt(root, _name(about, shard.number), beside)]
 

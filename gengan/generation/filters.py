@@ -9,6 +9,7 @@ from PIL import Image
 
 from gengan import images
 from gengan.data import duplicates
+from gengan.evaluators import copying_guard
 from gengan.generation.stream import Candidates, Filter
 
 HASHED_SIDE = 32  # pixels of the grey picture that the perceptual hash reads
@@ -80,21 +81,24 @@ def calibrate(logits: np.ndarray, *, percentile: float) -> tuple[float, float]:
   return largest, float(np.percentile(_log_odds(logits, largest), percentile))
 
 
-def not_a_copy(features: Callable[[np.ndarray], np.ndarray], train: np.ndarray, distance: float) -> Filter:
-  """Keeps images whose nearest training image is farther away than this; see `gengan.evaluators.copying_guard`.
+def not_a_copy(
+  features: Callable[[np.ndarray], np.ndarray], train: np.ndarray, *, distance: float, ratio: float
+) -> Filter:
+  """Keeps images that are no copies of a training image; see `gengan.evaluators.copying_guard`.
 
   Args:
     features: from uint8 images [N, H, W, C] to [N, D].
     train: features of the training images, [M, D].
-    distance: Euclidean.
+    distance, ratio: of the guard's report.
   """
   train = np.asarray(train, np.float64)  # integer features have exact products in float64, however they are summed
   squares = np.einsum('nd,nd->n', train, train)
 
   def keep(candidates: Candidates) -> np.ndarray:
     queries = np.asarray(features(images.to_uint8(candidates.images)), np.float64)
-    nearest = np.min(squares - 2 * (queries @ train.T), axis=1) + np.einsum('nd,nd->n', queries, queries)
-    return nearest > distance**2
+    apart = squares - 2 * (queries @ train.T) + np.einsum('nd,nd->n', queries, queries)[:, None]
+    nearest = np.sort(np.partition(apart, copying_guard.NEXT - 1, axis=1)[:, : copying_guard.NEXT], axis=1)
+    return ~copying_guard.are_copies(np.sqrt(np.maximum(nearest, 0)), distance, ratio)
 
   return Filter('copy', keep)
 

@@ -4,7 +4,6 @@ import dataclasses
 import functools
 import hashlib
 import importlib
-import importlib.metadata
 import json
 import pathlib
 import re
@@ -17,16 +16,14 @@ import jax
 import numpy as np
 from rich import console, progress
 
-from gengan import data, runs
+from gengan import runs
 from gengan.core import Algorithm, State
 from gengan.evaluators import copying_guard
-from gengan.formats import FORMATS, card, ledger
+from gengan.formats import FORMATS, ledger
 from gengan.formats.shards import About, Shard
-from gengan.generation import filters, stream
+from gengan.generation import filters, guard, publishing, stream
 
 SHARD_BYTES, SHARD_IMAGES = 64 << 20, 16384  # pixels of a shard, and images at most: what a kill can cost
-GUARD_SAMPLES = 2048  # samples, and held-out images, whose distances to the training set the guard looks at
-GUARD_IMAGES = 200_000  # training images it looks at, at most
 CALIBRATION_SAMPLES = 2048  # for discriminator rejection
 MAX_ATTEMPTS = 100  # candidates a slot, where something may be rejected
 POLL_SECONDS = 0.5  # between two looks for the shards of other processes
@@ -124,8 +121,9 @@ def prepare(
     num_shards=-(-request.num // request.shard_size),
     provenance={
       'synthetic': 'true',
-      'generator': _generator(),
-      **{key: str(value) for key, value in model.items()},
+      'generator': publishing.generator(),
+      'model': model['name'],
+      **{key: str(value) for key, value in model.items() if key != 'name'},
       'seed': str(request.seed),
     },
     description=f'Images drawn by {model["name"]} (run {model["run"]}, step {run.step}) with gengan.',
@@ -191,20 +189,26 @@ def _run(job: Job, book: ledger.Ledger, batch_size: int, allow_copies: bool) -> 
   )
   mine = range(jax.process_index(), job.about.num_shards, jax.process_count())
   left = [shard for shard in mine if book.receipt(shard) is None]
-  training = functools.cache(lambda: _training_features(job))
-  copying = _guard(job, book, draw, training, allow_copies)
+  training = functools.cache(lambda: guard.training_features(job.run.config.data, job.workdir))
+  copying = guard.check(book, lambda: _samples(job, draw), training, allow=allow_copies)
   if left:
     kept_by = _filters(job, book, draw, copying, training)
     _write_shards(job, book, draw, kept_by, left, sum(_slots(job, shard).size for shard in mine))
-  while missing := [shard for shard in range(job.about.num_shards) if book.receipt(shard) is None]:
-    time.sleep(POLL_SECONDS)  # the other processes are at it; if one dies, jax.distributed ends this one
-  del missing
-  if jax.process_index() == 0:
-    counts = _publish(job, book, copying)
-    return f'{job.out}: {counts["kept"]:,} images' + (f', {counts["empty"]:,} not found' if counts['empty'] else '')
-  while not job.out.exists():
+  # The other processes are at their shards; if one dies, jax.distributed ends this one.
+  if jax.process_index() > 0:
+    while not job.out.exists():
+      time.sleep(POLL_SECONDS)
+    return f'{job.out}: complete'
+  while any(book.receipt(shard) is None for shard in range(job.about.num_shards)):
     time.sleep(POLL_SECONDS)
-  return f'{job.out}: complete'
+  counts = publishing.publish(job, book, copying)
+  return f'{job.out}: {counts["kept"]:,} images' + (f', {counts["empty"]:,} not found' if counts['empty'] else '')
+
+
+def _samples(job: Job, draw: stream.Draw) -> np.ndarray:
+  """What the copying guard looks at: uint8 images, before any filter."""
+  slots = np.arange(guard.SAMPLES)
+  return stream.fill(draw, slots, stream.labels_of(slots, job.classes)).images
 
 
 def _slots(job: Job, shard: int) -> np.ndarray:
@@ -256,56 +260,6 @@ def _write_shards(job: Job, book, draw, kept_by: tuple[stream.Filter, ...], left
       book.record(shard, files, facts)
 
 
-def _publish(job: Job, book: ledger.Ledger, copying: dict[str, Any]) -> dict[str, Any]:
-  """Completes the files, counts them anew, writes the card and gives the set its name. Returns the counts."""
-  receipts = [book.receipt(shard) for shard in range(job.about.num_shards)]
-  form = FORMATS[job.request.format]
-  files = form.finish(book.root, job.about, [receipt['kept'] for receipt in receipts])
-  total = lambda key: sum(receipt[key] for receipt in receipts)
-  by_label, dropped = Counter(), Counter()
-  for receipt in receipts:
-    by_label.update({int(label): count for label, count in receipt['labels'].items()})
-    dropped.update(receipt['dropped'])
-  found = form.read_back(book.root / 'data', job.about)
-  if found != by_label:
-    raise RuntimeError(f'{book.root / "data"} reads back as {dict(found)}, but {dict(by_label)} was written')
-  names = job.about.class_names
-  counts = {
-    'asked': job.request.num,
-    'drawn': total('drawn'),
-    'kept': total('kept'),
-    'empty': total('empty'),
-    'dropped': dict(dropped),
-    'by_class': {name: by_label[label] for label, name in enumerate(names)},
-  }
-  training = json.loads((job.workdir / 'dataset.json').read_text())
-  training['source'] = _without_place(training['source'])
-  config = job.run.config.to_dict()
-  config['data'] |= {'source': _without_place(config['data']['source']), 'data_dir': ''}
-  evaluation = job.workdir / 'evaluation' / 'evaluation.json'
-  content = {
-    'name': job.about.name,
-    'synthetic': True,
-    'format': job.request.format,
-    'image_shape': list(job.about.image_shape),
-    'class_names': list(names),
-    'licence': job.request.licence,
-    'generator': _generator(),
-    'software': {name: importlib.metadata.version(name) for name in ('jax', 'flax', 'numpy', 'pillow')},
-    'platform': jax.devices()[0].platform,
-    'model': job.model,
-    'config': config,
-    'training_data': training,
-    'evaluation': json.loads(evaluation.read_text()) if evaluation.exists() else None,
-    'request': job.plan,
-    'counts': counts,
-    'copying': copying,
-    'load': form.load_command(job.about, job.out.name),
-  }
-  book.publish(job.about.num_shards, files + card.write(book.root, job.about, content))
-  return counts
-
-
 def _filters(job: Job, book, draw, copying: dict[str, Any], training) -> tuple[stream.Filter, ...]:
   """The filters that are asked for, the cheap ones last where they need the costly ones' verdict on nothing."""
   request, chosen = job.request, []
@@ -323,67 +277,11 @@ def _filters(job: Job, book, draw, copying: dict[str, Any], training) -> tuple[s
   if request.min_confidence:
     chosen.append(filters.confidence(find(request.classifier), request.min_confidence))
   if request.drop_copies:
-    if copying['distance'] is None:
+    if copying['refused'] is None:
       raise ValueError('--drop_copies needs the training data, and it cannot be read here')
-    chosen.append(filters.not_a_copy(copying_guard.pooled, training()[0], copying['distance']))
+    limits = {name: copying[name] for name in ('distance', 'ratio')}
+    chosen.append(filters.not_a_copy(copying_guard.pooled, training()[0], **limits))
   return tuple(chosen)
-
-
-def _guard(job: Job, book, draw, training, allow_copies: bool) -> dict[str, Any]:
-  """The copying report; found once and kept.
-
-  Raises:
-    ValueError: the generator copies, or it cannot be found out, and that is not allowed.
-  """
-  found = book.note('copying')
-  if found is None:
-    try:
-      train, held_out = training()
-    except (ValueError, FileNotFoundError) as error:
-      found = {'refused': None, 'distance': None, 'text': f'Not checked: the training data cannot be read ({error}).'}
-    else:
-      slots = np.arange(GUARD_SAMPLES)
-      samples = stream.fill(draw, slots, stream.labels_of(slots, job.classes)).images
-      found = copying_guard.report(train, held_out, copying_guard.pooled(samples)).to_json()
-    book.write_note('copying', found)
-  if found['refused'] is not False and not allow_copies:
-    book.discard_if_empty()
-    why = 'the generator copies its training images' if found['refused'] else 'copies cannot be looked for'
-    raise ValueError(f'{why}: {found["text"]}. To export all the same, give --allow_copies')
-  return found
-
-
-def _training_features(job: Job) -> tuple[np.ndarray, np.ndarray]:
-  """Pooled pixels of the training images and of the held-out images."""
-  config = job.run.config.data
-  dataset = data.load(config)
-  expected = json.loads((job.workdir / 'dataset.json').read_text())
-  if dataset.statistics['sha256'] != expected['sha256']:
-    raise ValueError(f'{config.source} is no longer what the run was trained on')
-  pool = lambda split: _pooled(split, _spread(len(split), GUARD_IMAGES))
-  train = pool(dataset.train)
-  if config.flip:  # a mirrored training image is a training image
-    train = np.concatenate([train, pool(dataclasses.replace(dataset.train, images=_Mirrored(dataset.train.images)))])
-  held_out = [pool(split) for split in (dataset.validation, dataset.test) if len(split)]
-  held_out = np.concatenate(held_out or [train[:0]])
-  return train, held_out[_spread(len(held_out), GUARD_SAMPLES)]
-
-
-def _spread(count: int, at_most: int) -> np.ndarray:
-  """Positions spread over `count`, all of them if there are no more."""
-  return np.unique(np.linspace(0, count - 1, min(count, at_most)).astype(np.int64))
-
-
-def _pooled(split, rows: np.ndarray) -> np.ndarray:
-  return np.concatenate([copying_guard.pooled(split.images[rows[i : i + 1024]]) for i in range(0, len(rows), 1024)])
-
-
-class _Mirrored:
-  def __init__(self, images):
-    self._images = images
-
-  def __getitem__(self, rows) -> np.ndarray:
-    return self._images[rows][:, :, ::-1]
 
 
 def find(path: str) -> Callable:
@@ -414,16 +312,6 @@ def state_sha256(state: State) -> str:
     digest.update(f'{jax.tree_util.keystr(path)} {array.dtype.name} {array.shape}\n'.encode())
     digest.update(array.tobytes())
   return digest.hexdigest()
-
-
-def _without_place(source: str) -> str:
-  """'idx:/home/someone/mnist' -> 'idx:mnist': where it lay says nothing to others."""
-  kind, _, location = source.partition(':')
-  return f'{kind}:{pathlib.PurePath(location).name}' if location else kind
-
-
-def _generator() -> str:
-  return f'gengan {importlib.metadata.version("gengan")}'
 
 
 def _listed(counts: dict[str, int]) -> str:

@@ -1,0 +1,47 @@
+"""Receipts, refusals, and a list of files that vouches for the set."""
+
+import pytest
+
+from gengan import checksums
+from gengan.formats import ledger, shards
+
+
+def test_shards_are_recorded_and_published(tmp_path):
+  out = tmp_path / 'sets' / 'one'
+  book = ledger.Ledger(out, {'num': 3})
+  assert book.receipt(0) is None and book.note('x') is None
+  book.record(0, [shards.place(book.root, 'a/b.txt', b'hello')], {'kept': 3})
+  book.write_note('x', [1, 2])
+  book.close()
+
+  book = ledger.Ledger(out, {'num': 3})
+  assert book.receipt(0)['kept'] == 3 and book.note('x') == [1, 2]
+  book.publish(1, [shards.place(book.root, 'card.json', b'{}')])
+  assert sorted(path.name for path in out.iterdir()) == ['SHA256SUMS', 'a', 'card.json']
+  assert not book.root.exists()
+  checksums.verify(out)
+  (out / 'a/b.txt').write_bytes(b'hellO')
+  with pytest.raises(checksums.DamagedError, match=r'b\.txt'):
+    checksums.verify(out)
+
+
+def test_another_wish_or_a_second_process_is_refused(tmp_path):
+  book = ledger.Ledger(tmp_path / 'set', {'num': 3, 'seed': 0, 'labels': (1, 2)})
+  with pytest.raises(ValueError, match='another process'):
+    ledger.Ledger(tmp_path / 'set', {'num': 3, 'seed': 0, 'labels': (1, 2)})
+  ledger.Ledger(tmp_path / 'set', {'num': 3, 'seed': 0, 'labels': (1, 2)}, rank=1).close()
+  book.close()
+  with pytest.raises(ValueError, match=r'num 3 there and 4 here; seed 0 there and 1 here\. .*--out'):
+    ledger.Ledger(tmp_path / 'set', {'num': 4, 'seed': 1, 'labels': (1, 2)})
+  ledger.Ledger(tmp_path / 'set', {'num': 3, 'seed': 0, 'labels': (1, 2)}).close()
+
+
+def test_what_is_left_after_publishing_is_cleaned_away(tmp_path):
+  out = tmp_path / 'set'
+  book = ledger.Ledger(out, {})
+  book.close()
+  ledger.clean(out)
+  assert book.root.exists()
+  (book.root / 'data').rename(out)  # killed here
+  ledger.clean(out)
+  assert not book.root.exists() and out.exists()

@@ -1,0 +1,209 @@
+"""A job killed anywhere ends as one that was never interrupted; what it says about itself is true."""
+
+import collections
+import contextlib
+import functools
+import json
+import types
+
+import jax
+import numpy as np
+import pytest
+from ml_collections import ConfigDict
+
+from gengan import checksums, core, runs
+from gengan.formats import FORMATS, ledger
+from gengan.generation import guard, job, stream
+from tests.generation.test_stream import EMPTY, toy
+
+NAMES = ('ant', 'bee', 'cat')
+ALGORITHM = toy()._replace(score=lambda state, images, labels: 3 * images[:, 0, 0, 0])
+DATASET = {'source': 'folder:/home/someone/animals', 'sha256': 'abc', 'examples': {'train': 80}, 'class_names': NAMES}
+
+
+class Killed(BaseException):
+  """Stands for SIGKILL: nothing catches it."""
+
+
+@pytest.fixture(autouse=True)
+def cheap(monkeypatch):
+  """The sampler is compiled once; the training set is noise."""
+  monkeypatch.setattr(stream, 'make_draw', functools.partial(_cached_draw))
+  monkeypatch.setattr(guard, 'SAMPLES', 256)
+  rng = np.random.default_rng(0)
+  train, held_out = rng.integers(0, 256, (80, 16)), rng.integers(0, 256, (120, 16))
+  monkeypatch.setattr(guard, 'training_features', lambda config, workdir: (train * 1.0, held_out * 1.0))
+
+
+make_draw = stream.make_draw
+
+
+@functools.cache
+def _compiled(seed, scale):
+  return make_draw(ALGORITHM, EMPTY, seed=seed, scale=scale, batch_size=64)
+
+
+def _cached_draw(algorithm, state, *, seed, scale, batch_size):
+  del algorithm, state, batch_size
+  return _compiled(seed, scale)
+
+
+@pytest.fixture
+def prepare(tmp_path, monkeypatch):
+  """From a name and options to a job that makes the set of this name."""
+  workdir = tmp_path / 'run'
+  workdir.mkdir()
+  (workdir / 'dataset.json').write_text(json.dumps(DATASET))
+  data = {'image_size': 4, 'channels': 1, 'source': DATASET['source'], 'data_dir': '/home/someone', 'flip': False}
+
+  def make(name, *, conditional=True, **options):
+    config = ConfigDict({'model': {'name': 'my.model', 'conditional': conditional}, 'data': data})
+    run = runs.Run(config, ALGORITHM, EMPTY, 7, len(NAMES), NAMES)
+    monkeypatch.setattr(runs, 'load', lambda workdir, *, checkpoint, ema: run)
+    request = job.Request(**({'num': 300, 'format': 'npz', 'shard_size': 128} | options))
+    return job.prepare(request, workdir=workdir, out=tmp_path / name)
+
+  return make
+
+
+def tree(folder):
+  return {path.relative_to(folder): path.read_bytes() for path in folder.rglob('*') if path.is_file()}
+
+
+@pytest.mark.parametrize('kind', FORMATS)
+def test_a_job_killed_at_every_border_ends_the_same(kind, prepare, monkeypatch, tmp_path):
+  options = {'format': kind, 'drop_copies': True, 'unique_bits': 2} if kind == 'npz' else {'format': kind}
+  job.run(prepare('whole/set', **options))
+  whole = tree(tmp_path / 'whole' / 'set')
+
+  passed, fatal = 0, None
+
+  def count(original, *args, **kwargs):
+    nonlocal passed
+    passed += 1
+    if passed == fatal:
+      raise Killed
+    return original(*args, **kwargs)
+
+  for module, name in [(ledger.os, 'replace'), (checksums, 'sync')]:
+    monkeypatch.setattr(module, name, functools.partial(count, getattr(module, name)))
+  job.run(prepare('counted/set', **options))
+  borders = passed  # files made durable or renamed in a whole run
+  for first in np.linspace(1, borders, 7).astype(int).tolist():
+    broken = prepare(f'broken{first}/set', **options)
+    for later in (first, 5, None):  # killed twice
+      passed, fatal = 0, later
+      with contextlib.suppress(Killed):
+        job.run(broken)
+    assert tree(broken.out) == whole, first
+    assert job.run(broken) == f'{broken.out}: complete already, 300 images'
+    assert [path.name for path in broken.out.parent.iterdir()] == ['set']
+
+
+def test_the_card_says_what_is_there(prepare, tmp_path):
+  made = prepare('set', num=301, licence='CC0', seed=4, unique_bits=0, discriminator_percentile=60.0)
+  job.run(made)
+  checksums.verify(made.out)
+  card = json.loads((made.out / 'card.json').read_text())
+  parts = [np.load(path) for path in sorted(made.out.glob('*.npz'))]
+  labels = np.concatenate([part['labels'] for part in parts])
+  counts = card['counts']
+  assert counts['asked'] == 301 and counts['kept'] == len(labels) == 301 - counts['empty']
+  assert counts['by_class'] == {name: int(np.sum(labels == label)) for label, name in enumerate(NAMES)}
+  assert counts['drawn'] == counts['kept'] + sum(counts['dropped'].values())
+  assert counts['dropped']['discriminator'] > 50 and counts['dropped'].keys() == {'discriminator', 'near_duplicate'}
+  assert np.concatenate([part['index'] for part in parts]).tolist() == list(range(301))
+  assert card['synthetic'] is True and card['licence'] == 'CC0' and card['request']['seed'] == 4
+  assert card['training_data']['sha256'] == 'abc' and card['evaluation'] is None and not card['copying']['refused']
+  text = (made.out / 'README.md').read_text()
+  assert 'someone' not in text + json.dumps(card) and '301' in text and '| 1 | bee |' in text and 'CC0' in text
+
+  (made.workdir / 'evaluation').mkdir()
+  (made.workdir / 'evaluation' / 'evaluation.json').write_text('{"frechet": 12.5}')
+  job.run(prepare('other', num=64))
+  assert '"frechet": 12.5' in (tmp_path / 'other' / 'README.md').read_text()
+
+
+def test_images_are_the_same_in_every_format_and_shard_size(prepare, tmp_path):
+  job.run(prepare('a'))
+  job.run(prepare('b', shard_size=64))
+  job.run(prepare('c', format='folder', num=100))
+  a, b = (
+    np.concatenate([np.load(path)['images'] for path in sorted((tmp_path / name).glob('*.npz'))]) for name in 'ab'
+  )
+  np.testing.assert_array_equal(a, b)
+  from PIL import Image
+
+  for line in (tmp_path / 'c/train/metadata.jsonl').read_text().splitlines():
+    known = json.loads(line)
+    np.testing.assert_array_equal(
+      np.asarray(Image.open(tmp_path / 'c/train' / known['file_name'])), a[known['index'], ..., 0]
+    )
+
+
+def test_unconditional_models_have_no_labels(prepare, tmp_path):
+  job.run(prepare('set', conditional=False, num=64))
+  assert set(np.load(tmp_path / 'set' / 'images.npz').files) == {'images', 'index', 'provenance'}
+  assert '| label |' not in (tmp_path / 'set' / 'README.md').read_text()
+  with pytest.raises(ValueError, match='unconditional'):
+    prepare('set', conditional=False, labels=(1,))
+  with pytest.raises(ValueError, match='has 3; the classes of this run are 0 to 2'):
+    prepare('set', labels=(1, 3))
+
+
+def test_a_generator_that_copies_is_refused_unless_allowed(prepare, monkeypatch, tmp_path):
+  images = stream.fill(_compiled(0, 1.0), np.arange(512), stream.labels_of(np.arange(512), [0, 1, 2])).images
+  copied = images.reshape(512, -1).astype(np.float32)
+  held_out = np.random.default_rng(0).integers(0, 256, (120, 16)).astype(np.float32)
+  monkeypatch.setattr(guard, 'training_features', lambda config, workdir: (copied, held_out))
+  with pytest.raises(ValueError, match=r'copies its training images: .*512 training images .* --allow_copies') as error:
+    job.run(prepare('set'))
+  assert '\n' not in str(error.value) and not list(tmp_path.glob('set*'))
+  job.run(prepare('set'), allow_copies=True)
+  card = json.loads((tmp_path / 'set' / 'card.json').read_text())
+  assert card['copying']['refused'] and card['copying']['text'] in (tmp_path / 'set' / 'README.md').read_text()
+
+  def unreadable(config, workdir):
+    raise FileNotFoundError('/home/someone/animals is gone')
+
+  monkeypatch.setattr(guard, 'training_features', unreadable)
+  with pytest.raises(ValueError, match=r'copies cannot be looked for: .*is gone.* --allow_copies'):
+    job.run(prepare('unchecked'))
+  with pytest.raises(ValueError, match='--drop_copies needs the training data'):
+    job.run(prepare('unchecked', drop_copies=True), allow_copies=True)
+  job.run(prepare('unread', num=64), allow_copies=True)
+  assert 'Not checked' in (tmp_path / 'unread' / 'README.md').read_text()
+
+
+def test_what_cannot_be_found_stays_empty_or_is_told(prepare, monkeypatch, tmp_path):
+  judge = types.ModuleType('judge')
+  judge.certain = lambda images: np.eye(3)[np.full(len(images), 1)]  # everything is a bee
+  monkeypatch.setitem(__import__('sys').modules, 'judge', judge)
+  options = {'classifier': 'judge:certain', 'min_confidence': 0.5, 'max_attempts': 2}
+  assert job.run(prepare('some', **options)) == f'{tmp_path / "some"}: 100 images, 200 not found'
+  card = json.loads((tmp_path / 'some' / 'card.json').read_text())
+  assert card['counts']['by_class'] == {'ant': 0, 'bee': 100, 'cat': 0}
+  assert card['counts']['drawn'] == 500 and card['counts']['dropped'] == {'confidence': 400}
+  with pytest.raises(
+    ValueError, match=r'none of the images 0 to 127 was found in 2 attempts each; dropped: 256 by conf'
+  ):
+    job.run(prepare('none', labels=(0,), **options))
+  with pytest.raises(ValueError, match='module:function'):
+    job.run(prepare('unknown', **options | {'classifier': 'judge:nobody'}))
+
+
+def test_taken_places_and_other_settings_are_refused(prepare, tmp_path):
+  (tmp_path / 'taken').mkdir()
+  with pytest.raises(ValueError, match='exists already'):
+    job.run(prepare('taken'))
+  job.run(prepare('set', num=64))
+  with pytest.raises(ValueError, match=r'seed 0 there and 1 here'):
+    job.run(prepare('set', num=64, seed=1))
+
+
+def test_weights_have_a_hash():
+  state = core.State(**{field: {} for field in EMPTY.__dataclass_fields__})
+  one, other = (state.replace(ema_params={'w': np.array([1.0, x], np.float32)}) for x in (2.0, 3.0))
+  assert job.state_sha256(one) == job.state_sha256(jax.tree.map(np.copy, one)) != job.state_sha256(other)
+  assert job.state_sha256(one) == job.state_sha256(one.replace(opt_state={'m': np.ones(3)}))
+  assert collections.Counter(map(len, [job.state_sha256(one)])) == {64: 1}
