@@ -48,6 +48,12 @@ def get_config(variant: str = 'digits') -> ConfigDict:
   config.checkpoint.best_metric = ''  # such as 'validation/elbo' with best_mode 'max'; '': none
   config.checkpoint.best_mode = 'min'  # min | max
 
+  config.evaluators = ConfigDict()
+  config.evaluators.metrics = ''  # families such as 'frechet,manifold', against the validation split; '': none
+  config.evaluators.network = 'pixels'  # pixels | classifier | inception:FILE
+  config.evaluators.num_generated = 2000
+  config.evaluators.every_steps = 1000
+
   config.log_every_steps = 50
   config.eval_every_steps = 500
   config.sample_every_steps = 100

@@ -11,8 +11,15 @@ from ml_collections import ConfigDict
 from gengan import core
 
 INTERVALS = ('log_every_steps', 'eval_every_steps', 'sample_every_steps')
-FREE_TO_CHANGE = ('num_steps', *INTERVALS, 'checkpoint.', 'mesh.', 'data.data_dir')
-POSITIVE = ('num_steps', 'batch_size', *INTERVALS, 'checkpoint.every_steps', 'checkpoint.keep_latest')
+FREE_TO_CHANGE = ('num_steps', *INTERVALS, 'checkpoint.', 'evaluators.', 'mesh.', 'data.data_dir')
+POSITIVE = (
+  'num_steps',
+  'batch_size',
+  *INTERVALS,
+  'checkpoint.every_steps',
+  'checkpoint.keep_latest',
+  'evaluators.every_steps',
+)
 CHOICES = {'mesh.mode': ('jit', 'pmap'), 'checkpoint.best_mode': ('min', 'max')}
 
 

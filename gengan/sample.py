@@ -15,7 +15,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from gengan import images
+from gengan import arguments, images
 from gengan.core import Algorithm, PyTree, State
 
 SUFFIXES = ('.png', *images.ANIMATION_SUFFIXES)
@@ -130,7 +130,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     run = runs.load(args.workdir, checkpoint=args.checkpoint, ema=args.ema)
     classes = _classes(args, run)
   except (ValueError, FileNotFoundError) as error:
-    parser.error(' '.join(str(error).split()))
+    parser.error(str(error))
   _draw(args, run, classes)
   weights = 'averaged weights' if args.ema else 'weights as trained'
   print(f'{args.out}: samples of step {run.step} ({weights}, seed {args.seed}, truncation {args.truncation:g})')
@@ -165,20 +165,10 @@ def _draw(args: argparse.Namespace, run, classes: Sequence[int]) -> None:
     images.save_png(args.out, pictures[0], text={f'gengan.{name}': str(value) for name, value in about.items()})
 
 
-class _Parser(argparse.ArgumentParser):
-  def error(self, message: str):  # argparse would print the usage first
-    self.exit(2, f'gengan.sample: {message}\n')
-
-
-def _parser() -> argparse.ArgumentParser:
-  parser = _Parser(
-    prog='python -m gengan.sample',
-    description=__doc__,
-    formatter_class=argparse.RawDescriptionHelpFormatter,
-    allow_abbrev=False,
-  )
+def _parser() -> arguments.Parser:
+  parser = arguments.parser('sample', __doc__)
+  arguments.add_run(parser)
   add = parser.add_argument
-  add('--workdir', type=pathlib.Path, required=True, help='folder of a run')
   add('--num', type=int, default=64, help='images; rounded up to whole rows (default 64)')
   add(
     '--out',
@@ -186,13 +176,10 @@ def _parser() -> argparse.ArgumentParser:
     default=pathlib.Path('grid.png'),
     help=f'one of {", ".join(SUFFIXES)} (default grid.png)',
   )
-  add('--by_class', type=_boolean, nargs='?', const=True, default=False, help='a labelled row for every class')
-  add('--labels', type=_labels, default=[], help='a labelled row for each of these classes, such as 0,1,2')
+  add('--by_class', type=arguments.boolean, nargs='?', const=True, default=False, help='a labelled row for every class')
+  add('--labels', type=arguments.labels, default=[], help='a labelled row for each of these classes, such as 0,1,2')
   add('--truncation', type=float, default=1.0, help='latents times this, in (0, 1]: fewer, safer images (default 1)')
   add('--interpolate', type=int, default=0, help='walks of this many images between random latents (default 0: none)')
-  add('--seed', type=int, default=0, help='draws the latents (default 0)')
-  add('--checkpoint', type=_checkpoint, default='latest', help="'latest', 'best' or a step (default latest)")
-  add('--ema', type=_boolean, nargs='?', const=True, default=True, help='averaged weights, or false: as trained')
   return parser
 
 
@@ -208,8 +195,7 @@ def _check(args: argparse.Namespace) -> None:
     raise ValueError(f'--out is {args.out}; its suffix must be one of {", ".join(SUFFIXES)}')
   if args.by_class and args.labels:
     raise ValueError('--by_class takes all classes and --labels some; give one of them')
-  if not (args.workdir / 'config.json').exists():
-    raise FileNotFoundError(f'--workdir is {args.workdir}, which is not the folder of a run: it has no config.json')
+  arguments.check_run(args.workdir)
 
 
 def _classes(args: argparse.Namespace, run) -> list[int]:
@@ -221,24 +207,6 @@ def _classes(args: argparse.Namespace, run) -> list[int]:
   if outside := [label for label in args.labels if not 0 <= label < run.num_classes]:
     raise ValueError(f'--labels has {outside[0]}; the classes of this run are 0 to {run.num_classes - 1}')
   return args.labels or list(range(run.num_classes))
-
-
-def _boolean(text: str) -> bool:
-  if text.lower() not in ('true', 'false', '1', '0'):
-    raise argparse.ArgumentTypeError(f'{text!r} is neither true nor false')
-  return text.lower() in ('true', '1')
-
-
-def _labels(text: str) -> list[int]:
-  if not all(part.strip().isdecimal() for part in text.split(',')):
-    raise argparse.ArgumentTypeError(f'{text!r} is not a list of class numbers such as 0,1,2')
-  return [int(part) for part in text.split(',')]
-
-
-def _checkpoint(text: str) -> str | int:
-  if text not in ('latest', 'best') and not text.isdecimal():
-    raise argparse.ArgumentTypeError(f"{text!r} is neither 'latest' nor 'best' nor a step")
-  return int(text) if text.isdecimal() else text
 
 
 if __name__ == '__main__':

@@ -10,7 +10,7 @@ from ml_collections import ConfigDict
 
 from gengan import checkpoint as checkpoints
 from gengan import config as configs
-from gengan import core, data, runs, sharding, writers
+from gengan import core, data, evaluation, runs, sharding, writers
 from gengan.evaluators import collapse
 from gengan.evaluators.averages import average
 from gengan.interrupts import Interrupts
@@ -101,6 +101,7 @@ def fit(training: Training) -> core.State:
       mode=config.mesh.mode,
     )
     evaluate = _evaluation(training, eval_key)
+    evaluator = evaluation.of_config(config, dataset, mesh)
     progress = Progress(
       writer,
       every_steps=config.log_every_steps,
@@ -123,9 +124,13 @@ def fit(training: Training) -> core.State:
         if step and due(config.eval_every_steps):
           progress.flush()
           scores, warnings = evaluate(state, snapshots, progress)
-          writer.write_scalars(step, scores)
           for warning in warnings:
             writer.write_texts(step, {'warning': warning})
+        if evaluator and step and due(config.evaluators.every_steps):
+          progress.flush()
+          scores |= {f'validation/{name}': value for name, value in evaluator(state, algorithm).items()}
+        if scores:
+          writer.write_scalars(step, scores)
         if due(config.sample_every_steps):
           writer.write_images(step, snapshots.write(step, state))
         if step and due(config.checkpoint.every_steps):

@@ -51,7 +51,9 @@ def make(
 
   Returns:
     An Algorithm. `eval_step` gives elbo, recon, kl and bpd of every image, with beta 1, without free bits and with
-    the averaged weights. `prior` draws from N(0, I), `encode` gives the posterior's mean, `decode` the likelihood's.
+    the averaged weights, and `log_weight`, log p(x, z) / q(z | x) of one z, of which several make the
+    importance-weighted bound (Burda et al. 2016, eq. 8). `prior` draws from N(0, I), `encode` gives the posterior's
+    mean, `decode` the likelihood's.
 
   Raises:
     ValueError: a setting out of range; from `init`, networks whose outputs do not fit.
@@ -133,7 +135,9 @@ def make(
     latents = mean + jnp.exp(0.5 * logvar) * jax.random.normal(key, mean.shape)
     recon = likelihood.log_prob(decoder.apply(state.ema_params['decoder'], latents, labels, train=False), images)
     kl = losses.gaussian_kl(mean, logvar)
-    return _with_bits({'elbo': recon - kl, 'recon': recon, 'kl': kl}, images)
+    log_prior = losses.gaussian_log_likelihood(jnp.zeros_like(latents), latents, logvar=0.0)
+    log_weight = recon + log_prior - losses.gaussian_log_likelihood(mean, latents, logvar=logvar)
+    return _with_bits({'elbo': recon - kl, 'recon': recon, 'kl': kl, 'log_weight': log_weight}, images)
 
   def _with_bits(metrics, images):
     if not likelihood.discrete:

@@ -161,6 +161,7 @@ def test_elbo_is_the_log_evidence_where_the_posterior_is_exact():
   metrics = jax.jit(algorithm.eval_step)(state, batch, KEY)
   evidence = scipy.stats.multivariate_normal.logpdf(x, np.zeros(4), WEIGHTS @ WEIGHTS.T + SIGMA**2 * np.eye(4))
   np.testing.assert_allclose(np.mean(metrics['elbo']), evidence, atol=4 * np.std(metrics['elbo']) / np.sqrt(20_000))
+  np.testing.assert_allclose(metrics['log_weight'], evidence, atol=1e-4)  # of every z: p(x, z) = p(x) p(z | x)
   wrong = state.replace(ema_params=jax.tree.map(lambda x: 1.3 * x, state.ema_params))
   assert np.mean(jax.jit(algorithm.eval_step)(wrong, batch, KEY)['elbo']) < evidence - 0.01
   assert 'bpd' not in metrics  # of a density there are no bits

@@ -7,7 +7,7 @@ called `..._classifier`, the judge of labels, and what the worth of generated da
 import dataclasses
 import functools
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax
@@ -15,6 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 from flax import linen as nn
+from flax import traverse_util
 
 from gengan import augment, layers, sharding
 
@@ -22,6 +23,7 @@ WIDTH = 32  # feature maps of the first stage; doubled at each of the two others
 STAGES = 3
 STEM_SIDE = 16  # pixels at most, so that the cost does not grow with the image
 BATCH_SIZE = 128
+VERSION = 1  # of the network and its training, for caches
 _PREDICTED = 256  # images a batch of prediction
 
 Batches = Callable[[int], tuple[np.ndarray, np.ndarray]]  # step -> uint8 images [B, H, W, C], labels [B]
@@ -150,6 +152,29 @@ def train(
       if best is None or accuracy > best.validation_accuracy:
         best = dataclasses.replace(candidate, validation_accuracy=accuracy)
   return best or Classifier(state[0], num_classes, width, np.nan, steps)
+
+
+def to_arrays(classifier: Classifier) -> dict[str, np.ndarray]:
+  """Plain arrays for a file; `from_arrays` is the inverse."""
+  leaves = {
+    f'variables/{"/".join(path)}': leaf for path, leaf in traverse_util.flatten_dict(classifier.variables).items()
+  }
+  fields = ('num_classes', 'width', 'validation_accuracy', 'step')
+  return {name: np.asarray(value) for name, value in leaves.items()} | {
+    name: np.asarray(getattr(classifier, name)) for name in fields
+  }
+
+
+def from_arrays(arrays: Mapping[str, np.ndarray]) -> Classifier:
+  """A classifier from what `to_arrays` gave."""
+  leaves = {tuple(name.split('/')[1:]): value for name, value in arrays.items() if name.startswith('variables/')}
+  return Classifier(
+    traverse_util.unflatten_dict(leaves),
+    int(arrays['num_classes']),
+    int(arrays['width']),
+    float(arrays['validation_accuracy']),
+    int(arrays['step']),
+  )
 
 
 def shuffled(images: np.ndarray, labels: np.ndarray, *, seed: int, batch_size: int = BATCH_SIZE) -> Batches:

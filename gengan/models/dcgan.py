@@ -124,7 +124,7 @@ def make(config: ConfigDict, axis_name: str | None = None) -> core.Algorithm:
       for name in ('generator', 'discriminator')
     },
     regularizers=regularizers.make(config.regularizers, axis_name=axis_name),
-    augment=augment.make(config.augment, axis_name=axis_name),
+    augment=augment.make(config.get('augment', ''), axis_name=axis_name),
     d_steps_per_g_step=config.d_steps_per_g_step,
     ema_half_life_kimg=config.ema.half_life_kimg,
     ema_rampup=config.ema.rampup,

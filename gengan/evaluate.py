@@ -1,0 +1,152 @@
+"""Measures a trained run on held-out images, given its folder alone; writes JSON and a page into `evaluation/` there.
+
+python -m gengan.evaluate --workdir=runs/conditional_dcgan
+python -m gengan.evaluate --workdir=runs/dcgan --network=inception:path/to/pt_inception-2015-12-05-6726825d.pth
+python -m gengan.evaluate --workdir=runs/dcgan --metrics=frechet,manifold --split=validation --num=2000
+python -m gengan.evaluate --compare runs/a runs/b            # one table; refused where the protocols differ
+"""
+
+import argparse
+import dataclasses
+import pathlib
+from collections.abc import Sequence
+
+from gengan import arguments
+
+FOLDER = 'evaluation'
+DEFAULT = ('frechet', 'kernel', 'manifold', 'vendi', 'copying')
+OF_A_CLASSIFIER = ('inception_score', 'consistency')  # added to the default where the network knows classes
+OF_THE_MODEL = ('likelihood', 'classification_accuracy', 'path_length')
+IMPORTANCE_SAMPLES = 50
+PATHS = 1000
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+  """The command line; exits with code 2 and one line where a flag, the run or the data is unusable."""
+  parser = _parser()
+  args = parser.parse_args(argv)
+  try:
+    if args.compare:
+      print(compare(args.compare))
+    elif args.workdir is None:
+      parser.error('give the --workdir of a run, or --compare and the folders of several')
+    else:
+      _check(args)
+      print(*evaluate(args), sep='\n')
+  except (ValueError, FileNotFoundError) as error:
+    parser.error(str(error))
+
+
+def compare(workdirs: Sequence[pathlib.Path]) -> str:
+  """The scores of several evaluated runs side by side.
+
+  Raises:
+    FileNotFoundError: a run that was not evaluated.
+    ValueError: two protocols; names every difference.
+  """
+  from gengan.evaluators import protocol
+
+  evaluations = {}
+  for workdir in workdirs:
+    path = workdir / FOLDER / 'evaluation.json'
+    if not path.exists():
+      raise FileNotFoundError(f'{path} does not exist; first: python -m gengan.evaluate --workdir={workdir}')
+    evaluations[str(workdir)] = protocol.Evaluation.from_json(path.read_text())
+  return protocol.as_text(*protocol.table(evaluations))
+
+
+def evaluate(args: argparse.Namespace) -> tuple[pathlib.Path, pathlib.Path]:
+  """Measures what the flags ask for; returns the paths of the page and of the JSON file."""
+  from gengan import data, evaluation, runs, sharding
+  from gengan.evaluation import model_scores, report
+
+  run = runs.load(args.workdir, checkpoint=args.checkpoint, ema=args.ema)
+  mesh = sharding.make_mesh()
+  dataset = data.load(run.config.data)
+  network_name = args.network or ('classifier' if dataset.num_classes > 1 else 'pixels')
+  split = getattr(dataset, args.split)
+  metrics = args.metrics or _default_metrics(run, network_name)
+  conditional = bool(run.config.model.get('conditional', False))
+  settings = evaluation.Settings(
+    families=tuple(name for name in metrics if name not in OF_THE_MODEL),
+    split=args.split,
+    num_generated=args.num or min(10_000, max(len(split), 2048)),
+    num_pairwise=args.num_pairwise,
+    seeds=tuple(range(args.seed, args.seed + args.sets)),
+    truncation=args.truncation,
+    weights='ema' if args.ema else 'raw',
+  )
+  network = evaluation.make_network(network_name, dataset, run.config)
+  evaluator = evaluation.Evaluator(settings, network=network, dataset=dataset, config=run.config, mesh=mesh)
+  measured = evaluator.evaluate(run.state, run.algorithm)
+
+  about = {
+    'workdir': str(args.workdir),
+    'model': run.config.model.name,
+    'conditional': conditional,
+    'step': run.step,
+    'kimg': run.step * run.config.batch_size / 1000,
+    'source': run.config.data.source,
+  }
+  extra, shared = {}, {'seed': args.seed}
+  if 'likelihood' in metrics:
+    extra |= model_scores.likelihood_scores(
+      run.algorithm, run.state, split, run.config, samples=IMPORTANCE_SAMPLES, **shared
+    )
+  if 'path_length' in metrics:
+    classes = run.num_classes if conditional else 1
+    extra[f'path_length_{network.name}'] = model_scores.path_length_score(
+      run.algorithm, run.state, network, num_classes=classes, paths=PATHS, **shared
+    )
+  if 'classification_accuracy' in metrics:
+    score, by_class = model_scores.classification_accuracy_score(
+      run.algorithm, run.state, dataset, run.config, **shared, truncation=args.truncation, mesh=mesh
+    )
+    extra['classification_accuracy_score'] = score
+    about['classification_accuracy_by_class'] = dict(zip(dataset.class_names, by_class, strict=True))
+  measured = dataclasses.replace(measured, scores={**measured.scores, **extra}, about=about)
+  return report.write(args.out or args.workdir / FOLDER, measured, run, dataset, evaluator)
+
+
+def _default_metrics(run, network_name: str) -> tuple[str, ...]:
+  classifies = OF_A_CLASSIFIER if network_name == 'classifier' else ()
+  if not run.config.model.get('conditional', False):
+    classifies = tuple(name for name in classifies if name != 'consistency')
+  return (*DEFAULT, *classifies, *(('likelihood',) if run.algorithm.encode is not None else ()))
+
+
+def _check(args: argparse.Namespace) -> None:
+  """What can be said before the run is opened."""
+  arguments.check_run(args.workdir)
+  for flag, value, least in (('num', args.num or 2, 2), ('num_pairwise', args.num_pairwise, 2), ('sets', args.sets, 1)):
+    if value < least:
+      raise ValueError(f'--{flag} is {value}; it must be at least {least}')
+  if args.truncation <= 0:
+    raise ValueError(f'--truncation is {args.truncation}; it must be above 0')
+  from gengan.evaluators import suite
+
+  suite.check(args.metrics, allowed=[*suite.FAMILIES, *OF_THE_MODEL])
+
+
+def _parser() -> arguments.Parser:
+  parser = arguments.parser('evaluate', __doc__)
+  arguments.add_run(parser, required=False)
+  add = parser.add_argument
+  add('--compare', type=pathlib.Path, nargs='+', default=[], help='folders of evaluated runs, for one table')
+  add('--split', choices=('test', 'validation'), default='test', help='real images to compare with (default test)')
+  add('--network', default='', help='classifier (default where there are labels), pixels, or inception:FILE')
+  add('--metrics', type=_names, default=(), help='families, separated by commas (default: all that are quick)')
+  add('--num', type=int, default=0, help='generated images a set (default: as many as real ones, 2,048 to 10,000)')
+  add('--num_pairwise', type=int, default=10_000, help='images of each kind in metrics of all pairs (default 10,000)')
+  add('--sets', type=int, default=3, help='sample sets; the deviation is over them (default 3)')
+  add('--truncation', type=float, default=1.0, help='latents times this (default 1)')
+  add('--out', type=pathlib.Path, default=None, help='folder to write to (default evaluation/ in the workdir)')
+  return parser
+
+
+def _names(text: str) -> tuple[str, ...]:
+  return tuple(name.strip() for name in text.split(',') if name.strip())
+
+
+if __name__ == '__main__':
+  main()

@@ -1,0 +1,257 @@
+"""Scores a model against held-out images: the same function in the training loop and in `python -m gengan.evaluate`."""
+
+import dataclasses
+import functools
+from collections.abc import Iterator
+
+import jax
+import numpy as np
+from ml_collections import ConfigDict
+
+from gengan import core, data, images, sharding
+from gengan.evaluators import cache, classifier, features, suite
+from gengan.evaluators.network import Network
+from gengan.evaluators.protocol import Evaluation, Protocol
+
+BATCH_SIZE = 256  # images a compiled call, rounded up to the mesh's devices
+CLASSIFIER_STEPS = 1000
+MAX_TRAIN = 60_000  # training images whose features are kept to look for copies
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+  """What to measure and how.
+
+  Attributes:
+    families: of `gengan.evaluators.suite.FAMILIES`.
+    split: 'validation' or 'test', the real images that are compared with.
+    num_generated: images of one sample set.
+    num_pairwise: images of each kind at most in metrics that compare all pairs.
+    seeds: one sample set each; the scores' deviations are over them.
+    truncation: psi of the latents.
+    weights: 'ema' or 'raw', for the protocol; the state must hold what it says.
+  """
+
+  families: tuple[str, ...]
+  split: str = 'validation'
+  num_generated: int = 10_000
+  num_pairwise: int = 10_000
+  seeds: tuple[int, ...] = (0,)
+  truncation: float = 1.0
+  weights: str = 'ema'
+
+
+def make_network(name: str, dataset: data.Dataset, config: ConfigDict) -> Network:
+  """The network whose features are compared.
+
+  Args:
+    name: 'pixels'; 'classifier', trained on the train split once and then cached; 'inception:FILE' with the
+      published weights of FID; 'inception_clean:FILE' with the resizer of clean-fid; or 'inception_other:FILE' with
+      other weights for the same network, whose scores are never called FID.
+    dataset: of the run.
+    config: of the run.
+
+  Raises:
+    ValueError: an unknown name, a classifier for unlabelled data, or a file that is not what it must be.
+  """
+  kind, _, path = name.partition(':')
+  match kind:
+    case 'pixels':
+      return features.pixels(dataset.image_shape[-1])
+    case 'classifier':
+      return features.of_classifier(data_classifier(dataset, config))
+    case 'inception' | 'inception_clean' | 'inception_other' if path:
+      from gengan.evaluators import inception
+
+      resizer = 'clean' if kind == 'inception_clean' else 'tensorflow'
+      return inception.load(path, allow_other=kind == 'inception_other', resizer=resizer)
+  raise ValueError(
+    f'the network is {name!r}; it must be pixels, classifier, inception:FILE, inception_clean:FILE or '
+    'inception_other:FILE'
+  )
+
+
+def data_classifier(dataset: data.Dataset, config: ConfigDict) -> classifier.Classifier:
+  """A classifier trained on the train split and validated on the validation split, from the cache where it is there.
+
+  Raises:
+    ValueError: the data has fewer than two classes.
+  """
+  if dataset.num_classes < 2:
+    raise ValueError('a classifier needs labels of at least 2 classes, which this data does not have; use pixels')
+
+  def compute():
+    train, validation = (real_images(split, config) for split in (dataset.train, dataset.validation))
+    trained = classifier.train(
+      classifier.shuffled(*train, seed=0),
+      num_classes=dataset.num_classes,
+      steps=CLASSIFIER_STEPS,
+      validation=validation if len(validation[1]) else None,
+      seed=0,
+      policy='translation',
+      flip=config.data.flip,
+    )
+    return classifier.to_arrays(trained)
+
+  key = _data_key(dataset) | {'steps': CLASSIFIER_STEPS, 'width': classifier.WIDTH, 'version': classifier.VERSION}
+  return classifier.from_arrays(cache.cached('classifier', key, compute))
+
+
+def real_images(split: data.Split, config: ConfigDict) -> tuple[np.ndarray, np.ndarray]:
+  """uint8 images and labels of a whole split, preprocessed as the model saw them."""
+  batches = list(_real_batches(split, config))
+  if not batches:
+    return np.zeros((0, *split.images.shape[1:]), np.uint8), np.zeros(0, np.int32)
+  return tuple(np.concatenate(arrays) for arrays in zip(*batches, strict=True))
+
+
+def generated_batches(
+  algorithm: core.Algorithm,
+  state: core.State,
+  labels: np.ndarray,
+  *,
+  seed: int,
+  truncation: float = 1.0,
+  mesh: jax.sharding.Mesh,
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+  """Samples as uint8 images [b, H, W, C] with their labels [b], b at most 256; equal seeds give equal images."""
+
+  @jax.jit
+  def draw(state, key, labels):
+    latents = jax.tree.map(lambda z: truncation * z if truncation != 1 else z, algorithm.prior(state, key, labels))
+    return jax.lax.with_sharding_constraint(algorithm.decode(state, latents, labels), sharding.replicated(mesh))
+
+  size, key = batch_size(mesh), jax.random.key(seed)
+  for number, start in enumerate(range(0, len(labels), size)):
+    part = labels[start : start + size]
+    drawn = draw(state, jax.random.fold_in(key, number), np.resize(part, size))
+    yield images.to_uint8(np.asarray(drawn)[: len(part)]), part
+
+
+def labels_like(train_labels: np.ndarray, num: int, *, seed: int) -> np.ndarray:
+  """Labels [num] drawn from those of the training images, as published protocols do."""
+  return np.random.default_rng([seed, 1]).choice(train_labels, num).astype(np.int32)
+
+
+def batch_size(mesh: jax.sharding.Mesh) -> int:
+  """Images a compiled call: 256, or the next multiple of the mesh's devices."""
+  return -(-BATCH_SIZE // mesh.size) * mesh.size
+
+
+class Evaluator:
+  """Measures states of one algorithm against one split; what does not change is computed once.
+
+  With the split 'test' it is for the final report alone: nothing may be selected by it.
+  """
+
+  def __init__(
+    self, settings: Settings, *, network: Network, dataset: data.Dataset, config: ConfigDict, mesh: jax.sharding.Mesh
+  ):
+    """Computes, or reads from the cache, the features of real images.
+
+    Raises:
+      ValueError: unknown families, too few images, or another split.
+    """
+    suite.check(settings.families)
+    if settings.split not in ('validation', 'test'):
+      raise ValueError(f"the split is {settings.split!r}; it must be 'validation' or 'test'")
+    split = getattr(dataset, settings.split)
+    if len(split) < 2:
+      raise ValueError(f'the {settings.split} split has {len(split)} images, too few to compare with')
+    if settings.num_generated < 2 or settings.num_pairwise < 2 or not settings.seeds:
+      raise ValueError('an evaluation needs at least 2 generated images, 2 pairwise ones and one seed')
+    self.settings, self.network = settings, network
+    self.mesh, self._dataset, self._config = mesh, dataset, config
+    self.real = self._features_of(split, settings.num_pairwise)
+    self.protocol = Protocol(
+      data_sha256=dataset.statistics['sha256'],
+      split=settings.split,
+      preprocessing=_preprocessing(dataset),
+      num_real=len(split),
+      num_generated=settings.num_generated,
+      num_pairwise=settings.num_pairwise,
+      network=network.name,
+      network_sha256=network.sha256,
+      resizer=network.resizer,
+      precision=network.precision,
+      labels='drawn from the training labels',
+      seeds=settings.seeds,
+      truncation=settings.truncation,
+      weights=settings.weights,
+    )
+
+  def __call__(self, state: core.State, algorithm: core.Algorithm) -> dict[str, float]:
+    """The mean scores over the sample sets."""
+    return self.evaluate(state, algorithm).scores
+
+  def evaluate(self, state: core.State, algorithm: core.Algorithm) -> Evaluation:
+    """Draws one sample set a seed and measures each."""
+    runs = [self._measure(state, algorithm, seed) for seed in self.settings.seeds]
+    scores = {name: float(np.mean([run[name] for run in runs])) for name in runs[0]}
+    deviations = {name: float(np.std([run[name] for run in runs], ddof=1)) for name in runs[0]} if len(runs) > 1 else {}
+    return Evaluation(scores, deviations, self.protocol)
+
+  @functools.cached_property
+  def train(self) -> features.Features:
+    """Features of the training images, of which samples may be copies."""
+    return self._features_of(self._dataset.train, MAX_TRAIN)
+
+  def features_of_images(self, images: np.ndarray, labels: np.ndarray) -> features.Features:
+    """Features of uint8 images [N, H, W, C]."""
+    size = batch_size(self.mesh)
+    parts = ((images[i : i + size], labels[i : i + size]) for i in range(0, len(images), size))
+    return self._extract(parts, len(images))
+
+  def generated(self, state: core.State, algorithm: core.Algorithm, seed: int) -> features.Features:
+    """Features of one sample set."""
+    labels = labels_like(self._dataset.train.labels, self.settings.num_generated, seed=seed)
+    batches = generated_batches(
+      algorithm, state, labels, seed=seed, truncation=self.settings.truncation, mesh=self.mesh
+    )
+    return self._extract(batches, self.settings.num_pairwise)
+
+  def _measure(self, state, algorithm, seed) -> dict[str, float]:
+    train = self.train if 'copying' in self.settings.families else None
+    inputs = suite.Inputs(self.real, train, self.generated(state, algorithm, seed), self.network, seed)
+    return suite.measure(self.settings.families, inputs)
+
+  def _extract(self, batches, keep) -> features.Features:
+    return features.extract(self.network, batches, mesh=self.mesh, batch_size=batch_size(self.mesh), keep=keep)
+
+  def _features_of(self, split, keep) -> features.Features:
+    key = _data_key(self._dataset) | {'split': split.name, 'keep': keep, **_identity(self.network)}
+    compute = lambda: features.to_arrays(self._extract(_real_batches(split, self._config), keep))
+    return features.from_arrays(cache.cached(f'features-{self.network.name}', key, compute))
+
+
+def of_config(config: ConfigDict, dataset: data.Dataset, mesh: jax.sharding.Mesh) -> Evaluator | None:
+  """The evaluator that `config.evaluators` asks for, on the validation split; None where it names no metrics."""
+  names = config.evaluators.metrics
+  families = tuple(name.strip() for name in names.split(',') if name.strip())
+  if not families:
+    return None
+  network = make_network(config.evaluators.network, dataset, config)
+  num = config.evaluators.num_generated
+  settings = Settings(families, num_generated=num, num_pairwise=num)
+  return Evaluator(settings, network=network, dataset=dataset, config=config, mesh=mesh)
+
+
+def _real_batches(split: data.Split, config: ConfigDict) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+  for batch, mask in data.eval_batches(split, config.data, batch_size=BATCH_SIZE):
+    yield images.to_uint8(batch['image'][mask]), batch['label'][mask]
+
+
+def _identity(network: Network) -> dict[str, str]:
+  return {'network': network.name, 'sha256': network.sha256, 'resizer': network.resizer, 'precision': network.precision}
+
+
+def _data_key(dataset: data.Dataset) -> dict[str, object]:
+  """What the real images depend on."""
+  fields = ('sha256', 'examples', 'excluded', 'preprocessing', 'decoded_sha256')
+  return {f'data_{name}': dataset.statistics[name] for name in fields}
+
+
+def _preprocessing(dataset: data.Dataset) -> str:
+  height, width, channels = dataset.image_shape
+  how = dataset.statistics['preprocessing']
+  return f'{height} x {width} x {channels}; {how["crop"]}; {how["resize"]}; binarise {how["binarise"]}'
