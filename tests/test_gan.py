@@ -120,6 +120,8 @@ def test_evaluation_gives_one_value_an_example(batch):
   algorithm = make()
   metrics = algorithm.eval_step(algorithm.init(jax.random.key(0), batch), batch, jax.random.key(1))
   assert {name: value.shape for name, value in metrics.items()} == {'d_real': (ROWS,), 'd_fake': (ROWS,)}
+  state = algorithm.init(jax.random.key(0), batch)
+  np.testing.assert_allclose(algorithm.score(state, batch['image'], batch['label']), metrics['d_real'], rtol=1e-5)
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 import itertools
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 from PIL import Image
@@ -40,24 +40,25 @@ def confidence(classifier: Classifier, threshold: float) -> Filter:
   return Filter('confidence', keep)
 
 
-def discriminator(score: Score, *, seed: int, largest: float, gamma: float) -> Filter:
+def discriminator(score: Score, *, seed: int, limits: Mapping[int, tuple[float, float]]) -> Filter:
   """Discriminator rejection sampling (Azadi et al. 2019, https://arxiv.org/abs/1810.06758, section 3.2).
 
   With the logit l of D and its largest value M, p(real) / p(fake) is e^l for the best possible D. An image is kept with
   probability sigmoid(F),
     F = l - M - log(1 - e^(l - M - eps)) - gamma.
   The paper raises M during sampling; here M and gamma come from a sample drawn before, so that what becomes of a
-  candidate depends on no other. Logits above M count as M. How much it helps depends on how well D is calibrated.
+  candidate depends on no other. They are those of the class, since the labels are given. Logits above M count as M. How
+  much it helps depends on how well D is calibrated.
 
   Args:
     score: D's logits.
     seed: of the draws that decide, one a candidate.
-    largest: M, see `calibrate`.
-    gamma: moves the share that is kept, see `calibrate`.
+    limits: M and gamma by label, see `calibrate`.
   """
 
   def keep(candidates: Candidates) -> np.ndarray:
     logits = score(candidates.images, candidates.labels)
+    largest, gamma = np.array([limits[label] for label in candidates.labels.tolist()]).T
     shares = 1 / (1 + np.exp(-np.clip(_log_odds(logits, largest) - gamma, -700, 700)))
     draws = [np.random.default_rng((seed, slot, candidates.attempt, 1)).random() for slot in candidates.slots.tolist()]
     return np.array(draws) < shares
@@ -65,8 +66,8 @@ def discriminator(score: Score, *, seed: int, largest: float, gamma: float) -> F
   return Filter('discriminator', keep)
 
 
-def calibrate(logits: np.ndarray, *, percentile: float) -> tuple[float, float]:
-  """M and gamma of `discriminator` from the logits of a sample: gamma is this percentile of F at gamma 0.
+def calibrate(logits: np.ndarray, labels: np.ndarray, *, percentile: float) -> dict[int, tuple[float, float]]:
+  """M and gamma of `discriminator` by label, from a sample of logits: gamma is this percentile of F at gamma 0.
 
   The higher the percentile, the fewer images are kept; at p about a share 1 - p / 100 is more likely kept than not.
 
@@ -77,8 +78,11 @@ def calibrate(logits: np.ndarray, *, percentile: float) -> tuple[float, float]:
     raise ValueError(f'a percentile must be between 0 and 100, not {percentile}')
   if not np.isfinite(logits).all():
     raise ValueError('the discriminator gives logits that are not finite')
-  largest = float(np.max(logits))
-  return largest, float(np.percentile(_log_odds(logits, largest), percentile))
+  limits = {}
+  for label in np.unique(labels).tolist():
+    own = logits[labels == label]
+    limits[label] = float(own.max()), float(np.percentile(_log_odds(own, own.max()), percentile))
+  return limits
 
 
 def not_a_copy(
@@ -87,7 +91,7 @@ def not_a_copy(
   """Keeps images that are no copies of a training image; see `gengan.evaluators.copying_guard`.
 
   Args:
-    features: from uint8 images [N, H, W, C] to [N, D].
+    features: from uint8 images [N, H, W, C] to [N, D]; whole numbers, so that a row's answer is its own.
     train: features of the training images, [M, D].
     distance, ratio: of the guard's report.
   """
@@ -95,10 +99,13 @@ def not_a_copy(
   squares = np.einsum('nd,nd->n', train, train)
 
   def keep(candidates: Candidates) -> np.ndarray:
-    queries = np.asarray(features(images.to_uint8(candidates.images)), np.float64)
+    wanted = candidates.wanted
+    queries = np.asarray(features(images.to_uint8(candidates.images[wanted])), np.float64)
     apart = squares - 2 * (queries @ train.T) + np.einsum('nd,nd->n', queries, queries)[:, None]
     nearest = np.sort(np.partition(apart, copying_guard.NEXT - 1, axis=1)[:, : copying_guard.NEXT], axis=1)
-    return ~copying_guard.are_copies(np.sqrt(np.maximum(nearest, 0)), distance, ratio)
+    kept = np.zeros(len(wanted), bool)
+    kept[wanted] = ~copying_guard.are_copies(np.sqrt(np.maximum(nearest, 0)), distance, ratio)
+    return kept
 
   return Filter('copy', keep)
 
@@ -169,7 +176,7 @@ def hashed(image: np.ndarray) -> np.uint64:
   return duplicates.perceptual_hash(grey[None])[0]
 
 
-def _log_odds(logits: np.ndarray, largest: float, eps: float = 1e-14) -> np.ndarray:
+def _log_odds(logits: np.ndarray, largest: float | np.ndarray, eps: float = 1e-14) -> np.ndarray:
   """F at gamma 0."""
   below = np.minimum(np.asarray(logits, np.float64) - largest, 0.0)
   return below - np.log(-np.expm1(below - max(eps, math.ulp(1.0))))

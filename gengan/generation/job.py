@@ -24,7 +24,7 @@ from gengan.formats.shards import About, Shard
 from gengan.generation import filters, guard, publishing, stream
 
 SHARD_BYTES, SHARD_IMAGES = 64 << 20, 16384  # pixels of a shard, and images at most: what a kill can cost
-CALIBRATION_SAMPLES = 2048  # for discriminator rejection
+CALIBRATION_SAMPLES = 2048, 64  # for discriminator rejection: together and of each class, at least
 MAX_ATTEMPTS = 100  # candidates a slot, where something may be rejected
 POLL_SECONDS = 0.5  # between two looks for the shards of other processes
 
@@ -267,13 +267,14 @@ def _filters(job: Job, book, draw, copying: dict[str, Any], training) -> tuple[s
     score = _score(job.run.algorithm, job.run.state)
     calibration = book.note('calibration')
     if calibration is None:
-      slots = np.arange(CALIBRATION_SAMPLES)
+      together, each = CALIBRATION_SAMPLES
+      slots = np.arange(-(-max(together, each * len(job.classes)) // stream.ROWS) * stream.ROWS)
       labels = stream.labels_of(slots, job.classes)
-      logits = [score(images, labels[rows]) for rows, images in draw(slots, 0, labels)]
-      calibration = filters.calibrate(np.concatenate(logits), percentile=request.discriminator_percentile)
+      drawn = [(labels[rows], score(images, labels[rows])) for rows, images in draw(slots, 0, labels)]
+      labels, logits = map(np.concatenate, zip(*drawn, strict=True))
+      calibration = list(filters.calibrate(logits, labels, percentile=request.discriminator_percentile).items())
       book.write_note('calibration', calibration)
-    largest, gamma = calibration
-    chosen.append(filters.discriminator(score, seed=request.seed, largest=largest, gamma=gamma))
+    chosen.append(filters.discriminator(score, seed=request.seed, limits=dict(calibration)))
   if request.min_confidence:
     chosen.append(filters.confidence(find(request.classifier), request.min_confidence))
   if request.drop_copies:

@@ -31,6 +31,7 @@ class Candidates(NamedTuple):
   labels: np.ndarray  # [ROWS] int32
   slots: np.ndarray  # [ROWS] int64
   attempt: int
+  wanted: np.ndarray  # [ROWS] bool: no other row's answer counts
 
 
 class Filter(NamedTuple):
@@ -174,11 +175,12 @@ def fill(
     for chosen, decoded in draw(slots[pending], attempt, labels[pending]):
       real = chosen >= 0
       rows = np.where(real, pending[chosen], pending[0])
-      candidates = Candidates(decoded, labels[rows], slots[rows], attempt)
       for each in filters:
-        keep = np.asarray(each.keep(candidates), bool)
+        if not real.any():
+          break
+        keep = np.asarray(each.keep(Candidates(decoded, labels[rows], slots[rows], attempt, real)), bool)
         dropped[each.name] += int(np.sum(real & ~keep))
-        real &= keep
+        real = real & keep
       pixels = images.to_uint8(decoded)
       passed.update((int(rows[i]), pixels[i]) for i in np.flatnonzero(real))
       report(int(np.sum(real)))

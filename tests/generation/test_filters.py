@@ -11,7 +11,9 @@ from gengan.generation.stream import Candidates
 def candidates(images, labels=None, slots=None, attempt=0):
   count = len(images)
   labels = np.zeros(count, np.int32) if labels is None else np.asarray(labels)
-  return Candidates(np.asarray(images, np.float32), labels, np.arange(count) if slots is None else slots, attempt)
+  return Candidates(
+    np.asarray(images, np.float32), labels, np.arange(count) if slots is None else slots, attempt, np.ones(count, bool)
+  )
 
 
 def test_confidence_is_that_of_the_wanted_class():
@@ -29,8 +31,8 @@ def test_discriminator_rejection_turns_the_samples_into_the_real_distribution():
   fake = rng.normal(0, 1, 20_000)  # real: N(0, 1/2); the best D has the logit log p_real / p_fake
   logits = lambda x: np.log(2) - 1.5 * x**2
   score = lambda images, labels: logits(images[:, 0, 0, 0].astype(np.float64))
-  largest, _ = filters.calibrate(logits(fake), percentile=50)
-  keep = filters.discriminator(score, seed=0, largest=largest, gamma=0.0).keep
+  largest, _ = filters.calibrate(logits(fake), np.zeros(len(fake)), percentile=50)[0]
+  keep = filters.discriminator(score, seed=0, limits={0: (largest, 0.0)}).keep
   kept = keep(candidates(fake[:, None, None, None]))
   assert kept.mean() == pytest.approx(0.5, abs=0.02)  # 1 / M
   assert fake[kept].std() == pytest.approx(0.5, abs=0.02)
@@ -41,15 +43,19 @@ def test_discriminator_rejection_turns_the_samples_into_the_real_distribution():
 def test_a_higher_percentile_keeps_fewer():
   logits = np.random.default_rng(1).normal(0, 2, 4000)
   shares = []
+  labels = np.arange(4000) % 2
+  logits[labels == 1] -= 20  # D likes this class less: its images are compared among themselves
   for percentile in (20, 50, 80, 95):
-    largest, gamma = filters.calibrate(logits, percentile=percentile)
-    keep = filters.discriminator(lambda images, labels: logits, seed=0, largest=largest, gamma=gamma).keep
-    shares.append(keep(candidates(np.zeros((4000, 1, 1, 1)))).mean())
+    limits = filters.calibrate(logits, labels, percentile=percentile)
+    keep = filters.discriminator(lambda images, labels: logits, seed=0, limits=limits).keep
+    kept = keep(candidates(np.zeros((4000, 1, 1, 1)), labels))
+    shares.append(kept.mean())
+    assert kept[labels == 1].mean() == pytest.approx(kept[labels == 0].mean(), abs=0.05)
   assert shares == sorted(shares, reverse=True) and shares[0] > 0.5 > 0.2 > shares[-1] > 0
   with pytest.raises(ValueError, match='percentile'):
-    filters.calibrate(logits, percentile=100)
+    filters.calibrate(logits, labels, percentile=100)
   with pytest.raises(ValueError, match='finite'):
-    filters.calibrate(np.array([1, np.nan]), percentile=80)
+    filters.calibrate(np.array([1, np.nan]), np.zeros(2), percentile=80)
 
 
 def test_copies_are_dropped_at_the_distance_of_the_guard():
