@@ -119,7 +119,7 @@ def neighbour_sheet(samples: np.ndarray, labels: np.ndarray, dataset: data.Datas
   rows = []
   for sample in np.argsort(distances[:, 0])[:SHEET_ROWS]:
     gap = np.full_like(samples[:1], 255)
-    real = [dataset.train.images[np.sort(train_nearest[sample])], gap, split.images[np.sort(split_nearest[sample])]]
+    real = [dataset.train.images[train_nearest[sample]], gap, split.images[split_nearest[sample]]]
     rows.append(np.concatenate([samples[sample : sample + 1], gap, *real]))
   return images.grid(np.concatenate(rows), columns=len(rows[0]), scale=_scale(samples))
 

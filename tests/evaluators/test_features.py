@@ -1,0 +1,97 @@
+import jax
+import numpy as np
+import pytest
+
+from gengan import sharding
+from gengan.evaluators import classifier, features, metrics, suite
+from gengan.evaluators.network import Network
+
+RNG = np.random.default_rng(0)
+IMAGES = RNG.integers(0, 256, (21, 8, 8, 3), np.uint8)
+LABELS = np.arange(21) % 3
+
+
+def batches(size):
+  return ((IMAGES[i : i + size], LABELS[i : i + size]) for i in range(0, 21, size))
+
+
+def extract(network, *, size=8, keep=21, devices=1):
+  mesh = sharding.make_mesh(devices=jax.devices()[:devices])
+  return features.extract(network, batches(size), mesh=mesh, batch_size=8, keep=keep)
+
+
+def test_pixels_are_grey_levels_in_their_units():
+  found = extract(features.pixels(3))
+  expected = IMAGES.reshape(21, -1) / 127.5 - 1
+  np.testing.assert_allclose(found.rows, expected, atol=1e-6)
+  np.testing.assert_allclose(found.moments.mean, expected.mean(0), atol=1e-6)
+  np.testing.assert_allclose(found.moments.covariance, np.cov(expected.T), atol=1e-6)
+  np.testing.assert_array_equal(found.labels, LABELS)
+  assert found.logits is None and found.probabilities is None
+
+
+def test_large_images_are_averaged_to_16_pixels():
+  images = np.zeros((1, 32, 32, 1), np.uint8)
+  images[0, :16] = 200
+  grid = np.asarray(features.pixels(1).apply(images)['features']).reshape(16, 16)
+  np.testing.assert_allclose(grid[:7], 200 / 127.5 - 1, atol=1e-5)
+  np.testing.assert_allclose(grid[9:], -1, atol=1e-5)
+
+
+def test_neither_batches_nor_devices_change_the_features():
+  whole = extract(features.pixels(3))
+  for other in (extract(features.pixels(3), size=5), extract(features.pixels(3), devices=8)):
+    np.testing.assert_allclose(other.rows, whole.rows, atol=1e-6)
+    np.testing.assert_allclose(other.moments.covariance, whole.moments.covariance, atol=1e-9)
+
+
+def test_only_the_wanted_rows_are_kept_but_all_are_counted():
+  found = extract(features.pixels(3), keep=10)
+  assert len(found.rows) == 10 and found.moments.count == 21 and len(found.labels) == 21
+
+
+def test_arrays_round_trip():
+  variables = classifier.ResNet(3, 4).init(jax.random.key(0), np.zeros((1, 8, 8, 3)), train=False)
+  found = extract(features.of_classifier(classifier.Classifier(variables, 3, 4, 0.0, 1)))
+  again = features.from_arrays(features.to_arrays(found))
+  jax.tree.map(np.testing.assert_array_equal, again, found)
+  np.testing.assert_allclose(found.probabilities.sum(1), 1)
+
+
+def test_features_that_are_not_finite_are_refused():
+  broken = Network('broken', '', 1, 'none', 'float32', lambda x: {'features': np.full((len(x), 1), np.nan)})
+  with pytest.raises(ValueError, match='NaN'):
+    extract(broken)
+
+
+def test_a_batch_larger_than_announced_is_refused():
+  with pytest.raises(ValueError, match='larger than the batch size of 8'):
+    extract(features.pixels(3), size=9)
+
+
+@pytest.mark.parametrize(
+  'name, resizer, expected',
+  [
+    ('inception_fid', 'tensorflow', 'fid'),
+    ('inception_fid', 'clean', 'clean_fid'),
+    ('inception_other', 'tensorflow', 'fd_inception_other'),
+    ('classifier', 'none', 'fd_classifier'),
+  ],
+)
+def test_only_the_published_network_gives_a_fid(name, resizer, expected):
+  found = extract(features.pixels(3))
+  network = Network(name, '', found.rows.shape[1], resizer, 'float32', lambda x: {})
+  with pytest.warns(metrics.FewSamplesWarning):
+    scores = suite.measure(['frechet'], suite.Inputs(found, None, found, network))
+  assert list(scores) == [expected] and abs(scores[expected]) < 1e-6
+
+
+def test_unknown_families_and_missing_classes_are_named():
+  found = extract(features.pixels(3))
+  inputs = suite.Inputs(found, None, found, features.pixels(3))
+  with pytest.raises(ValueError, match="unknown metrics 'fid'; it must be some of frechet"):
+    suite.measure(['fid'], inputs)
+  with pytest.raises(ValueError, match='does not classify'):
+    suite.measure(['inception_score'], inputs)
+  with pytest.raises(ValueError, match='--network=classifier'):
+    suite.measure(['consistency'], inputs)
