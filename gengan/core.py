@@ -57,6 +57,21 @@ def sample(algorithm: Algorithm, state: State, key: jax.Array, labels: jax.Array
   return algorithm.decode(state, algorithm.prior(state, key, labels), labels)
 
 
+def scale_latents(latents: PyTree, factor: float) -> PyTree:
+  """Latents of a zero-mean prior times a factor: below 1 truncation (fewer, safer images), above 1 expansion.
+
+  Raises:
+    ValueError: the factor is not positive, or the latents are not float (codes have no mean to be pulled to).
+  """
+  if not factor > 0:
+    raise ValueError(f'latents can be scaled by a positive factor, not by {factor}')
+  if factor == 1:
+    return latents
+  if not all(jnp.issubdtype(leaf.dtype, jnp.floating) for leaf in jax.tree.leaves(latents)):
+    raise ValueError('truncation and expansion need float latents; this model draws codes')
+  return jax.tree.map(lambda z: (factor * z).astype(z.dtype), latents)
+
+
 def variables(state: State, network: str) -> PyTree:
   """The linen variables of one network as it is trained now: parameters and every other collection."""
   return {'params': state.params[network], **state.model_state.get(network, {})}

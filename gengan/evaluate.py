@@ -57,11 +57,14 @@ def compare(workdirs: Sequence[pathlib.Path]) -> str:
 
 def evaluate(args: argparse.Namespace) -> tuple[pathlib.Path, pathlib.Path]:
   """Measures what the flags ask for; returns the paths of the page and of the JSON file."""
+  import jax
+
   from gengan import data, evaluation, runs, sharding
   from gengan.evaluation import model_scores, report
 
   run = runs.load(args.workdir, checkpoint=args.checkpoint, ema=args.ema)
   mesh = sharding.make_mesh()
+  run = run._replace(state=jax.device_put(run.state, sharding.replicated(mesh)))
   dataset = data.load(run.config.data)
   network_name = args.network or ('classifier' if dataset.num_classes > 1 else 'pixels')
   split = getattr(dataset, args.split)

@@ -12,10 +12,9 @@ import pathlib
 from collections.abc import Sequence
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
-from gengan import arguments, images
+from gengan import arguments, core, images
 from gengan.core import Algorithm, PyTree, State
 
 SUFFIXES = ('.png', *images.ANIMATION_SUFFIXES)
@@ -33,11 +32,7 @@ def truncate(latents: PyTree, psi: float) -> PyTree:
   """
   if not 0 < psi <= 1:
     raise ValueError(f'truncation must be in (0, 1], not {psi}')
-  if psi == 1:
-    return latents
-  if not all(jnp.issubdtype(leaf.dtype, jnp.floating) for leaf in jax.tree.leaves(latents)):
-    raise ValueError('truncation needs float latents; this model draws codes')
-  return jax.tree.map(lambda z: (psi * z).astype(z.dtype), latents)
+  return core.scale_latents(latents, psi)
 
 
 def decode(

@@ -47,6 +47,7 @@ def prepare(config: ConfigDict, workdir: str | os.PathLike) -> Training:
   mesh = sharding.make_mesh(data=config.mesh.data, fsdp=config.mesh.fsdp)
   sharding.check_batch_size(config.batch_size, mesh)
   dataset = data.load(config.data)
+  evaluation.check(config, dataset)
   if 'num_classes' in config.model and not config.model.num_classes:
     config.model.num_classes = dataset.num_classes
   if (workdir / 'config.json').exists():

@@ -49,3 +49,12 @@ def test_without_ema_shows_the_weights_as_trained():
     extra={},
   )
   assert core.without_ema(state).ema_params == {'generator': {'params': {'w': 1}, 'batch_stats': {'m': 3}}}
+
+
+def test_scaled_latents_keep_their_dtype_and_only_floats_are_scaled():
+  latents = {'z': jnp.full((2, 3), 2.0, jnp.bfloat16)}
+  scaled = core.scale_latents(latents, 1.5)['z']
+  assert scaled.dtype == jnp.bfloat16 and (scaled == 3).all()
+  for wrong, factor in [(latents, 0), (latents, float('nan')), ({'codes': jnp.ones(3, int)}, 0.5)]:
+    with pytest.raises(ValueError, match=r'factor|codes'):
+      core.scale_latents(wrong, factor)

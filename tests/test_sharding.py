@@ -251,7 +251,6 @@ def test_impossible_modes():
 
 
 def test_compiler_options_are_used_where_the_compiler_knows_them():
-  mesh = sharding.make_mesh()
   assert sharding._cpu_options('cpu', sharding.CPU_INIT_OPTIONS) == sharding.CPU_INIT_OPTIONS
   assert sharding._cpu_options('cpu', {'xla_cpu_an_option_of_no_version': ''}) is None
 

@@ -1,5 +1,13 @@
 """The evaluation of a run: which images, which network, which metrics, and the report of all of it."""
 
-from gengan.evaluation.evaluator import Evaluator, Settings, data_classifier, make_network, of_config, real_images
+from gengan.evaluation.evaluator import (
+  Evaluator,
+  Settings,
+  check,
+  data_classifier,
+  make_network,
+  of_config,
+  real_images,
+)
 
-__all__ = ['Evaluator', 'Settings', 'data_classifier', 'make_network', 'of_config', 'real_images']
+__all__ = ['Evaluator', 'Settings', 'check', 'data_classifier', 'make_network', 'of_config', 'real_images']

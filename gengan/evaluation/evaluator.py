@@ -15,6 +15,7 @@ from gengan.evaluators.protocol import Evaluation, Protocol
 
 BATCH_SIZE = 256  # images a compiled call, rounded up to the mesh's devices
 CLASSIFIER_STEPS = 1000
+NETWORKS = 'it must be pixels, classifier, inception:FILE, inception_clean:FILE or inception_other:FILE'
 MAX_TRAIN = 60_000  # training images whose features are kept to look for copies
 
 
@@ -65,10 +66,7 @@ def make_network(name: str, dataset: data.Dataset, config: ConfigDict) -> Networ
 
       resizer = 'clean' if kind == 'inception_clean' else 'tensorflow'
       return inception.load(path, allow_other=kind == 'inception_other', resizer=resizer)
-  raise ValueError(
-    f'the network is {name!r}; it must be pixels, classifier, inception:FILE, inception_clean:FILE or '
-    'inception_other:FILE'
-  )
+  raise ValueError(f'the network is {name!r}; {NETWORKS}')
 
 
 def data_classifier(dataset: data.Dataset, config: ConfigDict) -> classifier.Classifier:
@@ -81,20 +79,26 @@ def data_classifier(dataset: data.Dataset, config: ConfigDict) -> classifier.Cla
     raise ValueError('a classifier needs labels of at least 2 classes, which this data does not have; use pixels')
 
   def compute():
-    train, validation = (real_images(split, config) for split in (dataset.train, dataset.validation))
-    trained = classifier.train(
-      classifier.shuffled(*train, seed=0),
-      num_classes=dataset.num_classes,
-      steps=CLASSIFIER_STEPS,
-      validation=validation if len(validation[1]) else None,
-      seed=0,
-      policy='translation',
-      flip=config.data.flip,
-    )
-    return classifier.to_arrays(trained)
+    return classifier.to_arrays(train_classifier(*real_images(dataset.train, config), dataset, config, seed=0))
 
   key = _data_key(dataset) | {'steps': CLASSIFIER_STEPS, 'width': classifier.WIDTH, 'version': classifier.VERSION}
   return classifier.from_arrays(cache.cached('classifier', key, compute))
+
+
+def train_classifier(
+  images: np.ndarray, labels: np.ndarray, dataset: data.Dataset, config: ConfigDict, *, seed: int
+) -> classifier.Classifier:
+  """A classifier trained on the given images, real or generated, and validated on the real validation split."""
+  validation = real_images(dataset.validation, config)
+  return classifier.train(
+    classifier.shuffled(images, labels, seed=seed),
+    num_classes=dataset.num_classes,
+    steps=CLASSIFIER_STEPS,
+    validation=validation if len(validation[1]) else None,
+    seed=seed,
+    policy='translation',
+    flip=config.data.flip,
+  )
 
 
 def real_images(split: data.Split, config: ConfigDict) -> tuple[np.ndarray, np.ndarray]:
@@ -114,11 +118,15 @@ def generated_batches(
   truncation: float = 1.0,
   mesh: jax.sharding.Mesh,
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-  """Samples as uint8 images [b, H, W, C] with their labels [b], b at most 256; equal seeds give equal images."""
+  """Samples as uint8 images [b, H, W, C] with their labels [b], b at most `batch_size(mesh)`, drawn by all devices.
+
+  The state must lie on the mesh. Equal seeds give equal images, but for rounding on another number of devices.
+  """
 
   @jax.jit
   def draw(state, key, labels):
-    latents = jax.tree.map(lambda z: truncation * z if truncation != 1 else z, algorithm.prior(state, key, labels))
+    labels = jax.lax.with_sharding_constraint(labels, sharding.batch_sharding(mesh))
+    latents = core.scale_latents(algorithm.prior(state, key, labels), truncation)
     return jax.lax.with_sharding_constraint(algorithm.decode(state, latents, labels), sharding.replicated(mesh))
 
   size, key = batch_size(mesh), jax.random.key(seed)
@@ -224,16 +232,42 @@ class Evaluator:
     return features.from_arrays(cache.cached(f'features-{self.network.name}', key, compute))
 
 
+def check(config: ConfigDict, dataset: data.Dataset) -> None:
+  """Raises a ValueError that names the field of `config.evaluators` that cannot work with this data."""
+  settings = config.evaluators
+  families = _families(config)
+  try:
+    suite.check(families)
+  except ValueError as error:
+    raise ValueError(f'config.evaluators.metrics: {error}') from None
+  if not families:
+    return
+  if settings.num_generated < 2:
+    raise ValueError(f'config.evaluators.num_generated is {settings.num_generated}; it must be at least 2')
+  if len(dataset.validation) < 2:
+    raise ValueError(
+      f'config.evaluators.metrics needs a validation split of at least 2 images, not {len(dataset.validation)}'
+    )
+  kind = settings.network.partition(':')[0]
+  if kind == 'classifier' and dataset.num_classes < 2:
+    raise ValueError("config.evaluators.network is 'classifier', but the data has no classes; set it to 'pixels'")
+  if kind not in ('pixels', 'classifier', 'inception', 'inception_clean', 'inception_other'):
+    raise ValueError(f'config.evaluators.network is {settings.network!r}; {NETWORKS}')
+
+
 def of_config(config: ConfigDict, dataset: data.Dataset, mesh: jax.sharding.Mesh) -> Evaluator | None:
   """The evaluator that `config.evaluators` asks for, on the validation split; None where it names no metrics."""
-  names = config.evaluators.metrics
-  families = tuple(name.strip() for name in names.split(',') if name.strip())
+  families = _families(config)
   if not families:
     return None
   network = make_network(config.evaluators.network, dataset, config)
   num = config.evaluators.num_generated
   settings = Settings(families, num_generated=num, num_pairwise=num)
   return Evaluator(settings, network=network, dataset=dataset, config=config, mesh=mesh)
+
+
+def _families(config: ConfigDict) -> tuple[str, ...]:
+  return tuple(name.strip() for name in config.evaluators.metrics.split(',') if name.strip())
 
 
 def _real_batches(split: data.Split, config: ConfigDict) -> Iterator[tuple[np.ndarray, np.ndarray]]:

@@ -5,12 +5,11 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from gengan import core, data
-from gengan.evaluation.evaluator import BATCH_SIZE, generated_batches, real_images
-from gengan.evaluators import classifier, likelihood, path_length
+from gengan.evaluation.evaluator import BATCH_SIZE, generated_batches, real_images, train_classifier
+from gengan.evaluators import likelihood, path_length
 from gengan.evaluators.averages import average
 from gengan.evaluators.network import Network
 
-CLASSIFIER_STEPS = 1000
 WALK_STEP = 1e-4  # of the path, in perceptual path length
 
 
@@ -40,9 +39,8 @@ def likelihood_scores(
     bounds.append(likelihood.importance_weighted_bounds(log_weights))
     latents = encode(state, batch['image'], batch['label'])
     means.append(np.asarray(latents)[mask])
-    errors.append(
-      likelihood.reconstruction_error(batch['image'], np.asarray(decode(state, latents, batch['label'])))[mask]
-    )
+    reconstructions = np.asarray(decode(state, latents, batch['label']))
+    errors.append((likelihood.reconstruction_error(batch['image'][mask], reconstructions[mask]), mask.sum()))
   return scores | {
     f'iw_bound_{samples}': float(np.mean(np.concatenate(bounds))),
     'reconstruction_error': float(np.average([e for e, _ in errors], weights=[n for _, n in errors])),
@@ -76,16 +74,8 @@ def classification_accuracy_score(
   labels = np.arange(len(dataset.train), dtype=np.int32) % dataset.num_classes
   parts = generated_batches(algorithm, state, labels, seed=seed, truncation=truncation, mesh=mesh)
   generated = np.concatenate([part for part, _ in parts])
-  validation, test = real_images(dataset.validation, config), real_images(dataset.test, config)
-  trained = classifier.train(
-    classifier.shuffled(generated, labels, seed=seed),
-    num_classes=dataset.num_classes,
-    steps=CLASSIFIER_STEPS,
-    validation=validation if len(validation[1]) else None,
-    seed=seed,
-    policy='translation',
-    flip=config.data.flip,
-  )
+  trained = train_classifier(generated, labels, dataset, config, seed=seed)
+  test = real_images(dataset.test, config)
   right = trained(test[0])[0].argmax(axis=1) == test[1]
   by_class = [float(right[test[1] == label].mean()) for label in range(dataset.num_classes)]
   return float(right.mean()), by_class

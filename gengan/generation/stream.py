@@ -16,8 +16,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh, PartitionSpec
 
-from gengan import images, sharding
-from gengan.core import Algorithm, PyTree, State
+from gengan import core, images, sharding
+from gengan.core import Algorithm, State
 
 ROWS = 64  # images of one call on one device: another number would give other pixels
 
@@ -52,23 +52,6 @@ class Filled(NamedTuple):
   dropped: dict[str, int]  # candidates by the name of the filter that dropped them
 
 
-def scale_latents(latents: PyTree, factor: float) -> PyTree:
-  """Latents of a zero-mean prior times a factor: below 1 truncation (see `sample.truncate`), above 1 expansion.
-
-  Expansion widens the prior: more variety, at the price of fidelity.
-
-  Raises:
-    ValueError: the factor is not positive, or the latents are not float (codes have no mean to be pulled to).
-  """
-  if not factor > 0:
-    raise ValueError(f'latents can be scaled by a positive factor, not by {factor}')
-  if factor == 1:
-    return latents
-  if not all(jnp.issubdtype(leaf.dtype, jnp.floating) for leaf in jax.tree.leaves(latents)):
-    raise ValueError('truncation and expansion need float latents; this model draws codes')
-  return jax.tree.map(lambda z: (factor * z).astype(z.dtype), latents)
-
-
 def labels_of(slots: np.ndarray, classes: Sequence[int]) -> np.ndarray:
   """The label of every slot, int32: the classes in turn, so that any run of slots is balanced; 0 without classes."""
   return np.asarray(classes or [0], np.int32)[np.asarray(slots) % max(len(classes), 1)]
@@ -83,7 +66,7 @@ def make_draw(
     algorithm: decodes each row by itself.
     state: on any device.
     seed: of the whole set.
-    scale: see `scale_latents`.
+    scale: see `core.scale_latents`.
     mesh: of this process's devices; default: all of them. The rows are cut over it, the weights are on every device.
     batch_size: images under way at once, rounded up to `ROWS` a device: more keep a fast device busy.
 
@@ -101,7 +84,7 @@ def make_draw(
 
   def block(state, key, slots, attempt, labels):
     latents = jax.vmap(latent, (None, None, 0, None, 0))(state, key, slots, attempt, labels)
-    return algorithm.decode(state, scale_latents(latents, scale), labels).astype(jnp.float32)
+    return algorithm.decode(state, core.scale_latents(latents, scale), labels).astype(jnp.float32)
 
   cut = jax.shard_map(block, mesh=mesh, in_specs=(whole, whole, rows, whole, rows), out_specs=rows, check_vma=False)
   compiled = jax.jit(cut)

@@ -108,8 +108,3 @@ def test_dropped_slots_are_drawn_again_until_kept_or_given_up():
 def test_labels_take_turns_and_scaling_is_checked():
   assert stream.labels_of(np.arange(3, 8), [4, 7]).tolist() == [7, 4, 7, 4, 7]
   assert stream.labels_of(np.arange(3), []).tolist() == [0, 0, 0]
-  latents = {'z': jnp.ones((2, 3), jnp.bfloat16)}
-  assert stream.scale_latents(latents, 1.5)['z'].dtype == jnp.bfloat16
-  for wrong, factor in [(latents, 0), (latents, float('nan')), ({'codes': jnp.ones(3, int)}, 0.5)]:
-    with pytest.raises(ValueError, match=r'factor|codes'):
-      stream.scale_latents(wrong, factor)

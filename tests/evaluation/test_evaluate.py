@@ -1,0 +1,182 @@
+"""Two tiny runs are trained and evaluated through the command line: a conditional GAN and a VAE."""
+
+import json
+import pathlib
+
+import jax
+import numpy as np
+import pytest
+from PIL import Image
+
+from configs import conditional_dcgan, vae
+from gengan import checkpoint, data, evaluate, evaluation, runs, sharding, train
+from gengan.evaluation import evaluator, model_scores
+from gengan.evaluators.protocol import Evaluation
+
+pytestmark = pytest.mark.filterwarnings('ignore::gengan.evaluators.checks.FewSamplesWarning')
+
+
+def tiny(config):
+  config.num_steps = config.eval_every_steps = config.sample_every_steps = config.checkpoint.every_steps = 2
+  config.batch_size = 16
+  config.data.image_size = 8
+  config.model.update(width=4, latent_size=5)
+  return config
+
+
+@pytest.fixture(scope='module')
+def gan_run(tmp_path_factory):
+  workdir = tmp_path_factory.mktemp('gan') / 'run'
+  config = tiny(conditional_dcgan.get_config())
+  config.evaluators.update(metrics='frechet, manifold', num_generated=64, every_steps=1)
+  config.checkpoint.update(every_steps=1, best_metric='validation/fd_pixels', keep_latest=2)
+  train.run(config, workdir)
+  return workdir
+
+
+@pytest.fixture(scope='module')
+def vae_run(tmp_path_factory):
+  workdir = tmp_path_factory.mktemp('vae') / 'run'
+  train.run(tiny(vae.get_config()), workdir)
+  return workdir
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch, tmp_path_factory):
+  monkeypatch.setenv('GENGAN_CACHE', str(tmp_path_factory.getbasetemp() / 'cache'))
+  monkeypatch.setattr(evaluator, 'CLASSIFIER_STEPS', 5)
+
+
+def scores_of(workdir):
+  return Evaluation.from_json((workdir / 'evaluation' / 'evaluation.json').read_text())
+
+
+def test_the_loop_measures_on_the_validation_split_and_keeps_the_best(gan_run):
+  lines = [json.loads(line) for line in (gan_run / 'metrics.jsonl').read_text().splitlines()]
+  measured = {line['step']: line['validation/fd_pixels'] for line in lines if 'validation/fd_pixels' in line}
+  assert sorted(measured) == [1, 2]
+  assert all(0 <= line['validation/coverage_pixels'] <= 1 for line in lines if 'validation/fd_pixels' in line)
+  assert runs.load(gan_run, checkpoint='best').step == min(measured, key=measured.get)
+  assert isinstance(runs.open_checkpoints(gan_run, runs.load(gan_run).config), checkpoint.Checkpointer)
+
+
+def test_a_conditional_gan_is_measured_on_the_test_split(gan_run, capsys):
+  evaluate.main([f'--workdir={gan_run}', '--num=64', '--sets=2'])
+  page, record = capsys.readouterr().out.split()
+  found = Evaluation.from_json(pathlib.Path(record).read_text())
+  config = runs.load(gan_run).config
+  assert found.protocol.split == 'test' and found.protocol.num_real == len(data.load(config.data).test)
+  assert {'fd_classifier', 'kd_classifier', 'coverage_classifier', 'authenticity_classifier'} <= set(found.scores)
+  assert 0 <= found.scores['label_consistency'] <= 1 and found.deviations.keys() == found.scores.keys()
+  assert not any(name in ('fid', 'kid') for name in found.scores)
+  text = pathlib.Path(page).read_text()
+  assert 'fd_classifier' in text and text.count('data:image/png') == 3 and 'images are few' in text
+  assert np.asarray(Image.open(gan_run / 'evaluation' / 'neighbours.png')).shape[0] > 12 * 64
+
+
+def test_what_the_model_is_asked_itself(gan_run):
+  evaluate.main(
+    [
+      f'--workdir={gan_run}',
+      '--num=64',
+      '--sets=1',
+      '--network=pixels',
+      '--metrics=classification_accuracy,path_length',
+    ]
+  )
+  found = scores_of(gan_run)
+  by_class = list(found.about['classification_accuracy_by_class'].values())
+  assert 0 <= found.scores['classification_accuracy_score'] <= 1 and len(by_class) == 10
+  assert found.scores['path_length_pixels'] > 0
+
+
+def test_a_vae_adds_its_likelihood(vae_run):
+  evaluate.main([f'--workdir={vae_run}', '--num=64', '--sets=1', '--network=pixels'])
+  scores = scores_of(vae_run).scores
+  assert scores['elbo'] < 0 and scores['iw_bound_50'] > scores['elbo']  # Burda et al. 2016, theorem 1
+  assert 0 < scores['reconstruction_error'] < 4 and 0 <= scores['active_units'] <= 5
+  assert scores['elbo'] == pytest.approx(scores['recon'] - scores['kl'], rel=1e-5)
+
+
+def test_the_reconstruction_error_counts_every_image_once(vae_run):
+  run = runs.load(vae_run)
+  split = data.load(run.config.data).test
+  found = model_scores.likelihood_scores(run.algorithm, run.state, split, run.config, samples=2, seed=0)
+  batch, mask = next(data.eval_batches(split, run.config.data, batch_size=len(split)))
+  latents = run.algorithm.encode(run.state, batch['image'], batch['label'])
+  expected = np.mean((np.asarray(run.algorithm.decode(run.state, latents, batch['label'])) - batch['image']) ** 2)
+  assert mask.all() and found['reconstruction_error'] == pytest.approx(expected, rel=1e-4)
+
+
+def test_runs_stand_in_one_table_only_with_one_protocol(gan_run, vae_run, tmp_path, capsys):
+  for workdir in (gan_run, vae_run):
+    evaluate.main([f'--workdir={workdir}', '--num=64', '--sets=1', '--network=pixels', '--metrics=kernel'])
+  capsys.readouterr()
+  evaluate.main(['--compare', str(gan_run), str(vae_run)])
+  assert 'kd_pixels' in capsys.readouterr().out
+  evaluate.main([f'--workdir={vae_run}', '--num=65', '--sets=1', '--network=pixels', '--metrics=kernel'])
+  with pytest.raises(SystemExit):
+    evaluate.main(['--compare', str(gan_run), str(vae_run)])
+  assert 'cannot stand in one table: num_generated is 64 and 65' in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+  'flags, message',
+  [
+    (['--metrics=fid'], "unknown metrics 'fid'"),
+    (['--network=vgg'], "the network is 'vgg'; it must be pixels"),
+    (['--num=1'], '--num is 1'),
+    (['--sets=0'], '--sets is 0'),
+    (['--truncation=0'], '--truncation is 0'),
+    (['--network=pixels', '--metrics=consistency'], '--network=classifier'),
+    (['--network=inception:/nowhere.pth'], '/nowhere.pth'),
+  ],
+)
+def test_a_mistake_is_one_line(gan_run, flags, message, capsys):
+  with pytest.raises(SystemExit) as stop:
+    evaluate.main([f'--workdir={gan_run}', '--sets=1', '--num=64', *flags])
+  error = capsys.readouterr().err
+  assert stop.value.code == 2 and message in error and error.count('\n') == 1
+
+
+def test_a_folder_that_is_no_run_is_named(tmp_path, capsys):
+  for flags in ([f'--workdir={tmp_path}'], ['--compare', str(tmp_path)], []):
+    with pytest.raises(SystemExit):
+      evaluate.main(flags)
+    assert capsys.readouterr().err.count('\n') == 1
+
+
+@pytest.mark.parametrize(
+  'changes, field',
+  [
+    ({'metrics': 'fid'}, 'config.evaluators.metrics'),
+    ({'metrics': 'frechet', 'network': 'vgg'}, 'config.evaluators.network'),
+    ({'metrics': 'frechet', 'num_generated': 1}, 'config.evaluators.num_generated'),
+  ],
+)
+def test_a_wrong_config_is_told_before_anything_compiles(changes, field, tmp_path):
+  config = tiny(conditional_dcgan.get_config())
+  config.evaluators.update(changes)
+  with pytest.raises(ValueError, match=field):
+    train.prepare(config, tmp_path)
+
+
+def test_generated_images_do_not_depend_on_the_number_of_devices(gan_run):
+  run, labels = runs.load(gan_run), np.arange(20, dtype=np.int32) % 10
+
+  def draw(devices):
+    mesh = sharding.make_mesh(devices=jax.devices()[:devices])
+    state = jax.device_put(run.state, sharding.replicated(mesh))
+    batches = evaluator.generated_batches(run.algorithm, state, labels, seed=3, mesh=mesh)
+    return np.concatenate([part for part, _ in batches]).astype(int)
+
+  assert np.abs(draw(1) - draw(8)).max() <= 1
+
+
+def test_an_evaluator_refuses_the_train_split(gan_run):
+  config = runs.load(gan_run).config
+  dataset = data.load(config.data)
+  settings = evaluation.Settings(('frechet',), split='train')
+  network = evaluation.make_network('pixels', dataset, config)
+  with pytest.raises(ValueError, match="'validation' or 'test'"):
+    evaluation.Evaluator(settings, network=network, dataset=dataset, config=config, mesh=None)
