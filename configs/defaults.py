@@ -27,6 +27,9 @@ def get_config(variant: str = 'digits') -> ConfigDict:
   config.data.flip = False  # horizontally, at random
   config.data.dequantise = False  # uniform noise of one grey level
   config.data.binarise = 'none'  # none | threshold | stochastic
+  config.data.examples_per_class = 0  # of the train and of the validation split at most; 0: all
+  config.data.imbalance = 1.0  # the first class has so many times the training examples of the last
+  config.data.subset_seed = 0  # which examples these two keep
   config.data.exclude = ''  # manifest written by gengan.data.clean
   config.data.data_dir = ''  # where TFDS keeps its sets; '' is its default
   config.data.update(VARIANTS[variant])

@@ -18,6 +18,9 @@ _DEFAULTS = {
   'flip': False,  # horizontally, at random, in training
   'dequantise': False,  # uniform noise of one grey level
   'binarise': 'none',  # none | threshold | stochastic
+  'examples_per_class': 0,  # of the train and of the validation split at most; 0: all
+  'imbalance': 1.0,  # the first class has so many times the training examples of the last; 1: as they are
+  'subset_seed': 0,  # which examples these two keep
   'exclude': '',  # manifest written by gengan.data.clean
   'data_dir': '',  # where TFDS keeps its sets; '' is its default
 }
@@ -67,6 +70,11 @@ def validate(config: ml_collections.ConfigDict) -> None:
   size = config.image_size
   _require(_is_int(size) and 4 <= size <= 4096, 'image_size', size, 'a whole number of pixels from 4 to 4096')
   _require(_is_int(config.channels) and config.channels in (1, 3), 'channels', config.channels, '1 (grey) or 3 (RGB)')
+  per_class, seed = config.examples_per_class, config.subset_seed
+  _require(_is_int(per_class) and per_class >= 0, 'examples_per_class', per_class, 'a whole number, 0 for all')
+  _require(_is_int(seed) and seed >= 0, 'subset_seed', seed, 'a whole number, 0 or more')
+  valid = isinstance(config.imbalance, (int, float)) and 1 <= config.imbalance < float('inf')
+  _require(valid, 'imbalance', config.imbalance, 'a number from 1')
   for field in ('validation_fraction', 'test_fraction'):
     value = config[field]
     valid = isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value < 1

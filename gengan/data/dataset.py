@@ -14,7 +14,7 @@ from gengan.data import pixels
 from gengan.data.config import validate
 from gengan.data.manifest import read_manifest
 from gengan.data.sources import Records, open_source
-from gengan.data.splits import split_indices
+from gengan.data.splits import split_indices, subset
 
 MEMORY_LIMIT = 8 << 30  # bytes; a set that needs more is decoded whenever its examples are read
 STATISTICS_EXAMPLES = 4096  # of the train split, for mean and standard deviation of sets that are not in memory
@@ -122,6 +122,15 @@ def load(config: ml_collections.ConfigDict, *, memory_limit: int = MEMORY_LIMIT)
     records = source.splits[origin]
     kept = np.array([i for i in indices if records.names[i] not in exclude.get(origin, ())], np.int64)
     excluded[name] = len(indices) - len(kept)
+    if name != 'test':
+      chosen = subset(
+        [records.names[i] for i in kept],
+        records.labels[kept],
+        per_class=config.examples_per_class,
+        imbalance=config.imbalance if name == 'train' else 1,
+        seed=config.subset_seed,
+      )
+      kept = kept[chosen]
     images = DecodedOnRead(records, kept, shape, config.crop, source.spec)
     splits[name] = Split(name, images, records.labels[kept], [records.names[i] for i in kept])
   if not len(splits['train']):
@@ -135,6 +144,7 @@ def load(config: ml_collections.ConfigDict, *, memory_limit: int = MEMORY_LIMIT)
     'own_splits': sorted(source.splits),
     'examples': {name: len(split) for name, split in splits.items()},
     'excluded': excluded,
+    'subset': {name: config[name] for name in ('examples_per_class', 'imbalance', 'subset_seed')},
     'labelled': bool(source.class_names),
     'class_names': list(source.class_names),
     'preprocessing': {

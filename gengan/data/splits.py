@@ -1,7 +1,7 @@
 """Deterministic, class-stratified splits that do not depend on the seed of training."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -35,8 +35,43 @@ def split_indices(
   return {split: own.get(split) or ('train', parts[split]) for split in ('train', 'validation', 'test')}
 
 
+def subset(names: Sequence[str], labels: np.ndarray, *, per_class: int, imbalance: float, seed: int) -> np.ndarray:
+  """Which examples a low-data or long-tailed experiment keeps: int64 positions, ascending.
+
+  With n the smallest of `per_class` and of the classes' sizes where there is imbalance, class k of K keeps
+  n imbalance^(-k / (K - 1)) examples, at least one (Cui et al. 2019, section 5.1). They come in the order of their
+  hashed names, so that a smaller subset of one seed lies in each larger one.
+
+  Args:
+    names: one an example.
+    labels: int [N].
+    per_class: examples at most; 0: as many as there are.
+    imbalance: how many times the examples of the last class the first has; 1: no change.
+    seed: of the choice.
+  """
+  if not per_class and imbalance == 1:
+    return np.arange(len(labels))
+  keys = _hashes(names, salt=f'{seed}:')
+  classes, sizes = np.unique(labels, return_counts=True)
+  if imbalance > 1:
+    largest = min(per_class or sizes.min(), sizes.min())
+    falling = largest * imbalance ** (-np.arange(len(classes)) / max(len(classes) - 1, 1))
+    wanted = np.maximum(np.round(falling).astype(np.int64), 1)
+  else:
+    wanted = np.minimum(sizes, per_class)
+  kept = []
+  for label, count in zip(classes, wanted, strict=True):
+    members = np.flatnonzero(labels == label)
+    kept.append(members[np.argsort(keys[members], kind='stable')][:count])
+  return np.sort(np.concatenate(kept)) if kept else np.arange(0)
+
+
+def _hashes(names: Sequence[str], salt: str = '') -> np.ndarray:
+  return np.array([int.from_bytes(hashlib.sha256((salt + name).encode()).digest()[:8]) for name in names], np.uint64)
+
+
 def _stratified(names, labels: np.ndarray, fractions: Mapping[str, float]) -> dict[str, np.ndarray]:
-  keys = np.array([int.from_bytes(hashlib.sha256(name.encode()).digest()[:8]) for name in names], np.uint64)
+  keys = _hashes(names)
   order = np.lexsort((keys, labels))
   parts = {split: [] for split in (*fractions, 'train')}
   starts = np.flatnonzero(np.diff(labels[order], prepend=labels[order[0]] - 1))

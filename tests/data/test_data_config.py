@@ -20,6 +20,8 @@ def test_defaults_are_valid():
     ('channels', 2, '1 (grey) or 3 (RGB)'),
     ('validation_fraction', 1.0, '[0, 1)'),
     ('test_fraction', -0.1, '[0, 1)'),
+    ('examples_per_class', -1, '0 for all'),
+    ('imbalance', 0.5, 'from 1'),
     ('binarise', 'maybe', 'none, threshold, stochastic'),
     ('exclude', 'no/such/exclude.json', 'exclude.json that gengan.data.clean wrote'),
   ],

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from gengan.data.sources import Source, array_records
-from gengan.data.splits import split_indices
+from gengan.data.splits import split_indices, subset
 
 
 def source_of(labels, own=()):
@@ -66,3 +66,24 @@ def test_fractions_of_zero_give_empty_splits():
 def test_something_must_be_left():
   with pytest.raises(ValueError, match='none is left to train on'):
     carve(source_of([0]), validation=0.3, test=0.6)
+
+
+def test_a_subset_keeps_so_many_of_every_class_and_lies_in_each_larger_one():
+  labels = np.repeat(np.arange(4), [30, 8, 50, 20])
+  names = [f'image_{i}' for i in range(len(labels))]
+  keep = lambda per_class, seed=0: subset(names, labels, per_class=per_class, imbalance=1, seed=seed)
+  few, more = keep(5), keep(15)
+  assert np.bincount(labels[few]).tolist() == [5, 5, 5, 5]
+  assert np.bincount(labels[more]).tolist() == [15, 8, 15, 15]
+  assert set(few) < set(more) and (np.diff(few) > 0).all()
+  assert set(few) != set(keep(5, seed=1))
+  assert (keep(0) == np.arange(len(labels))).all()
+
+
+def test_a_long_tail_falls_geometrically_from_the_first_class_to_the_last():
+  labels = np.repeat(np.arange(3), [1000, 1200, 1100])
+  names = [f'image_{i}' for i in range(len(labels))]
+  kept = subset(names, labels, per_class=0, imbalance=100, seed=0)
+  assert np.bincount(labels[kept]).tolist() == [1000, 100, 10]
+  kept = subset(names, labels, per_class=20, imbalance=100, seed=0)
+  assert np.bincount(labels[kept]).tolist() == [20, 2, 1]  # 0.2 rounds to none, but no class may vanish
