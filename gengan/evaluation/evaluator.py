@@ -8,7 +8,7 @@ import jax
 import numpy as np
 from ml_collections import ConfigDict
 
-from gengan import core, data, images, sharding
+from gengan import core, data, images, mixing, sharding
 from gengan.evaluators import cache, classifier, features, suite
 from gengan.evaluators.network import Network
 from gengan.evaluators.protocol import Evaluation, Protocol
@@ -91,7 +91,7 @@ def train_classifier(
   """A classifier trained on the given images, real or generated, and validated on the real validation split."""
   validation = real_images(dataset.validation, config)
   return classifier.train(
-    classifier.shuffled(images, labels, seed=seed),
+    mixing.batches(mixing.shuffled(images, labels, seed=seed), batch_size=classifier.BATCH_SIZE),
     num_classes=dataset.num_classes,
     steps=CLASSIFIER_STEPS,
     validation=validation if len(validation[1]) else None,

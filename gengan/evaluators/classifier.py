@@ -177,29 +177,6 @@ def from_arrays(arrays: Mapping[str, np.ndarray]) -> Classifier:
   )
 
 
-def shuffled(images: np.ndarray, labels: np.ndarray, *, seed: int, batch_size: int = BATCH_SIZE) -> Batches:
-  """Batches that walk through a set in a new order every epoch; a set smaller than a batch is walked through again.
-
-  Raises:
-    ValueError: the set is empty.
-  """
-  size = len(labels)
-  if not size:
-    raise ValueError('there is nothing to train on: the set is empty')
-
-  @functools.lru_cache(maxsize=4)
-  def order(epoch: int) -> np.ndarray:
-    return np.random.default_rng([seed, epoch]).permutation(size)
-
-  def batch(step: int) -> tuple[np.ndarray, np.ndarray]:
-    start, stop = step * batch_size, (step + 1) * batch_size
-    epochs = range(start // size, (stop - 1) // size + 1)
-    rows = np.concatenate([order(epoch) for epoch in epochs])[start - epochs[0] * size :][:batch_size]
-    return images[rows], labels[rows]
-
-  return batch
-
-
 def to_float(images: jax.Array) -> jax.Array:
   """uint8 to float32 in [-1, 1]; floats pass through."""
   return images.astype(jnp.float32) / 127.5 - 1.0 if images.dtype == jnp.uint8 else images

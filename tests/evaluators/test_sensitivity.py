@@ -9,7 +9,7 @@ import pytest
 from scipy import ndimage
 from sklearn.datasets import load_digits
 
-from gengan import sharding
+from gengan import mixing, sharding
 from gengan.evaluators import classifier, features, metrics, suite
 
 AMOUNTS = (0.0, 0.34, 0.67, 1.0)
@@ -31,7 +31,7 @@ def network(name):
     return features.pixels(1)
   images, labels = digits()[0]
   trained = classifier.train(
-    classifier.shuffled(images, labels, seed=0, batch_size=64),
+    mixing.batches(mixing.shuffled(images, labels, seed=0), batch_size=64),
     num_classes=10,
     steps=100,
     validation=None,

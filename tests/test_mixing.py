@@ -1,0 +1,119 @@
+"""Streams of real and generated images: every example in its turn, whatever the batches."""
+
+import itertools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from gengan import core, mixing
+from gengan.generation import stream as generation
+
+
+def numbered(size, first=0):
+  labels = np.arange(first, first + size, dtype=np.int32)
+  return np.broadcast_to(labels[:, None, None, None] % 256, (size, 2, 2, 1)).astype(np.uint8), labels
+
+
+def labels_of(stream, start, stop):
+  images, labels = stream(start, stop)
+  assert images.dtype == np.uint8 and len(images) == len(labels) == stop - start
+  assert (images[:, 0, 0, 0] == labels % 256).all()  # an image keeps its label
+  return labels.tolist()
+
+
+def make_draw():
+  """A generator whose every image is its own number: the latent's hash of the slot, read back from four pixels."""
+  algorithm = core.Algorithm(
+    init=None,
+    train_step=None,
+    eval_step=None,
+    prior=lambda state, key, labels: jax.random.uniform(key, (len(labels), 4)),
+    decode=lambda state, latents, labels: latents.reshape(-1, 2, 2, 1) * 2 - 1,
+    encode=None,
+  )
+  empty = {}
+  state = core.State(step=jnp.int32(0), params=empty, opt_state=empty, model_state=empty, ema_params=empty, extra=empty)
+  return generation.make_draw(algorithm, state, seed=3)
+
+
+def test_an_epoch_holds_every_example_once_and_the_next_has_another_order():
+  stream = mixing.shuffled(*numbered(10), seed=0)
+  first, second = labels_of(stream, 0, 10), labels_of(stream, 10, 20)
+  assert sorted(first) == sorted(second) == list(range(10)) and first != second
+
+
+def test_a_stream_depends_on_positions_alone():
+  stream = mixing.shuffled(*numbered(7), seed=1)
+  whole = labels_of(stream, 0, 60)
+  cut = [label for start in range(0, 60, 4) for label in labels_of(stream, start, start + 4)]
+  assert cut == whole
+  assert labels_of(mixing.shuffled(*numbered(7), seed=1), 31, 40) == whole[31:40]
+
+
+@pytest.mark.parametrize('share', [0.0, 0.2, 0.5, 2 / 3, 0.9, 1.0])
+def test_a_mix_holds_the_share_at_any_length_and_skips_nothing(share):
+  real, generated = mixing.shuffled(*numbered(13), seed=0), mixing.shuffled(*numbered(11, first=100), seed=0)
+  labels = np.array(labels_of(mixing.mix(real, generated, share=share), 0, 600))
+  counts = np.cumsum(labels >= 100)
+  positions = np.arange(1, 601)
+  assert (np.abs(counts - positions * share) <= 1 + 1e-3).all()
+  if share < 1:
+    assert labels[labels < 100].tolist() == labels_of(real, 0, int((labels < 100).sum()))
+  if share > 0:
+    assert labels[labels >= 100].tolist() == labels_of(generated, 0, int((labels >= 100).sum()))
+
+
+def test_a_mix_is_the_same_for_every_batch_size_and_resumes_anywhere():
+  mixed = mixing.mix(
+    mixing.shuffled(*numbered(13), seed=0), mixing.shuffled(*numbered(11, first=100), seed=0), share=0.3
+  )
+  whole = labels_of(mixed, 0, 120)
+  for size in (5, 8, 120):
+    assert [label for i in range(0, 120, size) for label in labels_of(mixed, i, i + size)] == whole
+  resumed = next(mixing.iterate(mixed, batch_size=8, start=3))
+  assert resumed['label'].tolist() == whole[24:32]
+  assert resumed['image'].dtype == np.float32 and resumed['image'].min() >= -1 and resumed['image'].max() <= 1
+  assert len(list(itertools.islice(mixing.iterate(mixed, batch_size=8), 3))) == 3
+
+
+def test_a_generator_gives_a_fresh_set_every_epoch_and_the_slots_of_generate():
+  draw = make_draw()
+  stream = mixing.recycled(draw, classes=(4, 2), size=6, seed=0)
+  sets = [np.unique(stream(start, start + 6)[0].reshape(6, -1), axis=0) for start in (0, 6, 12)]
+  assert all(len(each) == 6 for each in sets)
+  assert len(np.unique(np.concatenate(sets), axis=0)) == 18  # nothing comes twice
+  slots = np.arange(6, 12)
+  second = generation.fill(draw, slots, generation.labels_of(slots, (4, 2)))
+  np.testing.assert_array_equal(sets[1], np.unique(second.images.reshape(6, -1), axis=0))
+  assert sorted(stream(6, 12)[1].tolist()) == [2, 2, 2, 4, 4, 4]
+
+
+def test_a_set_lasts_as_many_epochs_as_it_is_told():
+  draw = make_draw()
+  rows = lambda every, start: np.unique(
+    mixing.recycled(draw, classes=(), size=5, seed=0, every_epochs=every)(start, start + 5)[0].reshape(5, -1), axis=0
+  )
+  assert (rows(2, 0) == rows(2, 5)).all() and (rows(2, 5) != rows(2, 10)).any()
+  assert (rows(0, 0) == rows(0, 50)).all()
+
+
+def test_filters_apply_and_an_epoch_keeps_its_length():
+  bright = generation.Filter('bright', lambda candidates: candidates.images[:, 0, 0, 0] > 0)
+  stream = mixing.recycled(make_draw(), classes=(), size=8, seed=0, filters=[bright], max_attempts=1)
+  images, _ = stream(0, 8)
+  assert len(images) == 8 and (images[:, 0, 0, 0] > 127).all()
+  nothing = generation.Filter('none', lambda candidates: np.zeros(len(candidates.labels), bool))
+  with pytest.raises(ValueError, match='dropped all of 8'):
+    mixing.recycled(make_draw(), classes=(), size=8, seed=0, filters=[nothing], max_attempts=1)(0, 1)
+
+
+def test_impossible_mixes_are_refused():
+  stream = mixing.shuffled(*numbered(3), seed=0)
+  with pytest.raises(ValueError, match='must be from 0 to 1'):
+    mixing.mix(stream, stream, share=1.5)
+  with pytest.raises(ValueError, match='no set to train on'):
+    mixing.shuffled(np.zeros((0, 2, 2, 1)), np.zeros(0), seed=0)
+  with pytest.raises(ValueError, match='at least 1 image'):
+    mixing.recycled(None, classes=(), size=0, seed=0)
