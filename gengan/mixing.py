@@ -1,8 +1,8 @@
 """Real and generated images as one endless stream of examples, for anybody's training loop.
 
 A stream is a function of positions alone: `stream(start, stop)` gives examples start to stop - 1 of an endless
-sequence, uint8 images [N, H, W, C] and labels [N]. So a loop that is resumed at step k asks for the batch of step k, and
-nothing has to be saved. `iterate` turns a stream into batches.
+sequence, uint8 images [N, H, W, C] and labels [N]. So a loop that is resumed at step k asks for the batch of step k,
+and nothing has to be saved. `iterate` turns a stream into batches.
 """
 
 import fractions

@@ -107,6 +107,7 @@ def train(
   weight_decay: float = 1e-2,
   eval_every_steps: int = 200,
   width: int = WIDTH,
+  class_weights: np.ndarray | None = None,
 ) -> Classifier:
   """Trains with cross-entropy, AdamW, a tenth of warm-up and cosine decay; keeps the step that validates best.
 
@@ -122,6 +123,7 @@ def train(
     weight_decay: decoupled (Loshchilov and Hutter 2019).
     eval_every_steps: between two looks at the validation images.
     width: of `ResNet`.
+    class_weights: [K], factors of the loss of every example by its class; None: all 1.
 
   Raises:
     ValueError: no steps, fewer than two classes, labels outside 0 to K - 1, or an empty validation set.
@@ -142,10 +144,11 @@ def train(
   init, train_step = _compiled_training(num_classes, width, policy, flip, weight_decay)
   state = init(key, jnp.zeros((1, *images.shape[1:])))
 
+  weights = np.ones(num_classes, np.float32) if class_weights is None else np.asarray(class_weights, np.float32)
   best = None
   for step in range(1, steps + 1):
     images, labels = batches(step - 1)
-    state = train_step(state, images, labels, rates[step - 1], jax.random.fold_in(key, step))
+    state = train_step(state, images, labels, weights[labels], rates[step - 1], jax.random.fold_in(key, step))
     if validation is not None and (step % eval_every_steps == 0 or step == steps):
       candidate = Classifier(state[0], num_classes, width, np.nan, step)
       accuracy = candidate.accuracy(*validation)
@@ -192,7 +195,7 @@ def _compiled_training(num_classes: int, width: int, policy: str, flip: bool, we
     variables = network.init(key, images, train=False)
     return variables, optimizer.init(variables['params'])
 
-  def train_step(state, images, labels, rate, key):
+  def train_step(state, images, labels, weights, rate, key):
     variables, opt_state = state
     policy_key, flip_key = jax.random.split(key)
     x = to_float(images)
@@ -202,7 +205,8 @@ def _compiled_training(num_classes: int, width: int, policy: str, flip: bool, we
 
     def loss(params):
       (logits, _), updated = network.apply({**variables, 'params': params}, x, train=True, mutable=['batch_stats'])
-      return optax.softmax_cross_entropy_with_integer_labels(logits, labels).mean(), updated
+      losses = optax.softmax_cross_entropy_with_integer_labels(logits, labels)
+      return (weights * losses).mean(), updated
 
     grads, updated = jax.grad(loss, has_aux=True)(variables['params'])
     updates, opt_state = optimizer.update(grads, opt_state, variables['params'])

@@ -1,0 +1,116 @@
+"""The arms of a comparison: what one classifier is trained on, everything else being equal.
+
+In a balanced regime:
+  real          the real images, for a fixed number of passes: no more steps than they give
+  oversampled   the same images again and again, for as many steps as all arms below
+  augmented     the same with classical augmentation: what generated images must beat
+  synthetic     generated images alone (Ravuri and Vinyals 2019, classification accuracy score)
+  mixed_R       R generated images for a real one, with the same augmentation as `augmented`
+
+In a long-tailed regime, all with that augmentation:
+  augmented     as it is
+  weighted      the loss of a class weighted with the inverse of its size
+  oversampled   images of small classes again and again, until all classes are as large as the largest
+  balanced      generated images instead, as many as each class lacks
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+
+from gengan import mixing
+from gengan.mixing import Examples, Stream
+
+# (images of a set, seed) -> a stream of generated images; (labels [N], seed) -> generated images of these classes
+Generate = Callable[[int, int], Stream]
+GenerateOf = Callable[[np.ndarray, int], Examples]
+
+
+class Arm(NamedTuple):
+  """What a classifier is trained on.
+
+  Attributes:
+    stream: of examples.
+    num_generated: different generated images at one time; 0: none.
+    augmented: with classical augmentation.
+    passes: over the real images at most; 0: as many as the steps give.
+    class_weights: of the loss, or None.
+  """
+
+  stream: Stream
+  num_generated: int = 0
+  augmented: bool = True
+  passes: int = 0
+  class_weights: np.ndarray | None = None
+
+
+def balanced_names(ratios) -> tuple[str, ...]:
+  """The arms of a balanced regime, in the order of the report."""
+  return ('real', 'oversampled', 'augmented', 'synthetic', *(f'mixed_{ratio:g}' for ratio in ratios))
+
+
+LONG_TAILED = ('augmented', 'weighted', 'oversampled', 'balanced')
+
+
+def make_balanced(name: str, real: Examples, generate: Generate, *, num_synthetic: int, passes: int, seed: int) -> Arm:
+  """An arm of a balanced regime.
+
+  Args:
+    name: of `balanced_names`.
+    real: the regime's training images and labels.
+    generate: (images of a set, seed) -> stream of them, all classes alike.
+    num_synthetic: images of the arm without real ones.
+    passes: of the arm `real`.
+    seed: of the order.
+
+  Raises:
+    ValueError: an unknown name.
+  """
+  stream = mixing.shuffled(*real, seed=seed)
+  match name.partition('_'):
+    case ('real', '', ''):
+      return Arm(stream, augmented=False, passes=passes)
+    case ('oversampled', '', ''):
+      return Arm(stream, augmented=False)
+    case ('augmented', '', ''):
+      return Arm(stream)
+    case ('synthetic', '', ''):
+      return Arm(generate(num_synthetic, seed), num_synthetic)
+    case ('mixed', '_', ratio):
+      ratio = float(ratio)
+      size = max(1, round(ratio * len(real[1])))
+      return Arm(mixing.mix(stream, generate(size, seed), share=ratio / (1 + ratio)), size)
+  raise ValueError(f'there is no arm {name!r}')
+
+
+def make_long_tailed(name: str, real: Examples, generate_of: GenerateOf, *, num_classes: int, seed: int) -> Arm:
+  """An arm of a long-tailed regime.
+
+  Args:
+    name: of `LONG_TAILED`.
+    real: the training images and labels, every class present.
+    generate_of: (labels [N], seed) -> generated images of these classes, with their labels.
+    num_classes: K.
+    seed: of the order.
+
+  Raises:
+    ValueError: an unknown name.
+  """
+  images, labels = real
+  counts = np.bincount(labels, minlength=num_classes)
+  stream = mixing.shuffled(images, labels, seed=seed)
+  match name:
+    case 'augmented':
+      return Arm(stream)
+    case 'weighted':
+      return Arm(stream, class_weights=len(labels) / (num_classes * counts))
+    case 'oversampled':
+      rows = np.concatenate([np.resize(np.flatnonzero(labels == k), counts.max()) for k in range(num_classes)])
+      return Arm(mixing.shuffled(images[rows], labels[rows], seed=seed))
+    case 'balanced':
+      lacking = np.repeat(np.arange(num_classes, dtype=np.int32), counts.max() - counts)
+      more = generate_of(lacking, seed)
+      together = [np.concatenate(pair) for pair in zip(real, more, strict=True)]
+      return Arm(mixing.shuffled(*together, seed=seed), len(more[1]))
+  raise ValueError(f'there is no arm {name!r}')
