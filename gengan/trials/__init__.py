@@ -1,1 +1,1 @@
-"""What generated data is worth to a classifier: the arms of a comparison, its records, its statistics and its report."""
+"""What generated data is worth to a classifier: arms of a comparison, their records, statistics and report."""

@@ -1,4 +1,4 @@
-"""What the records of a comparison say: gains with their errors, paired by seed, and what a generated image is worth."""
+"""What the records of a comparison say: gains with their errors, paired by seed; what a generated image is worth."""
 
 import math
 from collections.abc import Mapping, Sequence

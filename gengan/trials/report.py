@@ -1,0 +1,212 @@
+"""What a comparison leaves for a person: `report.md` with every number, and `accuracy.png`."""
+
+import math
+import os
+import pathlib
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from ml_collections import ConfigDict
+
+from gengan import checksums
+from gengan.trials.experiment import LONG_TAIL
+from gengan.trials.statistics import ERRORS, Gain, equivalent_real, generated_for_one_real, paired_gain
+
+BASELINE = 'augmented'
+Records = Sequence[dict[str, Any]]
+
+
+def write(workdir: pathlib.Path, records: Records, config: ConfigDict) -> tuple[pathlib.Path, pathlib.Path]:
+  """Writes both files, each in one piece; returns their paths."""
+  page, picture = workdir / 'report.md', workdir / 'accuracy.png'
+  beside = picture.with_name(f'.{os.getpid()}.{picture.name}')
+  plot(records, beside)
+  os.replace(beside, picture)
+  beside = page.with_name(f'.{os.getpid()}.{page.name}')
+  beside.write_text(render(records, config))
+  checksums.sync(beside)
+  os.replace(beside, page)
+  return page, picture
+
+
+def render(records: Records, config: ConfigDict) -> str:
+  """The report as Markdown."""
+  parts = ['# What generated images are worth to a classifier', *_conclusion(records), '![accuracy](accuracy.png)']
+  for regime in dict.fromkeys(r['regime'] for r in records):
+    parts += ['', f'## {_title(regime)}', '', _amounts(records, regime), '', *_arms(records, regime)]
+    parts += ['', *_by_class(records, regime)]
+  parts += ['', '## Generated images for one more real image', '', *_equivalence(records), '', *_protocol(config)]
+  return '\n'.join(parts) + '\n'
+
+
+def plot(records: Records, path: pathlib.Path) -> None:
+  """Test accuracy over real training images a class, a line an arm, bars of one standard deviation."""
+  from matplotlib.figure import Figure  # here, for it takes half a second to import
+
+  figure = Figure(figsize=(7, 4.5), layout='constrained')
+  axes = figure.add_subplot()
+  found = [r for r in records if r['regime'] != LONG_TAIL]
+  for arm in dict.fromkeys(r['arm'] for r in found):
+    points = {}
+    for r in found:
+      if r['arm'] == arm:
+        points.setdefault(_per_class(r), []).append(r['accuracy'])
+    sizes = sorted(points)
+    means, deviations = [np.mean(points[n]) for n in sizes], [np.std(points[n]) for n in sizes]
+    axes.errorbar(sizes, means, deviations, marker='o', markersize=4, capsize=3, label=arm.replace('_', ' '))
+  axes.set(xscale='log', xlabel='real images a class', ylabel='accuracy on real test images')
+  axes.grid(alpha=0.3)
+  if found:
+    axes.legend(frameon=False)
+  figure.savefig(path, format='png', dpi=130)
+
+
+def gains(records: Records, regime: str) -> dict[str, Gain]:
+  """Every arm's gain over `augmented` in one regime, paired by seed; over the seeds that both have."""
+  accuracies = _accuracies(records, regime)
+  baseline = accuracies.get(BASELINE, {})
+  found = {}
+  for arm, own in accuracies.items():
+    shared = sorted(own.keys() & baseline.keys())
+    if arm != BASELINE and shared:
+      found[arm] = paired_gain([own[s] for s in shared], [baseline[s] for s in shared])
+  return found
+
+
+def _conclusion(records: Records) -> list[str]:
+  lines = ['']
+  for regime in dict.fromkeys(r['regime'] for r in records):
+    with_both = {
+      arm: gain for arm, gain in gains(records, regime).items() if arm.startswith('mixed') or arm == 'balanced'
+    }
+    if with_both:
+      arm, best = max(with_both.items(), key=lambda pair: pair[1].mean)
+      worst = min(gain.mean for gain in with_both.values())
+      what = {'helps': 'helped', 'hurts': 'hurt', 'undecided': 'made no difference that this many seeds can show'}
+      line = f'- **{_title(regime)}**: generated images {what[best.verdict]} (best of the mixed arms: '
+      line += f'{arm.replace("_", " ")}, {_points(best)} points over classical augmentation).'
+      if worst < 0 and best.verdict != 'hurts':
+        line += f' At the worst ratio: {100 * worst:+.2f} points.'
+      lines.append(line)
+  return [*lines, '']
+
+
+def _amounts(records: Records, regime: str) -> str:
+  record = next(r for r in records if r['regime'] == regime and r['copies'])
+  real = record['real_by_class']
+  each = f'{min(real)}' if min(real) == max(real) else f'{min(real)} to {max(real)}'
+  copies = record['copies']
+  return (
+    f'{sum(real):,} real training images, {each} a class; {record["num_validation"]:,} real validation images for '
+    f'early stopping; {record["num_test"]:,} real test images. The generator was trained on those training images and no '
+    f'others. Copies: {copies["text"]}'
+  )
+
+
+def _arms(records: Records, regime: str) -> list[str]:
+  lines = [
+    '| Arm | Generated | Accuracy | Seeds | Gain over augmented | p | Verdict |',
+    '|---|---:|---:|---:|---:|---:|---|',
+  ]
+  found = gains(records, regime)
+  for arm, own in _accuracies(records, regime).items():
+    values = list(own.values())
+    deviation = f' ± {100 * np.std(values, ddof=1):.2f}' if len(values) > 1 else ''
+    generated = next(r['num_generated'] for r in records if (r['regime'], r['arm']) == (regime, arm))
+    gain = found.get(arm)
+    tail = f'{_points(gain)} | {_p(gain.p_value)} | {gain.verdict}' if gain else ' | | '
+    lines.append(
+      f'| {arm.replace("_", " ")} | {generated:,} | {100 * np.mean(values):.2f}{deviation} % | {len(values)} | {tail} |'
+    )
+  return lines
+
+
+def _by_class(records: Records, regime: str) -> list[str]:
+  names = list(_accuracies(records, regime))
+  chosen = [r for r in records if r['regime'] == regime]
+  lines = [
+    '| Class | ' + ' | '.join(name.replace('_', ' ') for name in names) + ' |',
+    '|---' + '|---:' * len(names) + '|',
+  ]
+  for label, title in enumerate(chosen[0]['class_names']):
+    means = [100 * np.mean([r['by_class'][label] for r in chosen if r['arm'] == name]) for name in names]
+    lines.append(f'| {title} | ' + ' | '.join(f'{mean:.1f}' for mean in means) + ' |')
+  return lines
+
+
+def _equivalence(records: Records) -> list[str]:
+  found = [r for r in records if r['regime'] != LONG_TAIL]
+  curve = {}
+  for r in found:
+    if r['arm'] == BASELINE:
+      curve.setdefault(_per_class(r), []).append(r['accuracy'])
+  curve = {n: float(np.mean(values)) for n, values in curve.items()}
+  if len(curve) < 2:
+    return ['It takes at least two regimes to say.']
+  lines = [
+    'Accuracy with generated images, read on the curve of real images with augmentation (linear in log n).',
+    '',
+    '| Real a class | Arm | Worth real a class | Generated for one real |',
+    '|---:|---|---:|---:|',
+  ]
+  for regime in dict.fromkeys(r['regime'] for r in found):
+    for arm, own in _accuracies(records, regime).items():
+      if arm.startswith('mixed'):
+        record = next(r for r in found if (r['regime'], r['arm']) == (regime, arm))
+        real, classes = _per_class(record), len(record['real_by_class'])
+        worth = equivalent_real(float(np.mean(list(own.values()))), curve)
+        price = generated_for_one_real(real, record['num_generated'] / classes, worth)
+        shown = 'more than measured' if worth == math.inf else f'below {min(curve)}' if not worth else f'{worth:.0f}'
+        price = 'none' if price == math.inf else 'unknown' if worth == math.inf else f'{price:.1f}'
+        lines.append(f'| {real} | {arm.replace("_", " ")} | {shown} | {price} |')
+  return lines
+
+
+def _protocol(config: ConfigDict) -> list[str]:
+  c, s = config.classifier, config.synthetic
+  again = f'drawn anew every {s.every_epochs} epochs' if s.every_epochs else 'drawn once'
+  judged = (
+    f'those kept to which it gives their class with probability {s.min_agreement:g}' if s.min_agreement else 'none'
+  )
+  return [
+    '## Protocol',
+    '',
+    f'- Classifier: pre-activation ResNet, three stages of one block, width {c.width}; AdamW, cosine schedule, batches '
+    f'of {c.batch_size}; {c.steps:,} steps in every arm but `real`, which stops after {c.passes} passes if that is less.',
+    f'- Early stopping every {c.eval_every_steps} steps on real validation images; the test images were never used '
+    'to choose anything.',
+    f'- Classical augmentation: {c.augment or "none"}{", flips" if config.generator.data.flip else ""}, in all arms '
+    'but `real` and `oversampled` (in the long tail: in all).',
+    f'- Generated images: latents times {s.scale:g}; {again}; filtered by a classifier of the real images: {judged}.',
+    f'- {config.seeds} seeds: each draws the classifier, the order, the augmentation and the generated images anew; '
+    'real images and the generator of a regime are the same for all, so the errors leave out what another choice of real '
+    'images would change.',
+    f'- A gain is called one from {ERRORS:g} standard errors on; p is of the two-sided paired t-test, not corrected '
+    'for the number of comparisons.',
+  ]
+
+
+def _accuracies(records: Records, regime: str) -> dict[str, dict[int, float]]:
+  found = {}
+  for r in records:
+    if r['regime'] == regime:
+      found.setdefault(r['arm'], {})[r['seed']] = r['accuracy']
+  return found
+
+
+def _title(regime: str) -> str:
+  return {'all': 'All real images', LONG_TAIL: 'Long tail'}.get(regime, regime.replace('_', ' '))
+
+
+def _per_class(record: dict[str, Any]) -> int:
+  return round(sum(record['real_by_class']) / len(record['real_by_class']))
+
+
+def _points(gain: Gain) -> str:
+  error = '' if math.isnan(gain.error) else f' ± {100 * gain.error:.2f}'
+  return f'{100 * gain.mean:+.2f}{error}'
+
+
+def _p(value: float) -> str:
+  return '' if math.isnan(value) else f'{value:.3f}'

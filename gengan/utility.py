@@ -1,0 +1,34 @@
+"""python -m gengan.utility --config=configs/utility/digits.py [--workdir=...] [--config.seeds=5]
+
+Trains one classifier under one protocol on real, augmented, generated and mixed images, at several amounts of real
+data, and reports on real test images whether the generated ones helped. The same command goes on after a kill.
+"""
+
+import pathlib
+import sys
+
+from absl import app, flags, logging
+
+from gengan import main as training
+from gengan.progress import Diverged
+from gengan.trials import experiment, report
+
+
+def main(argv: list[str]) -> None:
+  logging.set_verbosity(logging.WARNING)
+  if argv[1:]:
+    sys.exit(f'gengan.utility: unexpected argument {argv[1]!r}; settings are given as --config.name=value')
+  workdir = pathlib.Path(flags.FLAGS.workdir or training.runs.default_workdir(f'utility-{_config_file().name}'))
+  try:
+    records = experiment.run(flags.FLAGS.config, workdir)
+  except (ValueError, FileNotFoundError, Diverged) as error:
+    sys.exit(f'gengan.utility: {" ".join(str(error).split())}')
+  print(*report.write(workdir, records, flags.FLAGS.config), sep='\n')
+
+
+def _config_file() -> pathlib.Path:
+  return pathlib.Path(training.config_flags.get_config_filename(flags.FLAGS['config']))
+
+
+if __name__ == '__main__':
+  app.run(main, flags_parser=training.parse)
