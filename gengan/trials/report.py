@@ -99,8 +99,8 @@ def _amounts(records: Records, regime: str) -> str:
   copies = record['copies']
   return (
     f'{sum(real):,} real training images, {each} a class; {record["num_validation"]:,} real validation images for '
-    f'early stopping; {record["num_test"]:,} real test images. The generator was trained on those training images and no '
-    f'others. Copies: {copies["text"]}'
+    f'early stopping; {record["num_test"]:,} real test images. The generator was trained on those training images '
+    f'and no others. Copies: {copies["text"]}'
   )
 
 
@@ -173,15 +173,16 @@ def _protocol(config: ConfigDict) -> list[str]:
     '## Protocol',
     '',
     f'- Classifier: pre-activation ResNet, three stages of one block, width {c.width}; AdamW, cosine schedule, batches '
-    f'of {c.batch_size}; {c.steps:,} steps in every arm but `real`, which stops after {c.passes} passes if that is less.',
+    f'of {c.batch_size}; {c.steps:,} steps in every arm but `real`, which stops after {c.passes} passes if that '
+    'is less.',
     f'- Early stopping every {c.eval_every_steps} steps on real validation images; the test images were never used '
     'to choose anything.',
     f'- Classical augmentation: {c.augment or "none"}{", flips" if config.generator.data.flip else ""}, in all arms '
     'but `real` and `oversampled` (in the long tail: in all).',
     f'- Generated images: latents times {s.scale:g}; {again}; filtered by a classifier of the real images: {judged}.',
     f'- {config.seeds} seeds: each draws the classifier, the order, the augmentation and the generated images anew; '
-    'real images and the generator of a regime are the same for all, so the errors leave out what another choice of real '
-    'images would change.',
+    'real images and the generator of a regime are the same for all, so the errors leave out what another choice of '
+    'real images would change.',
     f'- A gain is called one from {ERRORS:g} standard errors on; p is of the two-sided paired t-test, not corrected '
     'for the number of comparisons.',
   ]
