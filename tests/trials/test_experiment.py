@@ -1,0 +1,129 @@
+"""A whole comparison at toy size: records, restart, report; and what is refused."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+
+from configs.utility import digits
+from gengan.trials import experiment, report
+
+
+def tiny_config():
+  config = digits.get_config()
+  config.generator.model.width = 4
+  config.generator.batch_size = 32
+  config.generator.eval_every_steps = config.generator.checkpoint.every_steps = 2
+  config.generator.sample_every_steps = 2
+  config.regimes, config.generator_steps, config.ratios = (5, 10), (2, 2), (1.0,)
+  config.seeds = 2
+  config.synthetic.num = 20
+  config.classifier.steps, config.classifier.width, config.classifier.batch_size = 2, 2, 16
+  config.long_tail.imbalance, config.long_tail.generator_steps = 5.0, 2
+  return config
+
+
+@pytest.fixture(scope='module')
+def done(tmp_path_factory):
+  folder = tmp_path_factory.mktemp('utility')
+  config = tiny_config()
+  return folder, config, experiment.run(config, folder)
+
+
+def test_every_regime_arm_and_seed_is_measured_once_on_the_whole_test_split(done):
+  _, _, records = done
+  keys = [(r['regime'], r['arm'], r['seed']) for r in records]
+  assert len(set(keys)) == len(keys) == 2 * 5 * 2 + 4 * 2
+  assert {r['num_test'] for r in records} == {records[0]['num_test']}
+  for r in records:
+    assert 0 <= r['accuracy'] <= 1 and len(r['by_class']) == 10
+    assert sum(r['real_by_class']) == {'5_per_class': 50, '10_per_class': 100}.get(r['regime'], sum(r['real_by_class']))
+    assert (r['num_generated'] > 0) == (r['arm'] in ('synthetic', 'mixed_1', 'balanced'))
+    assert r['generator_saw'] in (0, sum(r['real_by_class']))  # never more real images than the arms have
+  tail = next(r for r in records if r['regime'] == 'long_tail')['real_by_class']
+  assert tail[0] / tail[-1] == pytest.approx(5, rel=0.05) and tail == sorted(tail, reverse=True)
+
+
+def test_a_killed_comparison_goes_on_and_ends_with_the_same_records(done, tmp_path, capsys):
+  folder, config, records = done
+  shutil.copytree(folder, tmp_path / 'again')
+  path = tmp_path / 'again' / experiment.RESULTS
+  lines = path.read_text().splitlines(keepends=True)
+  lost = 3
+  path.write_text(''.join(lines[:-lost]) + lines[-lost][:40])  # the last line was cut short
+  again = experiment.run(config, tmp_path / 'again')
+  assert capsys.readouterr().out.count('test accuracy') == lost
+  assert again == records
+  assert [json.loads(line) for line in path.read_text().splitlines()] == records
+
+
+def test_a_folder_of_another_comparison_is_refused_but_seeds_may_be_added(done, tmp_path):
+  folder, config, _ = done
+  shutil.copytree(folder, tmp_path / 'again')
+  config = config.copy_and_resolve_references()
+  config.classifier.steps = 7
+  with pytest.raises(ValueError, match='a comparison with other classifier'):
+    experiment.run(config, tmp_path / 'again')
+
+
+def test_the_report_holds_the_means_the_gains_and_the_protocol(done, tmp_path):
+  _, config, records = done
+  page, picture = report.write(tmp_path, records, config)
+  text = page.read_text()
+  values = [100 * r['accuracy'] for r in records if (r['regime'], r['arm']) == ('5_per_class', 'mixed_1')]
+  assert f'| mixed 1 | 50 | {np.mean(values):.2f} ± {np.std(values, ddof=1):.2f} % | 2 |' in text
+  assert '## Long tail' in text and 'Generated for one real' in text and '2 seeds' in text
+  assert picture.read_bytes().startswith(b'\x89PNG') and sorted(p.name for p in tmp_path.iterdir()) == [
+    'accuracy.png',
+    'report.md',
+  ]
+
+
+def record(regime, arm, seed, accuracy, real=10):
+  return {
+    'regime': regime,
+    'arm': arm,
+    'seed': seed,
+    'accuracy': accuracy,
+    'by_class': [accuracy] * 2,
+    'num_generated': 40 if arm.startswith('mixed') else 0,
+    'real_by_class': [real, real],
+    'class_names': ['a', 'b'],
+    'num_validation': 4,
+    'num_test': 9,
+    'copies': {'text': 'none.'},
+  }
+
+
+def test_the_report_says_when_generated_images_hurt():
+  accuracies = {'10_per_class': (0.50, 0.45), '100_per_class': (0.70, 0.75)}
+  records = [
+    record(regime, arm, seed, value + 0.001 * seed * (arm == 'mixed_2'), real=int(regime.partition('_')[0]))
+    for regime, values in accuracies.items()
+    for arm, value in zip(('augmented', 'mixed_2'), values, strict=True)
+    for seed in range(3)
+  ]
+  text = report.render(records, tiny_config())
+  assert '**10 per class**: generated images hurt' in text
+  assert '**100 per class**: generated images helped' in text
+  assert '| 10 | mixed 2 | below 10 | none |' in text
+  assert '| 100 | mixed 2 | more than measured | unknown |' in text
+
+
+@pytest.mark.parametrize(
+  'field, value, message',
+  [
+    ('seeds', 0, 'config.seeds is 0'),
+    ('ratios', (0.0,), 'config.ratios'),
+    ('generator_steps', (1,), 'one number a regime'),
+    ('synthetic.min_agreement', 1.0, 'config.synthetic.min_agreement is 1.0'),
+    ('generator.model.conditional', False, 'need labels'),
+  ],
+)
+def test_impossible_settings_are_named(field, value, message, tmp_path):
+  config = tiny_config()
+  config.update_from_flattened_dict({field: value})
+  with pytest.raises(ValueError, match=message):
+    experiment.run(config, tmp_path / 'new')
+  assert not (tmp_path / 'new').exists()
