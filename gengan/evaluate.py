@@ -91,23 +91,27 @@ def evaluate(args: argparse.Namespace) -> tuple[pathlib.Path, pathlib.Path]:
     'kimg': run.step * run.config.batch_size / 1000,
     'source': run.config.data.source,
   }
-  extra, shared = {}, {'seed': args.seed}
+  extra, settings, shared = {}, [], {'seed': args.seed}
   if 'likelihood' in metrics:
+    settings.append(f'likelihood: {IMPORTANCE_SAMPLES} importance samples, seed {args.seed}')
     extra |= model_scores.likelihood_scores(
       run.algorithm, run.state, split, run.config, samples=IMPORTANCE_SAMPLES, **shared
     )
   if 'path_length' in metrics:
+    settings.append(f'path length: {PATHS} paths, steps of {model_scores.WALK_STEP:g}, seed {args.seed}')
     classes = run.num_classes if conditional else 1
     extra[f'path_length_{network.name}'] = model_scores.path_length_score(
       run.algorithm, run.state, network, num_classes=classes, paths=PATHS, **shared
     )
   if 'classification_accuracy' in metrics:
+    settings.append(f'classification accuracy: {evaluation.TRAINING}, seed {args.seed}')
     score, by_class = model_scores.classification_accuracy_score(
       run.algorithm, run.state, dataset, run.config, **shared, truncation=args.truncation, mesh=mesh
     )
     extra['classification_accuracy_score'] = score
     about['classification_accuracy_by_class'] = dict(zip(dataset.class_names, by_class, strict=True))
-  measured = dataclasses.replace(measured, scores={**measured.scores, **extra}, about=about)
+  protocol = dataclasses.replace(measured.protocol, model_scores=tuple(settings))
+  measured = dataclasses.replace(measured, scores={**measured.scores, **extra}, protocol=protocol, about=about)
   return report.write(args.out or args.workdir / FOLDER, measured, run, dataset, evaluator)
 
 

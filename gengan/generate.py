@@ -51,7 +51,10 @@ def _parser() -> arguments.Parser:
   add('--truncation', type=float, default=1.0, help='latents times this, in (0, 1]: fewer, safer images (default 1)')
   add('--expansion', type=float, default=1.0, help='latents times this, from 1: more, wilder images (default 1)')
   add(
-    '--classifier', default='', help='judge for --min_confidence: module:function, images in [-1, 1] to probabilities'
+    '--classifier',
+    default='',
+    help='judge for --min_confidence: module:function, images in [-1, 1] to probabilities '
+    "(default: gengan's own, trained on the real images)",
   )
   add('--min_confidence', type=float, default=0.0, help="draw again below this probability of the image's class")
   add('--discriminator_percentile', type=float, default=0.0, help='discriminator rejection sampling, such as 80')
@@ -113,8 +116,8 @@ def _check(args: argparse.Namespace) -> None:
     raise ValueError('--truncation and --expansion undo each other; give one of them')
   if args.balanced and args.labels:
     raise ValueError('--balanced takes all classes and --labels some; give one of them')
-  if bool(args.classifier) != bool(args.min_confidence):
-    raise ValueError('--classifier and --min_confidence need each other')
+  if args.classifier and not args.min_confidence:
+    raise ValueError('--classifier is for --min_confidence, which is missing')
   if args.out.exists() and not (args.out / 'card.json').exists():
     raise ValueError(f'--out is {args.out}, which exists already')
   _check_classes(args)
@@ -125,6 +128,8 @@ def _check_classes(args: argparse.Namespace) -> None:
   model = json.loads((args.workdir / 'config.json').read_text())['model']
   path = args.workdir / 'dataset.json'
   names = json.loads(path.read_text())['class_names'] if path.exists() else []
+  if args.min_confidence and len(names) < 2:
+    raise ValueError('--min_confidence needs classes, and the training images of this run have none')
   if (args.balanced or args.labels) and (len(names) < 2 or not model.get('conditional', True)):
     raise ValueError(f'{args.workdir} holds an unconditional model: it has no classes for --balanced and --labels')
   if outside := [label for label in args.labels if not 0 <= label < len(names)]:

@@ -94,7 +94,7 @@ def test_kills_devices_and_processes_leave_no_trace(workdir, tmp_path, capsys):
     (['--truncation=1.5'], '--truncation is 1.5'),
     (['--expansion=0.5'], '--expansion is 0.5'),
     (['--truncation=0.5', '--expansion=2'], 'undo each other'),
-    (['--min_confidence=0.9'], 'need each other'),
+    (['--classifier=judge:certain'], '--min_confidence, which is missing'),
     (['--unique=16'], '--unique is 16'),
     (['--discriminator_percentile=100'], '--discriminator_percentile is 100'),
     (['--shard_size=100'], 'multiple of 64'),

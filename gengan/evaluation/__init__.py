@@ -1,6 +1,7 @@
 """The evaluation of a run: which images, which network, which metrics, and the report of all of it."""
 
 from gengan.evaluation.evaluator import (
+  TRAINING,
   Evaluator,
   Settings,
   check,
@@ -10,4 +11,4 @@ from gengan.evaluation.evaluator import (
   real_images,
 )
 
-__all__ = ['Evaluator', 'Settings', 'check', 'data_classifier', 'make_network', 'of_config', 'real_images']
+__all__ = ['TRAINING', 'Evaluator', 'Settings', 'check', 'data_classifier', 'make_network', 'of_config', 'real_images']

@@ -15,6 +15,11 @@ from gengan.evaluators.protocol import Evaluation, Protocol
 
 BATCH_SIZE = 256  # images a compiled call, rounded up to the mesh's devices
 CLASSIFIER_STEPS = 1000
+CLASSIFIER_POLICY = 'translation'
+TRAINING = (  # of `train_classifier`, for protocols
+  f'ResNet of width {classifier.WIDTH}, {CLASSIFIER_STEPS} steps of {classifier.BATCH_SIZE} images, '
+  f'{CLASSIFIER_POLICY}, version {classifier.VERSION}'
+)
 NETWORKS = 'it must be pixels, classifier, inception:FILE, inception_clean:FILE or inception_other:FILE'
 MAX_TRAIN = 60_000  # training images whose features are kept to look for copies
 
@@ -96,7 +101,7 @@ def train_classifier(
     steps=CLASSIFIER_STEPS,
     validation=validation if len(validation[1]) else None,
     seed=seed,
-    policy='translation',
+    policy=CLASSIFIER_POLICY,
     flip=config.data.flip,
   )
 

@@ -25,6 +25,8 @@ class Protocol:
     seeds: of the sample sets.
     truncation: psi of the latents; 1.0 is none.
     weights: 'ema' or 'raw'.
+    model_scores: one text for each score that has settings of its own: the classifier that learns from samples, the
+      importance samples of a likelihood, the paths of a path length.
   """
 
   data_sha256: str
@@ -41,6 +43,7 @@ class Protocol:
   seeds: tuple[int, ...]
   truncation: float
   weights: str
+  model_scores: tuple[str, ...] = ()
 
   def differences(self, other: 'Protocol') -> list[str]:
     """One text for every field that is not the same."""
@@ -77,7 +80,8 @@ class Evaluation:
     """Raises a ValueError where the text is not what `to_json` wrote."""
     try:
       content = json.loads(text)
-      fields = content['protocol'] | {'seeds': tuple(content['protocol']['seeds'])}
+      tuples = {name: tuple(content['protocol'].get(name, ())) for name in ('seeds', 'model_scores')}
+      fields = content['protocol'] | tuples
       return cls(content['scores'], content['deviations'], Protocol(**fields), content['about'])
     except (json.JSONDecodeError, KeyError, TypeError) as error:
       raise ValueError(f'this is not an evaluation: {error!r}') from error

@@ -52,6 +52,19 @@ def check(
   return found
 
 
+def training_data(config: ConfigDict, workdir: pathlib.Path) -> data.Dataset:
+  """What the run was trained on.
+
+  Raises:
+    FileNotFoundError, ValueError: the data cannot be read, or is something else now.
+  """
+  dataset = data.load(config)
+  expected = json.loads((workdir / 'dataset.json').read_text())
+  if dataset.statistics['sha256'] != expected['sha256']:
+    raise ValueError(f'{config.source} is no longer what the run was trained on')
+  return dataset
+
+
 def training_features(config: ConfigDict, workdir: pathlib.Path) -> tuple[np.ndarray, np.ndarray]:
   """Pooled pixels of the training images, mirrored ones too where training mirrored them, and of held-out images.
 
@@ -62,10 +75,7 @@ def training_features(config: ConfigDict, workdir: pathlib.Path) -> tuple[np.nda
   Raises:
     FileNotFoundError, ValueError: the data cannot be read, or is not what the run was trained on.
   """
-  dataset = data.load(config)
-  expected = json.loads((workdir / 'dataset.json').read_text())
-  if dataset.statistics['sha256'] != expected['sha256']:
-    raise ValueError(f'{config.source} is no longer what the run was trained on')
+  dataset = training_data(config, workdir)
   pool = lambda split: _pooled(split, _spread(len(split), TRAINING_IMAGES))
   train = pool(dataset.train)
   if config.flip:  # a mirrored training image is a training image

@@ -16,7 +16,7 @@ import jax
 import numpy as np
 from rich import console, progress
 
-from gengan import runs
+from gengan import evaluation, runs
 from gengan.core import Algorithm, State
 from gengan.evaluators import copying_guard
 from gengan.formats import FORMATS, ledger
@@ -39,7 +39,7 @@ class Request:
     labels: classes, in turn; empty: all that a conditional model has.
     seed: of the whole set.
     latent_scale: factor of the latents: below 1 truncation, above 1 expansion.
-    classifier: import path `module:function` of the judge for min_confidence.
+    classifier: import path `module:function` of the judge for min_confidence; empty: gengan's own.
     min_confidence: 0: no such filter.
     discriminator_percentile: 0: no such filter.
     unique_bits: near duplicates differ in at most as many bits of their perceptual hashes; -1: no such filter.
@@ -276,13 +276,34 @@ def _filters(job: Job, book, draw, copying: dict[str, Any], training) -> tuple[s
       book.write_note('calibration', calibration)
     chosen.append(filters.discriminator(score, seed=request.seed, limits=dict(calibration)))
   if request.min_confidence:
-    chosen.append(filters.confidence(find(request.classifier), request.min_confidence))
+    chosen.append(filters.confidence(_judge(job, book), request.min_confidence))
   if request.drop_copies:
     if copying['refused'] is None:
       raise ValueError('--drop_copies needs the training data, and it cannot be read here')
     limits = {name: copying[name] for name in ('distance', 'ratio')}
     chosen.append(filters.not_a_copy(copying_guard.pooled, training()[0], **limits))
   return tuple(chosen)
+
+
+def _judge(job: Job, book) -> filters.Classifier:
+  """The classifier that was named, or gengan's own, trained on the real training images and then cached.
+
+  Raises:
+    ValueError: the data has no classes or is not what the run was trained on, or the classifier is another one than
+      that of the shards which exist already.
+  """
+  if job.request.classifier:
+    return find(job.request.classifier)
+  own = evaluation.data_classifier(guard.training_data(job.run.config.data, job.workdir), job.run.config)
+  kept = book.note('classifier_sha256')
+  if kept is None:
+    book.write_note('classifier_sha256', own.sha256)
+  elif kept != own.sha256:
+    raise ValueError(
+      'the classifier was trained anew and differs from that of the shards which exist; delete the unfinished set, or '
+      'bring back the cache ($GENGAN_CACHE)'
+    )
+  return lambda images: own(images)[0]
 
 
 def find(path: str) -> Callable:

@@ -88,6 +88,8 @@ def test_what_the_model_is_asked_itself(gan_run):
   by_class = list(found.about['classification_accuracy_by_class'].values())
   assert 0 <= found.scores['classification_accuracy_score'] <= 1 and len(by_class) == 10
   assert found.scores['path_length_pixels'] > 0
+  path_length, learnt = found.protocol.model_scores
+  assert '1000 paths' in path_length and 'ResNet of width 32' in learnt and learnt.endswith('seed 0')
 
 
 def test_a_vae_adds_its_likelihood(vae_run):

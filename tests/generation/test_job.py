@@ -192,6 +192,29 @@ def test_what_cannot_be_found_stays_empty_or_is_told(prepare, monkeypatch, tmp_p
     job.run(prepare('unknown', **options | {'classifier': 'judge:nobody'}))
 
 
+def test_without_a_judge_gengans_own_classifier_decides_and_stays_the_same(prepare, monkeypatch, tmp_path):
+  class Own:
+    sha256 = 'first'
+
+    def __call__(self, images):
+      return np.eye(3)[np.full(len(images), 2)], None  # everything is a cat
+
+  monkeypatch.setattr(guard, 'training_data', lambda config, workdir: None)
+  monkeypatch.setattr(job.evaluation, 'data_classifier', lambda dataset, config: Own())
+  options = {'min_confidence': 0.5, 'max_attempts': 1}
+  job.run(prepare('own', **options))
+  assert json.loads((tmp_path / 'own' / 'card.json').read_text())['counts']['by_class'] == {
+    'ant': 0,
+    'bee': 0,
+    'cat': 100,
+  }
+  with pytest.raises(ValueError, match='none of the images'):
+    job.run(prepare('begun', labels=(0,), **options))
+  Own.sha256 = 'second'
+  with pytest.raises(ValueError, match='differs from that of the shards'):
+    job.run(prepare('begun', labels=(0,), **options))
+
+
 def test_taken_places_and_other_settings_are_refused(prepare, tmp_path):
   (tmp_path / 'taken').mkdir()
   with pytest.raises(ValueError, match='exists already'):
