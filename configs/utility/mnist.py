@@ -1,21 +1,12 @@
 """What generated digits are worth to a classifier, from 10 real images a class to all, and for a long tail 1:100.
 
-python -m gengan.utility --config=configs/utility/mnist.py \
-  --config.generator.data.source=idx:path/to/mnist
+python -m gengan.utility --config=configs/utility/mnist.py --config.generator.data.source=idx:path/to/mnist
 """
 
 from ml_collections import ConfigDict
 
-from configs.utility import digits
+from configs.utility import fashion_mnist
 
 
 def get_config(variant: str = 'mnist') -> ConfigDict:
-  config = digits.get_config(variant)
-  config.few_augment = 'translation,cutout'
-  config.regimes = (10, 50, 100, 500, 0)
-  config.generator_steps = (2000, 4000, 4000, 6000, 20_000)
-  config.synthetic.num = 54_000
-  config.classifier.steps = 2000
-  config.long_tail.imbalance = 100.0
-  config.long_tail.generator_steps = 6000
-  return config
+  return fashion_mnist.get_config(variant)

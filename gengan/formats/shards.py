@@ -122,3 +122,9 @@ def adopt(root: pathlib.Path, name: str, beside: pathlib.Path, *, area: str = 'd
 def to_json(content) -> str:
   """JSON for people, the same text for the same content."""
   return json.dumps(content, indent=2, sort_keys=True, ensure_ascii=False) + '\n'
+
+
+def stand_alone(root: pathlib.Path, about: About, lengths: list[int]) -> list[str]:
+  """The last step of formats of which every file is complete by itself: no more files."""
+  del root, about, lengths
+  return []

@@ -9,6 +9,8 @@ from collections import Counter
 from gengan.formats import shards
 from gengan.formats.shards import About, Shard
 
+finish = shards.stand_alone
+
 
 def write_shard(root: pathlib.Path, about: About, shard: Shard) -> list[str]:
   """Writes one tar file with fixed times and owners."""
@@ -22,12 +24,6 @@ def write_shard(root: pathlib.Path, about: About, shard: Shard) -> list[str]:
       known = shards.record(about, shard, row)
       _add(archive, f'{key}.json', json.dumps(known, sort_keys=True, ensure_ascii=False).encode())
   return [shards.adopt(root, _name(about, shard.number), beside)]
-
-
-def finish(root: pathlib.Path, about: About, lengths: list[int]) -> list[str]:
-  """Nothing is missing: each tar file stands by itself."""
-  del root, about, lengths
-  return []
 
 
 def read_back(data: pathlib.Path, about: About) -> Counter:

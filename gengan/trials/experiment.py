@@ -83,11 +83,15 @@ def run(config: ConfigDict, workdir: pathlib.Path) -> list[dict[str, Any]]:
     workdir: keeps `config.json`, `results.jsonl` and the generators' runs.
 
   Raises:
-    ValueError: the config cannot work, or the folder holds a comparison with other settings.
+    ValueError, FileNotFoundError: the config or the data of a regime cannot work, or the folder holds a comparison with
+      other settings.
   """
   planned = regimes(config)
-  workdir.mkdir(parents=True, exist_ok=True)
   _require_same(config, workdir / 'config.json')
+  for regime in planned:  # what is wrong with any of them is told before the first is trained
+    train.prepare(regime.config, workdir / 'generators' / regime.name)
+  workdir.mkdir(parents=True, exist_ok=True)
+  configs.write_json(workdir / 'config.json', config.to_dict())
   records = read(workdir / RESULTS)
   done = {(r['regime'], r['arm'], r['seed']) for r in records}
   for regime in planned:
@@ -216,13 +220,12 @@ def _generator_config(config: ConfigDict, steps: int, fields: dict[str, Any]) ->
 
 
 def _require_same(config: ConfigDict, path: pathlib.Path) -> None:
-  wanted = json.loads(json.dumps(config.to_dict()))
   if path.exists():
+    wanted = json.loads(json.dumps(config.to_dict()))
     kept = json.loads(path.read_text())
     changed = [name for name in sorted(kept.keys() | wanted.keys()) if kept.get(name) != wanted.get(name)]
     if changed := [name for name in changed if name != 'seeds']:
       raise ValueError(f'{path.parent} holds a comparison with other {", ".join(changed)}. Choose another --workdir')
-  configs.write_json(path, wanted)
 
 
 def _append(path: pathlib.Path, record: dict[str, Any]) -> None:

@@ -111,6 +111,14 @@ def test_the_report_says_when_generated_images_hurt():
   assert '| 100 | mixed 2 | more than measured | unknown |' in text
 
 
+def test_a_regime_that_cannot_be_trained_is_told_first_and_leaves_nothing(tmp_path):
+  config = tiny_config()
+  config.regimes = (10, 2)  # 20 images, fewer than a batch
+  with pytest.raises(ValueError, match='batch_size is 32, but the train split has 20'):
+    experiment.run(config, tmp_path / 'new')
+  assert not (tmp_path / 'new').exists()
+
+
 @pytest.mark.parametrize(
   'field, value, message',
   [
