@@ -70,7 +70,9 @@ def gains(records: Records, regime: str) -> dict[str, Gain]:
   for arm, own in accuracies.items():
     shared = sorted(own.keys() & baseline.keys())
     if arm != BASELINE and shared:
-      found[arm] = paired_gain([own[s] for s in shared], [baseline[s] for s in shared])
+      found[arm] = paired_gain(
+        [own[s] for s in shared], [baseline[s] for s in shared], resolution=1 / _num_test(records, regime)
+      )
   return found
 
 
@@ -90,6 +92,10 @@ def _conclusion(records: Records) -> list[str]:
         line += f' At the worst ratio: {100 * worst:+.2f} points.'
       lines.append(line)
   return [*lines, '']
+
+
+def _num_test(records: Records, regime: str) -> int:
+  return next(r['num_test'] for r in records if r['regime'] == regime)
 
 
 def _amounts(records: Records, regime: str) -> str:
@@ -183,8 +189,9 @@ def _protocol(config: ConfigDict) -> list[str]:
     f'- {config.seeds} seeds: each draws the classifier, the order, the augmentation and the generated images anew; '
     'real images and the generator of a regime are the same for all, so the errors leave out what another choice of '
     'real images would change.',
-    f'- A gain is called one from {ERRORS:g} standard errors on; p is of the two-sided paired t-test, not corrected '
-    'for the number of comparisons.',
+    f'- A gain is called one from {ERRORS:g} standard errors on, which are those over seeds or one test image if that '
+    'is more; another choice of test images would change the accuracies too. p is of the two-sided paired t-test, '
+    'not corrected for the number of comparisons.',
   ]
 
 

@@ -26,12 +26,13 @@ class Gain(NamedTuple):
   verdict: str
 
 
-def paired_gain(accuracies: Sequence[float], baseline: Sequence[float]) -> Gain:
+def paired_gain(accuracies: Sequence[float], baseline: Sequence[float], *, resolution: float = 0.0) -> Gain:
   """Student's paired test; 'helps' and 'hurts' from two standard errors on.
 
   Args:
     accuracies: of an arm, one a seed.
     baseline: of the other, in the same order.
+    resolution: the least standard error, such as one test image, where a few seeds agree by chance.
 
   Raises:
     ValueError: not equally many.
@@ -42,8 +43,9 @@ def paired_gain(accuracies: Sequence[float], baseline: Sequence[float]) -> Gain:
   mean = float(differences.mean())
   if len(differences) < 2:
     return Gain(mean, math.nan, math.nan, 'undecided')
-  error = float(differences.std(ddof=1) / math.sqrt(len(differences)))
-  p_value = float(stats.ttest_1samp(differences, 0).pvalue) if error else math.nan
+  spread = float(differences.std(ddof=1) / math.sqrt(len(differences)))
+  p_value = float(stats.ttest_1samp(differences, 0).pvalue) if spread > 1e-12 else math.nan
+  error = max(spread, resolution)
   verdict = 'helps' if mean > ERRORS * error else 'hurts' if mean < -ERRORS * error else 'undecided'
   return Gain(mean, error, p_value, verdict)
 

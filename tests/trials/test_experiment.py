@@ -91,7 +91,7 @@ def record(regime, arm, seed, accuracy, real=10):
     'real_by_class': [real, real],
     'class_names': ['a', 'b'],
     'num_validation': 4,
-    'num_test': 9,
+    'num_test': 900,
     'copies': {'text': 'none.'},
   }
 

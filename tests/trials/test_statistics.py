@@ -26,6 +26,12 @@ def test_a_gain_is_called_one_from_two_standard_errors_on(differences, verdict):
   assert statistics.paired_gain(np.add(baseline, differences), baseline).verdict == verdict
 
 
+def test_seeds_that_agree_to_the_last_image_by_chance_decide_nothing():
+  baseline = np.array([0.90, 0.92, 0.91])
+  gain = statistics.paired_gain(baseline - 0.01, baseline, resolution=0.01)
+  assert gain.error == 0.01 and gain.verdict == 'undecided' and math.isnan(gain.p_value)
+
+
 def test_one_seed_decides_nothing():
   gain = statistics.paired_gain([0.9], [0.1])
   assert gain.verdict == 'undecided' and math.isnan(gain.error)
