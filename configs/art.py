@@ -7,7 +7,7 @@ python -m gengan.main --config=configs/art.py:tiles --config.data.source=zip:pat
 
 from ml_collections import ConfigDict
 
-from configs import dcgan, defaults
+from configs import dcgan
 
 VARIANTS = ('pictures', 'tiles')
 
@@ -18,14 +18,7 @@ def get_config(variant: str = 'pictures') -> ConfigDict:
   config = dcgan.get_config('folder')
   config.num_steps = 6000
   config.augment = 'color,translation,cutout'
-  config.loss = 'relativistic'
-  config.regularizers.r1 = 1.0
-  config.model.width = 32
-  config.model.d_norm = 'none'  # R1 keeps D smooth instead
-  config.model.g_slope = 0.2
-  config.ema.half_life_kimg = 20.0
-  for network in ('generator', 'discriminator'):
-    config.optimizers[network] = defaults.adam(2e-4, b1=0.0)
+  dcgan.relativistic(config, r1=1.0)
   if variant == 'tiles':
     config.data.image_size = 32
     config.model.conditional = True

@@ -18,6 +18,7 @@ from gengan.trials import arms
 
 RESULTS = 'results.jsonl'
 SLOTS_A_SEED = 1 << 26  # of the generated set that each seed has for itself; a multiple of `stream.ROWS`
+MAX_SEEDS = 62  # slots are 32-bit numbers
 LONG_TAIL = 'long_tail'
 
 
@@ -61,7 +62,7 @@ def check(config: ConfigDict) -> None:
     ('regimes', config.regimes and min(config.regimes) >= 0, 'images a class, 0 for all'),
     ('generator_steps', len(config.generator_steps) == len(config.regimes), 'one number a regime'),
     ('ratios', all(ratio > 0 for ratio in config.ratios), 'positive numbers'),
-    ('seeds', config.seeds >= 1, 'at least 1; 3 or more tell something'),
+    ('seeds', 1 <= config.seeds <= MAX_SEEDS, f'from 1 to {MAX_SEEDS}; 3 or more tell something'),
     ('generator.model.conditional', config.generator.model.conditional, 'True: the images need labels'),
     ('synthetic.num', config.synthetic.num >= 1, 'at least 1'),
     ('synthetic.min_agreement', 0 <= config.synthetic.min_agreement < 1, 'in [0, 1)'),
