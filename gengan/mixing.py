@@ -38,7 +38,7 @@ def recycled(
   seed: int,
   every_epochs: int = 1,
   filters: Sequence[generation.Filter] = (),
-  max_attempts: int = 100,
+  max_attempts: int = generation.MAX_ATTEMPTS,
 ) -> Stream:
   """Generated images, drawn again by the generator after every so many epochs (Lampis et al. 2023, dynamic recycle).
 

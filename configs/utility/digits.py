@@ -18,10 +18,12 @@ def get_config(variant: str = 'digits') -> ConfigDict:
   config.seeds = 3
 
   config.synthetic = ConfigDict()
-  config.synthetic.num = 5000  # images of the arm without real ones
-  config.synthetic.every_epochs = 1  # passes until the generator draws anew; 0: never
-  config.synthetic.scale = 1.0  # of the latents: below 1 truncation, above 1 expansion
-  config.synthetic.min_agreement = 0.0  # probability that a classifier of the real images gives the wanted class
+  config.synthetic.num = 5000  # images of the arms without real ones
+  config.synthetic.means = ('', 'recycle', 'recycle+filter', 'recycle+expand')  # one such arm each; '': one fixed set
+  config.synthetic.mixed_means = 'recycle'  # of the generated images beside real ones
+  config.synthetic.every_epochs = 1  # recycle: passes until the generator draws anew
+  config.synthetic.min_agreement = 0.5  # filter: probability that a classifier of the real images gives the class
+  config.synthetic.scale = 1.2  # expand: factor of the latents
 
   config.classifier = ConfigDict()
   config.classifier.steps = 600

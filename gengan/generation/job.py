@@ -25,7 +25,6 @@ from gengan.generation import filters, guard, publishing, stream
 
 SHARD_BYTES, SHARD_IMAGES = 64 << 20, 16384  # pixels of a shard, and images at most: what a kill can cost
 CALIBRATION_SAMPLES = 2048, 64  # for discriminator rejection: together and of each class, at least
-MAX_ATTEMPTS = 100  # candidates a slot, where something may be rejected
 POLL_SECONDS = 0.5  # between two looks for the shards of other processes
 
 
@@ -44,7 +43,7 @@ class Request:
     discriminator_percentile: 0: no such filter.
     unique_bits: near duplicates differ in at most as many bits of their perceptual hashes; -1: no such filter.
     drop_copies: leave out samples that the copying guard takes for copies.
-    max_attempts: candidates a slot; 0: `MAX_ATTEMPTS` with filters, else 1.
+    max_attempts: candidates a slot; 0: `stream.MAX_ATTEMPTS` with filters, else 1.
     shard_size: images, a multiple of `stream.ROWS`; 0: chosen by their size.
     licence: as the user states it.
   """
@@ -103,7 +102,7 @@ def prepare(
     request,
     labels=classes,
     shard_size=size // stream.ROWS * stream.ROWS,
-    max_attempts=(request.max_attempts or MAX_ATTEMPTS) if request.filtered else 1,
+    max_attempts=(request.max_attempts or stream.MAX_ATTEMPTS) if request.filtered else 1,
   )
   model = {
     'name': run.config.model.name,

@@ -20,6 +20,7 @@ from gengan import core, images, sharding
 from gengan.core import Algorithm, State
 
 ROWS = 64  # images of one call on one device: another number would give other pixels
+MAX_ATTEMPTS = 100  # candidates a slot, where something may be rejected
 
 Draw = Callable[[np.ndarray, int, np.ndarray], Iterator[tuple[np.ndarray, np.ndarray]]]
 

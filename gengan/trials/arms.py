@@ -5,6 +5,7 @@ In a balanced regime:
   oversampled   the same images again and again, for as many steps as all arms below
   augmented     the same with classical augmentation: what generated images must beat
   synthetic     generated images alone (Ravuri and Vinyals 2019, classification accuracy score)
+  synthetic_M   the same with the means M of Lampis et al. (2023), such as recycle+filter
   mixed_R       R generated images for a real one, with the same augmentation as `augmented`
 
 In a long-tailed regime, all with that augmentation:
@@ -14,7 +15,7 @@ In a long-tailed regime, all with that augmentation:
   balanced      generated images instead, as many as each class lacks
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -22,8 +23,10 @@ import numpy as np
 from gengan import mixing
 from gengan.mixing import Examples, Stream
 
-# (images of a set, seed) -> a stream of generated images; (labels [N], seed) -> generated images of these classes
-Generate = Callable[[int, int], Stream]
+MEANS = ('recycle', 'filter', 'expand')  # a new set every epoch; only images a classifier knows; latents scaled
+
+# (images of a set, seed, means) -> a stream of generated images; (labels [N], seed) -> images of these classes
+Generate = Callable[[int, int, str], Stream]
 GenerateOf = Callable[[np.ndarray, int], Examples]
 
 
@@ -45,22 +48,38 @@ class Arm(NamedTuple):
   class_weights: np.ndarray | None = None
 
 
-def balanced_names(ratios) -> tuple[str, ...]:
+def balanced_names(ratios: Sequence[float], means: Sequence[str]) -> tuple[str, ...]:
   """The arms of a balanced regime, in the order of the report."""
-  return ('real', 'oversampled', 'augmented', 'synthetic', *(f'mixed_{ratio:g}' for ratio in ratios))
+  alone = (f'synthetic_{each}' if each else 'synthetic' for each in means)
+  return ('real', 'oversampled', 'augmented', *alone, *(f'mixed_{ratio:g}' for ratio in ratios))
+
+
+def split_means(means: str) -> tuple[str, ...]:
+  """'recycle+filter' to ('recycle', 'filter'); '' to ().
+
+  Raises:
+    ValueError: an unknown name, or one that comes twice.
+  """
+  found = tuple(means.split('+')) if means else ()
+  if set(found) - set(MEANS) or len(set(found)) < len(found):
+    raise ValueError(f'{means!r} is not made of {", ".join(MEANS)} joined by +, each once')
+  return found
 
 
 LONG_TAILED = ('augmented', 'weighted', 'oversampled', 'balanced')
 
 
-def make_balanced(name: str, real: Examples, generate: Generate, *, num_synthetic: int, passes: int, seed: int) -> Arm:
+def make_balanced(
+  name: str, real: Examples, generate: Generate, *, num_synthetic: int, mixed_means: str, passes: int, seed: int
+) -> Arm:
   """An arm of a balanced regime.
 
   Args:
     name: of `balanced_names`.
     real: the regime's training images and labels.
-    generate: (images of a set, seed) -> stream of them, all classes alike.
-    num_synthetic: images of the arm without real ones.
+    generate: (images of a set, seed, means) -> stream of them, all classes alike.
+    num_synthetic: images of the arms without real ones.
+    mixed_means: of the generated images beside real ones, see `split_means`.
     passes: of the arm `real`.
     seed: of the order.
 
@@ -75,12 +94,12 @@ def make_balanced(name: str, real: Examples, generate: Generate, *, num_syntheti
       return Arm(stream, augmented=False)
     case ('augmented', '', ''):
       return Arm(stream)
-    case ('synthetic', '', ''):
-      return Arm(generate(num_synthetic, seed), num_synthetic)
+    case ('synthetic', _, means):
+      return Arm(generate(num_synthetic, seed, means), num_synthetic)
     case ('mixed', '_', ratio):
       ratio = float(ratio)
       size = max(1, round(ratio * len(real[1])))
-      return Arm(mixing.mix(stream, generate(size, seed), share=ratio / (1 + ratio)), size)
+      return Arm(mixing.mix(stream, generate(size, seed, mixed_means), share=ratio / (1 + ratio)), size)
   raise ValueError(f'there is no arm {name!r}')
 
 

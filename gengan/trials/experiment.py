@@ -14,11 +14,9 @@ from gengan import config as configs
 from gengan import data, evaluation, mixing, runs, train
 from gengan.evaluators import classifier, copying_guard
 from gengan.generation import guard, stream
-from gengan.trials import arms
+from gengan.trials import arms, source
 
 RESULTS = 'results.jsonl'
-SLOTS_A_SEED = 1 << 26  # of the generated set that each seed has for itself; a multiple of `stream.ROWS`
-MAX_SEEDS = 62  # slots are 32-bit numbers
 LONG_TAIL = 'long_tail'
 
 
@@ -44,10 +42,11 @@ def regimes(config: ConfigDict) -> list[Regime]:
   """
   check(config)
   made = []
+  names = arms.balanced_names(config.ratios, config.synthetic.means)
   for per_class, steps in zip(config.regimes, config.generator_steps, strict=True):
     name = f'{per_class}_per_class' if per_class else 'all'
     fields = {'data.examples_per_class': per_class}
-    made.append(Regime(name, _generator_config(config, steps, fields), arms.balanced_names(config.ratios)))
+    made.append(Regime(name, _generator_config(config, steps, fields), names))
   if config.long_tail.imbalance > 1:
     fields = {'data.imbalance': config.long_tail.imbalance}
     made.append(
@@ -62,18 +61,24 @@ def check(config: ConfigDict) -> None:
     ('regimes', config.regimes and min(config.regimes) >= 0, 'images a class, 0 for all'),
     ('generator_steps', len(config.generator_steps) == len(config.regimes), 'one number a regime'),
     ('ratios', all(ratio > 0 for ratio in config.ratios), 'positive numbers'),
-    ('seeds', 1 <= config.seeds <= MAX_SEEDS, f'from 1 to {MAX_SEEDS}; 3 or more tell something'),
+    ('seeds', 1 <= config.seeds <= source.MAX_SEEDS, f'from 1 to {source.MAX_SEEDS}; 3 or more tell something'),
     ('generator.model.conditional', config.generator.model.conditional, 'True: the images need labels'),
     ('synthetic.num', config.synthetic.num >= 1, 'at least 1'),
-    ('synthetic.min_agreement', 0 <= config.synthetic.min_agreement < 1, 'in [0, 1)'),
+    ('synthetic.min_agreement', 0 < config.synthetic.min_agreement < 1, 'between 0 and 1'),
     ('synthetic.scale', config.synthetic.scale > 0, 'above 0'),
-    ('synthetic.every_epochs', config.synthetic.every_epochs >= 0, 'at least 0; 0 keeps the first set'),
+    ('synthetic.every_epochs', config.synthetic.every_epochs >= 1, 'at least 1'),
     ('classifier.steps', config.classifier.steps >= 1, 'at least 1'),
     ('classifier.passes', config.classifier.passes >= 1, 'at least 1'),
     ('long_tail.imbalance', config.long_tail.imbalance >= 1, 'at least 1; 1 leaves it out'),
   ):
     if not valid:
       raise ValueError(f'config.{field} is {_field(config, field)}; it must be {allowed}')
+  for field, means in (('means', config.synthetic.means), ('mixed_means', (config.synthetic.mixed_means,))):
+    for each in means:
+      try:
+        arms.split_means(each)
+      except ValueError as error:
+        raise ValueError(f'config.synthetic.{field}: {error}') from None
 
 
 def run(config: ConfigDict, workdir: pathlib.Path) -> list[dict[str, Any]]:
@@ -123,15 +128,13 @@ def _run_regime(regime: Regime, left, config: ConfigDict, folder: pathlib.Path) 
   fit = functools.partial(
     _fit, num_classes=dataset.num_classes, validation=validation, config=config, flip=regime.config.data.flip
   )
-  draw = stream.make_draw(opened.algorithm, opened.state, seed=0, scale=config.synthetic.scale)
-  filters = ()
-  if config.synthetic.min_agreement:
-    judge = fit(arms.Arm(mixing.shuffled(*real, seed=0)), seed=0)
-    filters = (_agreement(judge, config.synthetic.min_agreement),)
-  copying = _copying(regime, draw, dataset.num_classes, folder)
+  judge = functools.cache(lambda: fit(arms.Arm(mixing.shuffled(*real, seed=0)), seed=0))
+  generated = source.make(opened, judge, config.synthetic)
+  copying = _copying(regime, generated.draw, dataset.num_classes, folder)
   for name, seed in left:
-    made = _arm(name, regime, real, _of_seed(draw, seed), filters, dataset.num_classes, config, seed)
-    trained = fit(made, seed=seed, num_real=0 if name == 'synthetic' else len(real[1]))
+    made = _arm(name, regime, real, generated, dataset.num_classes, config, seed)
+    num_real = 0 if name.startswith('synthetic') else len(real[1])
+    trained = fit(made, seed=seed, num_real=num_real)
     right = trained(test[0])[0].argmax(axis=1) == test[1]
     yield {
       'regime': regime.name,
@@ -141,32 +144,29 @@ def _run_regime(regime: Regime, left, config: ConfigDict, folder: pathlib.Path) 
       'by_class': [float(right[test[1] == label].mean()) for label in range(dataset.num_classes)],
       'validation_accuracy': trained.validation_accuracy,
       'step': trained.step,
-      'num_real': 0 if name == 'synthetic' else len(real[1]),
+      'num_real': num_real,
       'num_generated': made.num_generated,
       'generator_saw': len(real[1]) if made.num_generated else 0,
       'real_by_class': counts,
       'num_validation': len(validation[1]),
-      'num_test': len(test[1]),
+      'test_by_class': np.bincount(test[1], minlength=dataset.num_classes).tolist(),
       'class_names': list(dataset.class_names),
       'generator_step': opened.step,
       'copies': copying,
     }
 
 
-def _arm(name, regime, real, draw, filters, num_classes, config, seed) -> arms.Arm:
-  classes = tuple(range(num_classes))
+def _arm(name, regime, real, generated, num_classes, config, seed) -> arms.Arm:
   if regime.name == LONG_TAIL:
-
-    def generate_of(labels, seed):
-      found = stream.fill(draw, np.arange(len(labels)), labels, filters=filters, max_attempts=100 if filters else 1)
-      return found.images, found.labels
-
-    return arms.make_long_tailed(name, real, generate_of, num_classes=num_classes, seed=seed)
-  generate = lambda size, seed: mixing.recycled(
-    draw, classes=classes, size=size, seed=seed, every_epochs=config.synthetic.every_epochs, filters=filters
-  )
+    return arms.make_long_tailed(name, real, generated.of_labels, num_classes=num_classes, seed=seed)
   return arms.make_balanced(
-    name, real, generate, num_synthetic=config.synthetic.num, passes=config.classifier.passes, seed=seed
+    name,
+    real,
+    generated.stream,
+    num_synthetic=config.synthetic.num,
+    mixed_means=config.synthetic.mixed_means,
+    passes=config.classifier.passes,
+    seed=seed,
   )
 
 
@@ -186,17 +186,6 @@ def _fit(arm: arms.Arm, *, seed, num_classes, validation, config, flip, num_real
     eval_every_steps=config.classifier.eval_every_steps,
     class_weights=arm.class_weights,
   )
-
-
-def _of_seed(draw: stream.Draw, seed: int) -> stream.Draw:
-  return lambda slots, attempt, labels: draw(np.asarray(slots) + (seed + 1) * SLOTS_A_SEED, attempt, labels)
-
-
-def _agreement(judge: classifier.Classifier, least: float) -> stream.Filter:
-  """Keeps images that a classifier of the regime's real images gives the wanted class (Lampis et al. 2023)."""
-  from gengan.generation import filters
-
-  return filters.confidence(lambda images: judge(images)[0], least)
 
 
 def _copying(regime: Regime, draw: stream.Draw, num_classes: int, folder: pathlib.Path) -> dict[str, Any]:

@@ -10,6 +10,7 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from gengan import checksums
+from gengan.trials.arms import split_means
 from gengan.trials.experiment import LONG_TAIL
 from gengan.trials.statistics import ERRORS, Gain, equivalent_real, generated_for_one_real, paired_gain
 
@@ -35,7 +36,7 @@ def render(records: Records, config: ConfigDict) -> str:
   parts = ['# What generated images are worth to a classifier', *_conclusion(records), '![accuracy](accuracy.png)']
   for regime in dict.fromkeys(r['regime'] for r in records):
     parts += ['', f'## {_title(regime)}', '', _amounts(records, regime), '', *_arms(records, regime)]
-    parts += ['', *_by_class(records, regime)]
+    parts += ['', *_gap(records, regime), *_by_class(records, regime)]
   parts += ['', '## Generated images for one more real image', '', *_equivalence(records), '', *_protocol(config)]
   return '\n'.join(parts) + '\n'
 
@@ -54,7 +55,7 @@ def plot(records: Records, path: pathlib.Path) -> None:
         points.setdefault(_per_class(r), []).append(r['accuracy'])
     sizes = sorted(points)
     means, deviations = [np.mean(points[n]) for n in sizes], [np.std(points[n]) for n in sizes]
-    axes.errorbar(sizes, means, deviations, marker='o', markersize=4, capsize=3, label=arm.replace('_', ' '))
+    axes.errorbar(sizes, means, deviations, marker='o', markersize=4, capsize=3, label=_shown(arm))
   axes.set(xscale='log', xlabel='real images a class', ylabel='accuracy on real test images')
   axes.grid(alpha=0.3)
   if found:
@@ -76,26 +77,37 @@ def gains(records: Records, regime: str) -> dict[str, Gain]:
   return found
 
 
+def best_synthetic(records: Records, regime: str) -> str | None:
+  """The arm of generated images alone with the best mean accuracy on validation images; None without such arms."""
+  found = {}
+  for r in records:
+    if r['regime'] == regime and r['arm'].startswith('synthetic'):
+      found.setdefault(r['arm'], []).append(r['validation_accuracy'])
+  return max(found, key=lambda arm: np.mean(found[arm])) if found else None
+
+
 def _conclusion(records: Records) -> list[str]:
   lines = ['']
   for regime in dict.fromkeys(r['regime'] for r in records):
-    with_both = {
-      arm: gain for arm, gain in gains(records, regime).items() if arm.startswith('mixed') or arm == 'balanced'
-    }
+    with_both = {arm: gain for arm, gain in gains(records, regime).items() if _has_both(arm)}
     if with_both:
       arm, best = max(with_both.items(), key=lambda pair: pair[1].mean)
       worst = min(gain.mean for gain in with_both.values())
       what = {'helps': 'helped', 'hurts': 'hurt', 'undecided': 'made no difference that this many seeds can show'}
       line = f'- **{_title(regime)}**: generated images {what[best.verdict]} (best of the mixed arms: '
-      line += f'{arm.replace("_", " ")}, {_points(best)} points over classical augmentation).'
+      line += f'{_shown(arm)}, {_points(best)} points over classical augmentation).'
       if worst < 0 and best.verdict != 'hurts':
         line += f' At the worst ratio: {100 * worst:+.2f} points.'
       lines.append(line)
   return [*lines, '']
 
 
+def _has_both(arm: str) -> bool:
+  return arm.startswith('mixed') or arm == 'balanced'
+
+
 def _num_test(records: Records, regime: str) -> int:
-  return next(r['num_test'] for r in records if r['regime'] == regime)
+  return sum(next(r['test_by_class'] for r in records if r['regime'] == regime))
 
 
 def _amounts(records: Records, regime: str) -> str:
@@ -105,8 +117,8 @@ def _amounts(records: Records, regime: str) -> str:
   copies = record['copies']
   return (
     f'{sum(real):,} real training images, {each} a class; {record["num_validation"]:,} real validation images for '
-    f'early stopping; {record["num_test"]:,} real test images. The generator was trained on those training images '
-    f'and no others. Copies: {copies["text"]}'
+    f'early stopping; {_num_test(records, regime):,} real test images. The generator was trained on those '
+    f'training images and no others. Copies: {copies["text"]}'
   )
 
 
@@ -117,27 +129,48 @@ def _arms(records: Records, regime: str) -> list[str]:
   ]
   found = gains(records, regime)
   for arm, own in _accuracies(records, regime).items():
-    values = list(own.values())
-    deviation = f' ± {100 * np.std(values, ddof=1):.2f}' if len(values) > 1 else ''
     generated = next(r['num_generated'] for r in records if (r['regime'], r['arm']) == (regime, arm))
     gain = found.get(arm)
-    tail = f'{_points(gain)} | {_p(gain.p_value)} | {gain.verdict}' if gain else ' | | '
-    lines.append(
-      f'| {arm.replace("_", " ")} | {generated:,} | {100 * np.mean(values):.2f}{deviation} % | {len(values)} | {tail} |'
-    )
+    tail = [_points(gain), _p(gain.p_value), gain.verdict] if gain else ['', '', '']
+    lines.append(_row([_shown(arm), f'{generated:,}', f'{_mean(list(own.values()))} %', len(own), *tail]))
   return lines
 
 
-def _by_class(records: Records, regime: str) -> list[str]:
-  names = list(_accuracies(records, regime))
-  chosen = [r for r in records if r['regime'] == regime]
-  lines = [
-    '| Class | ' + ' | '.join(name.replace('_', ' ') for name in names) + ' |',
-    '|---' + '|---:' * len(names) + '|',
+def _gap(records: Records, regime: str) -> list[str]:
+  """How far the classifier of generated images alone stays behind that of the real ones."""
+  arm = best_synthetic(records, regime)
+  own, baseline = (_accuracies(records, regime).get(name, {}) for name in (arm, BASELINE))
+  if not (shared := sorted(own.keys() & baseline.keys())):
+    return []
+  gap = paired_gain([baseline[s] for s in shared], [own[s] for s in shared])
+  return [
+    f'Gap of generated images alone to real ones: {_points(gap)} points ({_shown(arm)}, of those arms the best '
+    'on validation images, to augmented).',
+    '',
   ]
+
+
+def _by_class(records: Records, regime: str) -> list[str]:
+  """Mean and standard deviation of every arm, and the paired gain of the best arm with both kinds of images."""
+  with_both = {arm: gain.mean for arm, gain in gains(records, regime).items() if _has_both(arm)}
+  best = max(with_both, key=with_both.get, default=None)
+  chosen = [r for r in records if r['regime'] == regime]
+  by_arm = {}  # arm -> seed -> accuracy of every class
+  for r in chosen:
+    by_arm.setdefault(r['arm'], {})[r['seed']] = r['by_class']
+  heads = ['Class', *(_shown(arm) for arm in by_arm)]
+  heads += [f'Gain of {_shown(best)}', 'p', 'Verdict'] if best else []
+  lines = [_row(heads), '|---' + '|---:' * (len(heads) - 1) + '|']
   for label, title in enumerate(chosen[0]['class_names']):
-    means = [100 * np.mean([r['by_class'][label] for r in chosen if r['arm'] == name]) for name in names]
-    lines.append(f'| {title} | ' + ' | '.join(f'{mean:.1f}' for mean in means) + ' |')
+    cells = [title, *(_mean([values[label] for values in own.values()], digits=1) for own in by_arm.values())]
+    if best:
+      shared = sorted(by_arm[best].keys() & by_arm[BASELINE].keys())
+      gain = paired_gain(
+        *([by_arm[arm][seed][label] for seed in shared] for arm in (best, BASELINE)),
+        resolution=1 / max(1, chosen[0]['test_by_class'][label]),
+      )
+      cells += [_points(gain), _p(gain.p_value), gain.verdict]
+    lines.append(_row(cells))
   return lines
 
 
@@ -165,16 +198,19 @@ def _equivalence(records: Records) -> list[str]:
         price = generated_for_one_real(real, record['num_generated'] / classes, worth)
         shown = 'more than measured' if worth == math.inf else f'below {min(curve)}' if not worth else f'{worth:.0f}'
         price = 'none' if price == math.inf else 'unknown' if worth == math.inf else f'{price:.1f}'
-        lines.append(f'| {real} | {arm.replace("_", " ")} | {shown} | {price} |')
+        lines.append(f'| {real} | {_shown(arm)} | {shown} | {price} |')
   return lines
 
 
 def _protocol(config: ConfigDict) -> list[str]:
   c, s = config.classifier, config.synthetic
-  again = f'drawn anew every {s.every_epochs} epochs' if s.every_epochs else 'drawn once'
-  judged = (
-    f'those kept to which it gives their class with probability {s.min_agreement:g}' if s.min_agreement else 'none'
-  )
+  means = {
+    'recycle': f'recycle: drawn anew every {s.every_epochs} epochs, else once',
+    'filter': f'filter: those kept to which a classifier of the real images gives their class with probability '
+    f'{s.min_agreement:g} or more',
+    'expand': f'expand: latents times {s.scale:g}',
+  }
+  used = {name for each in (*s.means, s.mixed_means) for name in split_means(each)}
   return [
     '## Protocol',
     '',
@@ -185,7 +221,8 @@ def _protocol(config: ConfigDict) -> list[str]:
     'to choose anything.',
     f'- Classical augmentation: {c.augment or "none"}{", flips" if config.generator.data.flip else ""}, in all arms '
     'but `real` and `oversampled` (in the long tail: in all).',
-    f'- Generated images: latents times {s.scale:g}; {again}; filtered by a classifier of the real images: {judged}.',
+    f'- Means: {"; ".join(text for name, text in means.items() if name in used) or "none"}. Beside real images: '
+    f'{s.mixed_means or "none"}.',
     f'- {config.seeds} seeds: each draws the classifier, the order, the augmentation and the generated images anew; '
     'real images and the generator of a regime are the same for all, so the errors leave out what another choice of '
     'real images would change.',
@@ -209,6 +246,19 @@ def _title(regime: str) -> str:
 
 def _per_class(record: dict[str, Any]) -> int:
   return round(sum(record['real_by_class']) / len(record['real_by_class']))
+
+
+def _shown(arm: str) -> str:
+  return arm.replace('_', ' ')
+
+
+def _row(cells: Sequence[Any]) -> str:
+  return '| ' + ' | '.join(str(cell) for cell in cells) + ' |'
+
+
+def _mean(accuracies: Sequence[float], digits: int = 2) -> str:
+  deviation = f' ± {100 * np.std(accuracies, ddof=1):.{digits}f}' if len(accuracies) > 1 else ''
+  return f'{100 * np.mean(accuracies):.{digits}f}{deviation}'
 
 
 def _points(gain: Gain) -> str:

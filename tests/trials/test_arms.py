@@ -10,7 +10,8 @@ LABELS = np.repeat(np.arange(3, dtype=np.int32), [8, 4, 1])
 REAL = np.zeros((13, 2, 2, 1), np.uint8), LABELS
 
 
-def generate(size, seed):
+def generate(size, seed, means):
+  assert means in ('', 'recycle')
   return mixing.shuffled(np.full((size, 2, 2, 1), 255, np.uint8), np.arange(size, dtype=np.int32) % 3, seed=seed)
 
 
@@ -19,7 +20,7 @@ def generate_of(labels, seed):
 
 
 def balanced(name):
-  return arms.make_balanced(name, REAL, generate, num_synthetic=30, passes=5, seed=0)
+  return arms.make_balanced(name, REAL, generate, num_synthetic=30, mixed_means='recycle', passes=5, seed=0)
 
 
 def long_tailed(name):
@@ -34,7 +35,7 @@ def test_arms_hold_the_share_of_generated_images_that_they_say():
 
 
 def test_only_the_arms_to_beat_differ_in_augmentation_and_passes():
-  made = {name: balanced(name) for name in arms.balanced_names((1.0, 4.0))}
+  made = {name: balanced(name) for name in arms.balanced_names((1.0, 4.0), ('', 'recycle'))}
   assert [name for name, arm in made.items() if not arm.augmented] == ['real', 'oversampled']
   assert [name for name, arm in made.items() if arm.passes] == ['real']
 
@@ -50,6 +51,24 @@ def test_class_weights_make_every_class_count_alike():
   weights = long_tailed('weighted').class_weights
   np.testing.assert_allclose(weights * [8, 4, 1], [13 / 3] * 3)
   assert long_tailed('augmented').class_weights is None
+
+
+def test_every_means_has_an_arm_of_its_own():
+  asked = []
+  names = arms.balanced_names((), ('', 'recycle', 'recycle+filter'))
+  assert names[3:] == ('synthetic', 'synthetic_recycle', 'synthetic_recycle+filter')
+  for name in names[3:]:
+    arms.make_balanced(
+      name, REAL, lambda size, seed, means: asked.append(means), num_synthetic=3, mixed_means='', passes=1, seed=0
+    )
+  assert asked == ['', 'recycle', 'recycle+filter']
+
+
+def test_means_are_split_and_unknown_or_double_ones_refused():
+  assert arms.split_means('recycle+expand') == ('recycle', 'expand') and arms.split_means('') == ()
+  for wrong in ('recycling', 'filter+filter', 'filter+'):
+    with pytest.raises(ValueError, match='joined by'):
+      arms.split_means(wrong)
 
 
 def test_an_unknown_arm_is_refused():

@@ -7,7 +7,10 @@ import numpy as np
 import pytest
 
 from configs.utility import digits
+from gengan import data
 from gengan.trials import experiment, report
+
+TEST_BY_CLASS = np.bincount(data.load(digits.get_config().generator.data).test.labels).tolist()
 
 
 def tiny_config():
@@ -18,7 +21,7 @@ def tiny_config():
   config.generator.sample_every_steps = 2
   config.regimes, config.generator_steps, config.ratios = (5, 10), (2, 2), (1.0,)
   config.seeds = 2
-  config.synthetic.num = 20
+  config.synthetic.num, config.synthetic.means = 20, ('', 'recycle+expand')
   config.classifier.steps, config.classifier.width, config.classifier.batch_size = 2, 2, 16
   config.long_tail.imbalance, config.long_tail.generator_steps = 5.0, 2
   return config
@@ -34,12 +37,12 @@ def done(tmp_path_factory):
 def test_every_regime_arm_and_seed_is_measured_once_on_the_whole_test_split(done):
   _, _, records = done
   keys = [(r['regime'], r['arm'], r['seed']) for r in records]
-  assert len(set(keys)) == len(keys) == 2 * 5 * 2 + 4 * 2
-  assert {r['num_test'] for r in records} == {records[0]['num_test']}
+  assert len(set(keys)) == len(keys) == 2 * 6 * 2 + 4 * 2
+  assert all(r['test_by_class'] == TEST_BY_CLASS for r in records)
   for r in records:
     assert 0 <= r['accuracy'] <= 1 and len(r['by_class']) == 10
     assert sum(r['real_by_class']) == {'5_per_class': 50, '10_per_class': 100}.get(r['regime'], sum(r['real_by_class']))
-    assert (r['num_generated'] > 0) == (r['arm'] in ('synthetic', 'mixed_1', 'balanced'))
+    assert (r['num_generated'] > 0) == (r['arm'] in ('synthetic', 'synthetic_recycle+expand', 'mixed_1', 'balanced'))
     assert r['generator_saw'] in (0, sum(r['real_by_class']))  # never more real images than the arms have
   tail = next(r for r in records if r['regime'] == 'long_tail')['real_by_class']
   assert tail[0] / tail[-1] == pytest.approx(5, rel=0.05) and tail == sorted(tail, reverse=True)
@@ -91,7 +94,8 @@ def record(regime, arm, seed, accuracy, real=10):
     'real_by_class': [real, real],
     'class_names': ['a', 'b'],
     'num_validation': 4,
-    'num_test': 900,
+    'test_by_class': [450, 450],
+    'validation_accuracy': accuracy,
     'copies': {'text': 'none.'},
   }
 
@@ -111,6 +115,25 @@ def test_the_report_says_when_generated_images_hurt():
   assert '| 100 | mixed 2 | more than measured | unknown |' in text
 
 
+def test_the_gap_is_that_of_the_arm_that_validates_best():
+  records = [record('all', 'augmented', seed, 0.9) for seed in range(2)]
+  for arm, accuracy, validation in (('synthetic', 0.8, 0.5), ('synthetic_recycle', 0.7, 0.6)):
+    records += [record('all', arm, seed, accuracy) | {'validation_accuracy': validation} for seed in range(2)]
+  assert report.best_synthetic(records, 'all') == 'synthetic_recycle'
+  assert 'real ones: +20.00 ± 0.00 points (synthetic recycle' in report.render(records, tiny_config())
+
+
+def test_the_gain_of_a_class_is_that_of_its_own_test_images():
+  records = []
+  for seed in range(3):
+    records.append(record('all', 'augmented', seed, 0.7) | {'by_class': [0.6, 0.8]})
+    records.append(record('all', 'mixed_1', seed, 0.75) | {'by_class': [0.6 + 0.1 * (seed + 1), 0.8]})
+  text = report.render(records, tiny_config())
+  error = 100 * np.std([0.1, 0.2, 0.3], ddof=1) / np.sqrt(3)
+  assert f'| a | 60.0 ± 0.0 | 80.0 ± 10.0 | +20.00 ± {error:.2f} | 0.074 | helps |' in text
+  assert f'| b | 80.0 ± 0.0 | 80.0 ± 0.0 | +0.00 ± {100 / 450:.2f} |  | undecided |' in text
+
+
 def test_a_regime_that_cannot_be_trained_is_told_first_and_leaves_nothing(tmp_path):
   config = tiny_config()
   config.regimes = (10, 2)  # 20 images, fewer than a batch
@@ -126,6 +149,8 @@ def test_a_regime_that_cannot_be_trained_is_told_first_and_leaves_nothing(tmp_pa
     ('ratios', (0.0,), 'config.ratios'),
     ('generator_steps', (1,), 'one number a regime'),
     ('synthetic.min_agreement', 1.0, 'config.synthetic.min_agreement is 1.0'),
+    ('synthetic.means', ('recycel',), "config.synthetic.means: 'recycel' is not made of recycle, filter, expand"),
+    ('synthetic.mixed_means', 'filter+', 'config.synthetic.mixed_means'),
     ('generator.model.conditional', False, 'need labels'),
   ],
 )
