@@ -123,6 +123,15 @@ def _search(x: np.ndarray, y: np.ndarray, k: int, *, skip_self: bool) -> tuple[n
   return np.concatenate(indices), np.concatenate(distances)
 
 
+class Centred(NamedTuple):
+  """(x - centre) / scale and (y - centre) / scale, see `centred`."""
+
+  x: np.ndarray  # [N, D], no row longer than 1
+  y: np.ndarray  # [M, D]
+  centre: np.ndarray  # [D], the mean of y
+  scale: float
+
+
 class _Block(NamedTuple):
   """Some rows of x against all of y, in lengths divided by `scale`."""
 
@@ -144,18 +153,24 @@ class _Product(NamedTuple):
   scale: float
 
 
-def _product(x: np.ndarray, y: np.ndarray, dtype: type) -> _Product:
+def centred(x: np.ndarray, y: np.ndarray, dtype: type) -> Centred:
+  """Two sets of features, [N, D] and [M, D], moved and scaled so that their products lose little to rounding."""
   centre = y.mean(axis=0, dtype=np.float64).astype(y.dtype)
-  spread = max(float(np.abs(each - centre).max()) for each in ((x,) if x is y else (x, y)))
-  scale = spread * math.sqrt(x.shape[1]) or 1.0  # no row is then longer than 1
+  extremes = [np.abs(f(each, axis=0) - centre).max() for each in ((x,) if x is y else (x, y)) for f in (np.min, np.max)]
+  spread = float(max(extremes)) * math.sqrt(x.shape[1])
+  scale = 2.0 ** math.ceil(math.log2(spread)) if spread else 1.0  # a power of two: dividing rounds nothing
 
   def move(rows):
     moved = np.subtract(rows, centre, dtype=np.result_type(rows, dtype))
-    moved /= scale
+    moved *= 1 / scale
     return moved.astype(dtype, copy=False)
 
   moved_y = move(y)
-  moved_x = moved_y if x is y else move(x)
+  return Centred(moved_y if x is y else move(x), moved_y, centre, scale)
+
+
+def _product(x: np.ndarray, y: np.ndarray, dtype: type) -> _Product:
+  moved_x, moved_y, _, scale = centred(x, y, dtype)
   x_squares, y_squares = (np.einsum('nd,nd->n', moved, moved) for moved in (moved_x, moved_y))
   # |fl(x.y) - x.y| <= D eps / 2 |x||y| and |x||y| <= (|x|^2 + |y|^2) / 2, twice; some eps more are for rounding the
   # rows and the sums.
