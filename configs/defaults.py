@@ -19,6 +19,7 @@ def get_config(variant: str = 'digits') -> ConfigDict:
   config.seed = 0
   config.num_steps = 20_000
   config.batch_size = 64  # images a train step reads, over all devices
+  config.private_data = False  # True: refuses to choose anything by looking at real images
 
   config.data = ConfigDict()
   config.data.validation_fraction = 0.1  # of a set without a validation split of its own

@@ -16,7 +16,6 @@ from gengan import arguments
 FOLDER = 'evaluation'
 DEFAULT = ('frechet', 'kernel', 'manifold', 'vendi', 'copying')
 OF_A_CLASSIFIER = ('inception_score', 'consistency')  # added to the default where the network knows classes
-OF_THE_MODEL = ('likelihood', 'classification_accuracy', 'path_length')
 IMPORTANCE_SAMPLES = 50
 PATHS = 1000
 
@@ -60,7 +59,8 @@ def evaluate(args: argparse.Namespace) -> tuple[pathlib.Path, pathlib.Path]:
   import jax
 
   from gengan import data, evaluation, runs, sharding
-  from gengan.evaluation import model_scores, report
+  from gengan.evaluation import report
+  from gengan.evaluators import suite
 
   run = runs.load(args.workdir, checkpoint=args.checkpoint, ema=args.ema)
   mesh = sharding.make_mesh()
@@ -71,18 +71,21 @@ def evaluate(args: argparse.Namespace) -> tuple[pathlib.Path, pathlib.Path]:
   metrics = args.metrics or _default_metrics(run, network_name)
   conditional = bool(run.config.model.get('conditional', False))
   settings = evaluation.Settings(
-    families=tuple(name for name in metrics if name not in OF_THE_MODEL),
+    families=tuple(name for name in metrics if name in suite.FAMILIES),
     split=args.split,
     num_generated=args.num or min(10_000, max(len(split), 2048)),
     num_pairwise=args.num_pairwise,
-    seeds=tuple(range(args.seed, args.seed + args.sets)),
+    seeds=_seeds(args),
     truncation=args.truncation,
     weights='ema' if args.ema else 'raw',
   )
+  suite.check(metrics, network=network_name, conditional=conditional, encoder=run.algorithm.encode is not None)
   network = evaluation.make_network(network_name, dataset, run.config)
   evaluator = evaluation.Evaluator(settings, network=network, dataset=dataset, config=run.config, mesh=mesh)
   measured = evaluator.evaluate(run.state, run.algorithm)
 
+  extra = _of_the_model(metrics, run, dataset, network, mesh, args)
+  by_class = measured.about['by_class'] | {name: values for each in extra for name, values in each.by_class.items()}
   about = {
     'workdir': str(args.workdir),
     'model': run.config.model.name,
@@ -90,29 +93,60 @@ def evaluate(args: argparse.Namespace) -> tuple[pathlib.Path, pathlib.Path]:
     'step': run.step,
     'kimg': run.step * run.config.batch_size / 1000,
     'source': run.config.data.source,
+    'features': network.size,
+    'by_class': {name: dict(zip(dataset.class_names, values, strict=True)) for name, values in by_class.items()},
   }
-  extra, settings, shared = {}, [], {'seed': args.seed}
+  measured = dataclasses.replace(
+    measured,
+    scores={**measured.scores, **{name: value for each in extra for name, value in each.scores.items()}},
+    deviations={**measured.deviations, **{name: value for each in extra for name, value in each.deviations.items()}},
+    protocol=dataclasses.replace(measured.protocol, model_scores=tuple(each.setting for each in extra)),
+    about=about,
+  )
+  return report.write(args.out or args.workdir / FOLDER, measured, run, dataset, evaluator)
+
+
+def _of_the_model(metrics, run, dataset, network, mesh, args: argparse.Namespace) -> list:
+  """What the model itself is asked, as `gengan.evaluation.model_scores.Measured`."""
+  from gengan.evaluation import model_scores
+
+  conditional = bool(run.config.model.get('conditional', False))
+  seeds = _seeds(args)
+  found = []
   if 'likelihood' in metrics:
-    settings.append(f'likelihood: {IMPORTANCE_SAMPLES} importance samples, seed {args.seed}')
-    extra |= model_scores.likelihood_scores(
-      run.algorithm, run.state, split, run.config, samples=IMPORTANCE_SAMPLES, **shared
+    found.append(
+      model_scores.likelihood_scores(
+        run.algorithm,
+        run.state,
+        getattr(dataset, args.split),
+        run.config,
+        samples=IMPORTANCE_SAMPLES,
+        seed=args.seed,
+      )
     )
   if 'path_length' in metrics:
-    settings.append(f'path length: {PATHS} paths, steps of {model_scores.WALK_STEP:g}, seed {args.seed}')
     classes = run.num_classes if conditional else 1
-    extra[f'path_length_{network.name}'] = model_scores.path_length_score(
-      run.algorithm, run.state, network, num_classes=classes, paths=PATHS, **shared
+    found.append(
+      model_scores.path_length_score(run.algorithm, run.state, network, num_classes=classes, paths=PATHS, seeds=seeds)
     )
   if 'classification_accuracy' in metrics:
-    settings.append(f'classification accuracy: {evaluation.TRAINING}, seed {args.seed}')
-    score, by_class = model_scores.classification_accuracy_score(
-      run.algorithm, run.state, dataset, run.config, **shared, truncation=args.truncation, mesh=mesh
+    found.append(
+      model_scores.classification_accuracy_score(
+        run.algorithm,
+        run.state,
+        dataset,
+        run.config,
+        split=args.split,
+        seeds=seeds,
+        truncation=args.truncation,
+        mesh=mesh,
+      )
     )
-    extra['classification_accuracy_score'] = score
-    about['classification_accuracy_by_class'] = dict(zip(dataset.class_names, by_class, strict=True))
-  protocol = dataclasses.replace(measured.protocol, model_scores=tuple(settings))
-  measured = dataclasses.replace(measured, scores={**measured.scores, **extra}, protocol=protocol, about=about)
-  return report.write(args.out or args.workdir / FOLDER, measured, run, dataset, evaluator)
+  return found
+
+
+def _seeds(args: argparse.Namespace) -> tuple[int, ...]:
+  return tuple(range(args.seed, args.seed + args.sets))
 
 
 def _default_metrics(run, network_name: str) -> tuple[str, ...]:
@@ -132,7 +166,7 @@ def _check(args: argparse.Namespace) -> None:
     raise ValueError(f'--truncation is {args.truncation}; it must be above 0')
   from gengan.evaluators import suite
 
-  suite.check(args.metrics, allowed=[*suite.FAMILIES, *OF_THE_MODEL])
+  suite.check(args.metrics, network='classifier', conditional=True, encoder=True)  # whether there are such metrics
 
 
 def _parser() -> arguments.Parser:

@@ -3,6 +3,7 @@
 import concurrent.futures
 import dataclasses
 import hashlib
+import json
 import os
 from collections.abc import Sequence
 from typing import Any
@@ -19,6 +20,10 @@ from gengan.data.splits import split_indices, subset
 MEMORY_LIMIT = 8 << 30  # bytes; a set that needs more is decoded whenever its examples are read
 STATISTICS_EXAMPLES = 4096  # of the train split, for mean and standard deviation of sets that are not in memory
 _CHUNK = 64  # images a task of the thread pool
+# What a model was trained on, as `Dataset.statistics` tells it. Each hash depends on those before it: on the files, on
+# which of them are in which split, and on what decoding made of them.
+_HASHES = ('sha256', 'chosen_sha256', 'decoded_sha256')
+_COUNTS = ('examples', 'excluded', 'subset', 'preprocessing')
 
 
 @dataclasses.dataclass(frozen=True)
@@ -163,6 +168,7 @@ def load(config: ml_collections.ConfigDict, *, memory_limit: int = MEMORY_LIMIT)
     },
     'in_memory': in_memory,
     'decoded_sha256': _sha256(splits) if in_memory else None,
+    'chosen_sha256': _chosen_sha256(splits),
     **_moments(splits['train']),
   }
   class_names = source.class_names or ('all',)
@@ -171,11 +177,46 @@ def load(config: ml_collections.ConfigDict, *, memory_limit: int = MEMORY_LIMIT)
   )
 
 
+def differences(kept: dict[str, Any], here: dict[str, Any]) -> list[str]:
+  """What tells one data set from another: nothing where a model that was trained on one may be trained on the other.
+
+  Where the files lie, and whether they fit into memory, does not count. What only one of them knows is not compared: a
+  set that is decoded when it is read has no hash of its pixels, and older versions wrote less.
+
+  Args:
+    kept: `Dataset.statistics`, perhaps as JSON, of the one.
+    here: of the other.
+
+  Returns:
+    'examples.train is 80 there and 83 here' for every fact that differs; of the hashes the first alone.
+  """
+  kept, here = (json.loads(json.dumps(statistics)) for statistics in (kept, here))
+  known = lambda names: [name for name in names if None not in (kept.get(name), here.get(name))]
+  texts = [
+    f'{name} is {kept[name][:12]}… there and {here[name][:12]}… here'
+    for name in known(_HASHES)
+    if kept[name] != here[name]
+  ][:1]
+  for name in known(_COUNTS):
+    for key in sorted(kept[name].keys() & here[name].keys()):
+      if kept[name][key] != here[name][key]:
+        texts.append(f'{name}.{key} is {kept[name][key]} there and {here[name][key]} here')
+  return texts
+
+
 def _sha256(splits: dict[str, Split]) -> str:
   digest = hashlib.sha256()
   for split in splits.values():
     digest.update(np.ascontiguousarray(split.images).data)
     digest.update(split.labels.data)
+  return digest.hexdigest()
+
+
+def _chosen_sha256(splits: dict[str, Split]) -> str:
+  """Of which examples are in which split."""
+  digest = hashlib.sha256()
+  for name, split in splits.items():
+    digest.update('\n'.join((name, *map(str, split.names), '')).encode())
   return digest.hexdigest()
 
 

@@ -7,8 +7,19 @@ from gengan.evaluation.evaluator import (
   check,
   data_classifier,
   make_network,
+  mean_and_deviation,
   of_config,
   real_images,
 )
 
-__all__ = ['TRAINING', 'Evaluator', 'Settings', 'check', 'data_classifier', 'make_network', 'of_config', 'real_images']
+__all__ = [
+  'TRAINING',
+  'Evaluator',
+  'Settings',
+  'check',
+  'data_classifier',
+  'make_network',
+  'mean_and_deviation',
+  'of_config',
+  'real_images',
+]

@@ -2,7 +2,7 @@
 
 import dataclasses
 import functools
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 
 import jax
 import numpy as np
@@ -20,6 +20,7 @@ TRAINING = (  # of `train_classifier`, for protocols
   f'ResNet of width {classifier.WIDTH}, {CLASSIFIER_STEPS} steps of {classifier.BATCH_SIZE} images, '
   f'{CLASSIFIER_POLICY}, version {classifier.VERSION}'
 )
+FEATURES_VERSION = 2  # of what is kept, for caches
 NETWORKS = 'it must be pixels, classifier, inception:FILE, inception_clean:FILE or inception_other:FILE'
 MAX_TRAIN = 60_000  # training images whose features are kept to look for copies
 
@@ -63,7 +64,7 @@ def make_network(name: str, dataset: data.Dataset, config: ConfigDict) -> Networ
   kind, _, path = name.partition(':')
   match kind:
     case 'pixels':
-      return features.pixels(dataset.image_shape[-1])
+      return features.pixels(dataset.image_shape)
     case 'classifier':
       return features.of_classifier(data_classifier(dataset, config))
     case 'inception' | 'inception_clean' | 'inception_other' if path:
@@ -84,22 +85,29 @@ def data_classifier(dataset: data.Dataset, config: ConfigDict) -> classifier.Cla
     raise ValueError('a classifier needs labels of at least 2 classes, which this data does not have; use pixels')
 
   def compute():
-    return classifier.to_arrays(train_classifier(*real_images(dataset.train, config), dataset, config, seed=0))
+    validation = real_images(dataset.validation, config)
+    trained = train_classifier(*real_images(dataset.train, config), dataset, config, validation=validation, seed=0)
+    return classifier.to_arrays(trained)
 
   key = _data_key(dataset) | {'steps': CLASSIFIER_STEPS, 'width': classifier.WIDTH, 'version': classifier.VERSION}
   return classifier.from_arrays(cache.cached('classifier', key, compute))
 
 
 def train_classifier(
-  images: np.ndarray, labels: np.ndarray, dataset: data.Dataset, config: ConfigDict, *, seed: int
+  images: np.ndarray,
+  labels: np.ndarray,
+  dataset: data.Dataset,
+  config: ConfigDict,
+  *,
+  validation: tuple[np.ndarray, np.ndarray] | None,
+  seed: int,
 ) -> classifier.Classifier:
-  """A classifier trained on the given images, real or generated, and validated on the real validation split."""
-  validation = real_images(dataset.validation, config)
+  """A classifier trained on the given images, real or generated; without validation images its last step is kept."""
   return classifier.train(
     mixing.batches(mixing.shuffled(images, labels, seed=seed), batch_size=classifier.BATCH_SIZE),
     num_classes=dataset.num_classes,
     steps=CLASSIFIER_STEPS,
-    validation=validation if len(validation[1]) else None,
+    validation=validation if validation is not None and len(validation[1]) else None,
     seed=seed,
     policy=CLASSIFIER_POLICY,
     flip=config.data.flip,
@@ -165,7 +173,9 @@ class Evaluator:
     Raises:
       ValueError: unknown families, too few images, or another split.
     """
-    suite.check(settings.families)
+    suite.check(
+      settings.families, network=network.name, conditional=bool(config.model.get('conditional', False)), encoder=False
+    )
     if settings.split not in ('validation', 'test'):
       raise ValueError(f"the split is {settings.split!r}; it must be 'validation' or 'test'")
     split = getattr(dataset, settings.split)
@@ -179,7 +189,8 @@ class Evaluator:
     self.protocol = Protocol(
       data_sha256=dataset.statistics['sha256'],
       split=settings.split,
-      preprocessing=_preprocessing(dataset),
+      training=f'{len(dataset.train)} images, chosen as {dataset.statistics["chosen_sha256"]}',
+      preprocessing=', '.join(f'{name} {value}' for name, value in dataset.statistics['preprocessing'].items()),
       num_real=len(split),
       num_generated=settings.num_generated,
       num_pairwise=settings.num_pairwise,
@@ -198,11 +209,15 @@ class Evaluator:
     return self.evaluate(state, algorithm).scores
 
   def evaluate(self, state: core.State, algorithm: core.Algorithm) -> Evaluation:
-    """Draws one sample set a seed and measures each."""
-    runs = [self._measure(state, algorithm, seed) for seed in self.settings.seeds]
-    scores = {name: float(np.mean([run[name] for run in runs])) for name in runs[0]}
-    deviations = {name: float(np.std([run[name] for run in runs], ddof=1)) for name in runs[0]} if len(runs) > 1 else {}
-    return Evaluation(scores, deviations, self.protocol)
+    """Draws one sample set a seed and measures each; values by class are those of the first."""
+    runs, about = [], {}
+    for seed in self.settings.seeds:
+      train = self.train if 'copying' in self.settings.families else None
+      inputs = suite.Inputs(self.real, train, self.generated(state, algorithm, seed), self.network, seed)
+      runs.append(suite.measure(self.settings.families, inputs))
+      if len(runs) == 1:
+        about = {'by_class': suite.by_class(self.settings.families, inputs)}
+    return Evaluation(*mean_and_deviation(runs), self.protocol, about)
 
   @functools.cached_property
   def train(self) -> features.Features:
@@ -213,7 +228,7 @@ class Evaluator:
     """Features of uint8 images [N, H, W, C]."""
     size = batch_size(self.mesh)
     parts = ((images[i : i + size], labels[i : i + size]) for i in range(0, len(images), size))
-    return self._extract(parts, len(images))
+    return self._extract(parts, np.arange(len(images)))
 
   def generated(self, state: core.State, algorithm: core.Algorithm, seed: int) -> features.Features:
     """Features of one sample set."""
@@ -221,32 +236,44 @@ class Evaluator:
     batches = generated_batches(
       algorithm, state, labels, seed=seed, truncation=self.settings.truncation, mesh=self.mesh
     )
-    return self._extract(batches, self.settings.num_pairwise)
-
-  def _measure(self, state, algorithm, seed) -> dict[str, float]:
-    train = self.train if 'copying' in self.settings.families else None
-    inputs = suite.Inputs(self.real, train, self.generated(state, algorithm, seed), self.network, seed)
-    return suite.measure(self.settings.families, inputs)
+    return self._extract(batches, np.arange(min(self.settings.num_pairwise, len(labels))))
 
   def _extract(self, batches, keep) -> features.Features:
     return features.extract(self.network, batches, mesh=self.mesh, batch_size=batch_size(self.mesh), keep=keep)
 
   def _features_of(self, split, keep) -> features.Features:
-    key = _data_key(self._dataset) | {'split': split.name, 'keep': keep, **_identity(self.network)}
-    compute = lambda: features.to_arrays(self._extract(_real_batches(split, self._config), keep))
-    return features.from_arrays(cache.cached(f'features-{self.network.name}', key, compute))
+    key = _data_key(self._dataset) | {'split': split.name, 'keep': keep, 'version': FEATURES_VERSION}
+    kept = features.some(len(split), keep)
+    compute = lambda: features.to_arrays(self._extract(_real_batches(split, self._config), kept))
+    return features.from_arrays(cache.cached(f'features-{self.network.name}', key | _identity(self.network), compute))
+
+
+def mean_and_deviation(runs: Sequence[Mapping[str, float]]) -> tuple[dict[str, float], dict[str, float]]:
+  """Means and standard deviations (n - 1) of scores by name over runs; no deviations of a single run."""
+  mean = {name: float(np.mean([run[name] for run in runs])) for name in runs[0]}
+  deviation = {name: float(np.std([run[name] for run in runs], ddof=1)) for name in mean} if len(runs) > 1 else {}
+  return mean, deviation
 
 
 def check(config: ConfigDict, dataset: data.Dataset) -> None:
   """Raises a ValueError that names the field of `config.evaluators` that cannot work with this data."""
   settings = config.evaluators
   families = _families(config)
-  try:
-    suite.check(families)
-  except ValueError as error:
-    raise ValueError(f'config.evaluators.metrics: {error}') from None
+  if config.private_data and (families or config.checkpoint.best_metric):
+    field = 'evaluators.metrics' if families else 'checkpoint.best_metric'
+    raise ValueError(
+      f"config.private_data is True, but config.{field} would choose by real images, which tells of them; set it to ''"
+    )
   if not families:
     return
+  try:
+    suite.check(
+      families, network=settings.network, conditional=bool(config.model.get('conditional', False)), encoder=False
+    )
+    if of_the_model := set(families) & set(suite.OF_THE_MODEL):
+      raise ValueError(f'{", ".join(sorted(of_the_model))} is measured by python -m gengan.evaluate, not in the loop')
+  except ValueError as error:
+    raise ValueError(f'config.evaluators.metrics: {error}') from None
   if settings.num_generated < 2:
     raise ValueError(f'config.evaluators.num_generated is {settings.num_generated}; it must be at least 2')
   if len(dataset.validation) < 2:
@@ -286,11 +313,5 @@ def _identity(network: Network) -> dict[str, str]:
 
 def _data_key(dataset: data.Dataset) -> dict[str, object]:
   """What the real images depend on."""
-  fields = ('sha256', 'examples', 'excluded', 'preprocessing', 'decoded_sha256')
+  fields = ('sha256', 'examples', 'excluded', 'preprocessing', 'decoded_sha256', 'chosen_sha256')
   return {f'data_{name}': dataset.statistics[name] for name in fields}
-
-
-def _preprocessing(dataset: data.Dataset) -> str:
-  height, width, channels = dataset.image_shape
-  how = dataset.statistics['preprocessing']
-  return f'{height} x {width} x {channels}; {how["crop"]}; {how["resize"]}; binarise {how["binarise"]}'

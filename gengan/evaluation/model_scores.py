@@ -1,21 +1,48 @@
 """Scores that ask the model and not only its samples: likelihood, what its labels teach a classifier, smoothness."""
 
+from collections.abc import Sequence
+from typing import NamedTuple
+
 import jax
 import numpy as np
 from ml_collections import ConfigDict
 
 from gengan import core, data
-from gengan.evaluation.evaluator import BATCH_SIZE, generated_batches, real_images, train_classifier
+from gengan.evaluation.evaluator import (
+  BATCH_SIZE,
+  TRAINING,
+  generated_batches,
+  mean_and_deviation,
+  real_images,
+  train_classifier,
+)
 from gengan.evaluators import likelihood, path_length
-from gengan.evaluators.averages import average
+from gengan.evaluators.bootstrap import bootstrap
 from gengan.evaluators.network import Network
+from gengan.evaluators.suite import accuracies_by_class
 
 WALK_STEP = 1e-4  # of the path, in perceptual path length
 
 
+class Measured(NamedTuple):
+  """Scores by name with their deviations, see `gengan.evaluators.protocol.Evaluation`.
+
+  Attributes:
+    scores: by name.
+    deviations: by name.
+    setting: what the scores depend on, for the protocol.
+    by_class: one value a class of those that are means over classes.
+  """
+
+  scores: dict[str, float]
+  deviations: dict[str, float]
+  setting: str
+  by_class: dict[str, list[float]]
+
+
 def likelihood_scores(
   algorithm: core.Algorithm, state: core.State, split: data.Split, config: ConfigDict, *, samples: int, seed: int
-) -> dict[str, float]:
+) -> Measured:
   """elbo, recon, kl, bpd (means over a split), the importance-weighted bound, reconstruction error and active units.
 
   Args:
@@ -29,23 +56,29 @@ def likelihood_scores(
   key = jax.random.key(seed)
   eval_step, encode = jax.jit(algorithm.eval_step), jax.jit(algorithm.encode)
   decode = jax.jit(algorithm.decode)
-  batches = lambda: data.eval_batches(split, config.data, batch_size=min(BATCH_SIZE, len(split)))
-  scores = average(eval_step, state, batches(), key)
-  scores.pop('log_weight')
-  bounds, means, errors = [], [], []  # the last with its number of images
-  for number, (batch, mask) in enumerate(batches()):
-    keys = jax.random.split(jax.random.fold_in(key, number), samples)
+  values, latent_means = [], []  # of the images of a batch, by name; and their latents
+  for number, (batch, mask) in enumerate(data.eval_batches(split, config.data, batch_size=min(BATCH_SIZE, len(split)))):
+    batch_key = jax.random.fold_in(key, number)
+    found = jax.device_get(eval_step(state, batch, batch_key))
+    found.pop('log_weight')
+    keys = jax.random.split(batch_key, samples)
     log_weights = np.stack([np.asarray(eval_step(state, batch, k)['log_weight'])[mask] for k in keys])
-    bounds.append(likelihood.importance_weighted_bounds(log_weights))
     latents = encode(state, batch['image'], batch['label'])
-    means.append(np.asarray(latents)[mask])
     reconstructions = np.asarray(decode(state, latents, batch['label']))
-    errors.append((likelihood.reconstruction_error(batch['image'][mask], reconstructions[mask]), mask.sum()))
-  return scores | {
-    f'iw_bound_{samples}': float(np.mean(np.concatenate(bounds))),
-    'reconstruction_error': float(np.average([e for e, _ in errors], weights=[n for _, n in errors])),
-    'active_units': float(likelihood.active_units(np.concatenate(means))),
-  }
+    pairs = zip(batch['image'][mask], reconstructions[mask], strict=True)
+    values.append(
+      {name: value[mask] for name, value in found.items()}
+      | {f'iw_bound_{samples}': likelihood.importance_weighted_bounds(log_weights)}
+      | {'reconstruction_error': np.array([likelihood.reconstruction_error(*pair) for pair in pairs])}
+    )
+    latent_means.append(np.asarray(latents)[mask])
+  whole = {name: np.concatenate([each[name] for each in values]).astype(np.float64) for name in values[0]}
+  scores = {name: float(value.mean()) for name, value in whole.items()}
+  scores['active_units'] = float(likelihood.active_units(np.concatenate(latent_means)))
+  errors = {name: bootstrap(np.mean, value, seed=seed).standard_error for name, value in whole.items()}
+  model = {name: config.model[name] for name in ('likelihood', 'sigma', 'mixtures') if name in config.model}
+  setting = f'likelihood: {", ".join(f"{k} {v}" for k, v in model.items())}, {samples} importance samples, seed {seed}'
+  return Measured(scores, errors, setting, {})
 
 
 def classification_accuracy_score(
@@ -54,36 +87,52 @@ def classification_accuracy_score(
   dataset: data.Dataset,
   config: ConfigDict,
   *,
-  seed: int,
+  split: str,
+  seeds: Sequence[int],
   truncation: float,
   mesh: jax.sharding.Mesh,
-) -> tuple[float, list[float]]:
-  """Accuracy on real test images of a classifier that was trained on generated ones alone (Ravuri and Vinyals 2019).
+) -> Measured:
+  """Accuracy on real images of a classifier that was trained on generated ones alone (Ravuri and Vinyals 2019).
 
-  As many images are generated as there are training images, all classes alike; one classifier is trained on them, with
-  real validation images for early stopping.
+  For every seed as many images are generated as there are training images, all classes alike, and one classifier is
+  trained on them. Real validation images stop it early; where the score is of those, its last step is kept.
 
-  Returns:
-    The accuracy in [0, 1], and that of every class.
+  Args:
+    algorithm: of a class-conditional model.
+    state: what is evaluated.
+    dataset: of the run.
+    config: of the run.
+    split: 'test' or 'validation', whose images are classified.
+    seeds: of the images and the classifiers; the deviation is over them.
+    truncation: psi of the latents.
+    mesh: whose devices draw.
 
   Raises:
-    ValueError: an unconditional model, or data without classes.
+    ValueError: a class without an image in that split.
   """
-  if not config.model.get('conditional', False):
-    raise ValueError('a classification accuracy score needs a class-conditional model')
+  images, truth = real_images(getattr(dataset, split), config)
+  accuracies_by_class(np.ones(len(truth)), truth, dataset.num_classes)  # refuses an empty class before any training
+  stopping = real_images(dataset.validation, config) if split == 'test' else None
   labels = np.arange(len(dataset.train), dtype=np.int32) % dataset.num_classes
-  parts = generated_batches(algorithm, state, labels, seed=seed, truncation=truncation, mesh=mesh)
-  generated = np.concatenate([part for part, _ in parts])
-  trained = train_classifier(generated, labels, dataset, config, seed=seed)
-  test = real_images(dataset.test, config)
-  right = trained(test[0])[0].argmax(axis=1) == test[1]
-  by_class = [float(right[test[1] == label].mean()) for label in range(dataset.num_classes)]
-  return float(right.mean()), by_class
+  runs, by_class = [], []
+  for seed in seeds:
+    parts = generated_batches(algorithm, state, labels, seed=seed, truncation=truncation, mesh=mesh)
+    generated = np.concatenate([part for part, _ in parts])
+    trained = train_classifier(generated, labels, dataset, config, validation=stopping, seed=seed)
+    right = trained(images)[0].argmax(axis=1) == truth
+    runs.append({'classification_accuracy_score': float(right.mean())})
+    by_class.append(accuracies_by_class(right, truth, dataset.num_classes))
+  stop = 'early stopping on validation images' if stopping is not None else 'last step'
+  flips = 'with flips' if config.data.flip else 'no flips'
+  setting = f'classification accuracy: {TRAINING}, {flips}, {stop}, seeds {", ".join(map(str, seeds))}'
+  return Measured(
+    *mean_and_deviation(runs), setting, {'classification_accuracy_score': np.mean(by_class, axis=0).tolist()}
+  )
 
 
 def path_length_score(
-  algorithm: core.Algorithm, state: core.State, network: Network, *, num_classes: int, paths: int, seed: int
-) -> float:
+  algorithm: core.Algorithm, state: core.State, network: Network, *, num_classes: int, paths: int, seeds: Sequence[int]
+) -> Measured:
   """Perceptual path length in the latent space: squared distances of features, a mean over classes with equal shares.
 
   Args:
@@ -92,16 +141,22 @@ def path_length_score(
     network: whose features stand for perception; images reach it unquantised.
     num_classes: 1 for an unconditional model.
     paths: in all, at least one a class.
-    seed: of the latents and of the places along the paths.
+    seeds: of the latents and of the places along the paths; the deviation is over them.
   """
   each = max(1, paths // num_classes)
-  features = jax.jit(lambda latents, labels: network.apply(algorithm.decode(state, latents, labels))['features'])
+  decode = jax.jit(algorithm.decode)
   distance = lambda first, second: np.sum((first.astype(np.float64) - second) ** 2, axis=1)
-  lengths = []
-  for label in range(num_classes):
+
+  def of_class(label: int, seed: int) -> float:
     key = jax.random.fold_in(jax.random.key(seed), label)
-    labels = np.full(2 * each, label, np.int32)
-    start, end = np.split(np.asarray(algorithm.prior(state, key, labels)), 2)
-    decode = lambda latents, label=label: np.asarray(features(latents, np.full(len(latents), label, np.int32)))
-    lengths.append(path_length.perceptual_path_length(decode, distance, start, end, epsilon=WALK_STEP, seed=seed))
-  return float(np.mean(lengths))
+    start, end = np.split(np.asarray(algorithm.prior(state, key, np.full(2 * each, label, np.int32))), 2)
+
+    def features(latents):  # two programs: within one, the network's weights would be constants
+      return np.asarray(network.apply(decode(state, latents, np.full(len(latents), label, np.int32)))['features'])
+
+    return path_length.perceptual_path_length(features, distance, start, end, epsilon=WALK_STEP, seed=seed)
+
+  name = f'path_length_{network.name}'
+  runs = [{name: float(np.mean([of_class(label, seed) for label in range(num_classes)]))} for seed in seeds]
+  setting = f'path length: {paths} paths, steps of {WALK_STEP:g}, seeds {", ".join(map(str, seeds))}'
+  return Measured(*mean_and_deviation(runs), setting, {})

@@ -19,11 +19,12 @@ SAMPLES = 64
 SHEET_ROWS, SHEET_NEAREST = 12, 3
 FEW_SAMPLES = 2048
 
-# The beginning of a score's name, which way is better, and what it says.
+# A score's name or its beginning, which way is better, and what it says. The longest that fits counts.
 MEANINGS = (
   ('fid', 'lower', 'Fréchet distance on the Inception network of FID'),
   ('clean_fid', 'lower', 'the same with the resizer of clean-fid'),
-  ('kid', 'lower', 'kernel Inception distance'),
+  ('kid', 'lower', 'kernel distance on the Inception network of FID'),
+  ('clean_kid', 'lower', 'the same with the resizer of clean-fid'),
   ('fd_infinity', 'lower', 'Fréchet distance extrapolated to endless samples'),
   ('fd_', 'lower', 'Fréchet distance of features; not FID'),
   ('intra_fd', 'lower', 'mean Fréchet distance within a class'),
@@ -36,17 +37,20 @@ MEANINGS = (
   ('vendi_ratio', '1', 'effective number of different samples, over that of as many real images'),
   ('authenticity', 'higher', 'share of samples farther from their nearest training image than that is from its own'),
   ('data_copying_z', '0', 'far below 0: samples are nearer to training images than held-out images are'),
+  ('data_copying_c_t', '0', 'the same within cells of the data, averaged'),
   ('closer_to_train', '0.5', 'share of samples closer to a training image than to a held-out one'),
-  ('label_consistency_worst', 'higher', 'the same of the worst class'),
+  ('closest_train_ratio', '1', 'median distance to the nearest training image, over that of held-out images'),
   ('label_consistency', 'higher', 'share of samples that a classifier takes for the class that was asked for'),
-  ('classification_accuracy_score', 'higher', 'real test accuracy of a classifier trained on samples alone'),
+  ('label_consistency_worst', 'higher', 'the same of the worst class'),
+  ('label_consistency_real', '', 'the same of held-out real images: what the classifier itself is worth'),
+  ('classification_accuracy_score', 'higher', 'accuracy on real images of a classifier trained on samples alone'),
   ('path_length', 'lower', 'perceptual path length: how far features move along a latent walk'),
   ('elbo', 'higher', 'evidence lower bound, nats an image'),
   ('iw_bound', 'higher', 'importance-weighted bound, nats an image'),
   ('recon', 'higher', 'expected log-likelihood of the reconstruction, nats an image'),
+  ('reconstruction_error', 'lower', 'mean squared error of the reconstruction, images in [-1, 1]'),
   ('kl', '', 'divergence of posterior from prior, nats an image'),
   ('bpd', 'lower', 'bits a dimension'),
-  ('reconstruction_error', 'lower', 'mean squared error of the reconstruction, images in [-1, 1]'),
   ('active_units', 'higher', 'latent dimensions in use'),
 )
 
@@ -74,7 +78,6 @@ def render(evaluation: Evaluation, pictures: dict[str, str]) -> str:
   """The page as text; `pictures` are <img> elements by name."""
   template = importlib.resources.files('gengan.evaluation').joinpath('templates/evaluation.html').read_text('utf-8')
   about, protocol = evaluation.about, dataclasses.asdict(evaluation.protocol)
-  by_class = about.get('classification_accuracy_by_class', {})
   scores = [_score_row(evaluation, name) for name in evaluation.scores]
   fields = [(name.replace('_', ' '), f'<code>{html.escape(str(value))}</code>') for name, value in protocol.items()]
   return string.Template(template).substitute(
@@ -84,7 +87,7 @@ def render(evaluation: Evaluation, pictures: dict[str, str]) -> str:
     split=protocol['split'],
     sets=len(protocol['seeds']),
     scores=_table(('Score', 'Value', 'Better', 'Meaning'), scores),
-    by_class=_by_class(by_class),
+    by_class=_by_class(about.get('by_class', {})),
     samples=pictures['samples'],
     neighbours=pictures['neighbours'],
     curves=pictures.get('curves', '<p class="quiet">The run keeps no metrics.</p>'),
@@ -101,6 +104,11 @@ def warnings(evaluation: Evaluation) -> list[str]:
     found.append(
       f'{fewest:,} images are few: a Fréchet distance is biased upwards below {FEW_SAMPLES:,}; compare it only with '
       'one of equally many images.'
+    )
+  network_size = evaluation.about.get('features')
+  if network_size and FEW_SAMPLES <= fewest <= network_size:
+    found.append(
+      f'{fewest:,} images are no more than the {network_size:,} features: a Fréchet distance is biased upwards.'
     )
   z = next((value for name, value in scores.items() if name.startswith('data_copying_z')), 0.0)
   if z < -3:
@@ -119,7 +127,14 @@ def neighbour_sheet(samples: np.ndarray, labels: np.ndarray, dataset: data.Datas
   rows = []
   for sample in np.argsort(distances[:, 0])[:SHEET_ROWS]:
     gap = np.full_like(samples[:1], 255)
-    real = [dataset.train.images[train_nearest[sample]], gap, split.images[split_nearest[sample]]]
+    nearest = [
+      each.images[rows.positions[found[sample]]]
+      for each, rows, found in (
+        (dataset.train, evaluator.train, train_nearest),
+        (split, evaluator.real, split_nearest),
+      )
+    ]
+    real = [nearest[0], gap, nearest[1]]
     rows.append(np.concatenate([samples[sample : sample + 1], gap, *real]))
   return images.grid(np.concatenate(rows), columns=len(rows[0]), scale=_scale(samples))
 
@@ -134,15 +149,22 @@ def _samples(run, dataset, evaluator) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _score_row(evaluation: Evaluation, name: str) -> tuple[str, str, str, str]:
-  better, meaning = next(((b, m) for start, b, m in MEANINGS if name.startswith(start)), ('', ''))
+  better, meaning = meaning_of(name)
   return name, cell(evaluation, name), better, meaning
 
 
-def _by_class(accuracies: dict[str, float]) -> str:
-  if not accuracies:
+def meaning_of(name: str) -> tuple[str, str]:
+  """Which way a score is better, and what it says; two empty texts for a name that is not known."""
+  known = [each for each in MEANINGS if name.startswith(each[0])]
+  return max(known, key=lambda each: len(each[0]))[1:] if known else ('', '')
+
+
+def _by_class(scores: dict[str, dict[str, float]]) -> str:
+  if not scores:
     return ''
-  rows = [(html.escape(name), f'{value:.1%}') for name, value in accuracies.items()]
-  return '<h2>Classification accuracy by class</h2>' + _table(('Class', 'Accuracy'), rows)
+  names = list(next(iter(scores.values())))
+  rows = [(html.escape(name), *(f'{values[name]:.4g}' for values in scores.values())) for name in names]
+  return '<h2>By class</h2>' + _table(('Class', *scores), rows)
 
 
 def _table(heads: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:

@@ -57,14 +57,15 @@ def load(path: str | os.PathLike, *, allow_other: bool = False, resizer: str = '
     resizer=resizer,
     precision='float32',
     apply=partial(apply, params, resizer=resizer),
+    batch_size=32,
   )
 
 
 def apply(params: PyTree, images: jax.Array, *, resizer: str = 'tensorflow') -> dict[str, jax.Array]:
   """Features and class scores of images. Two compiled programs, so that only the resizing depends on the image size.
 
-  Float images become 256 grey levels first, as they would in a file: floor(x * 127.5 + 128), clipped to [0, 255]. The
-  network sees (level - 128) / 128, resized to 299 x 299. Grey images are repeated to three channels.
+  The network sees (level - 128) / 128, resized to 299 x 299, with levels from 0 to 255: those of uint8 images, and
+  x * 127.5 + 127.5 of float ones, which are clipped but not rounded. Grey images are repeated to three channels.
 
   Args:
     params: of `Inception`.
@@ -89,7 +90,7 @@ def apply(params: PyTree, images: jax.Array, *, resizer: str = 'tensorflow') -> 
 def _prepare(images: jax.Array, resizer: str) -> jax.Array:
   """[N, 299, 299, 3] float32, about -1 to 1."""
   if images.dtype != jnp.uint8:
-    images = jnp.floor(jnp.clip(images.astype(jnp.float32) * 127.5 + 128.0, 0.0, 255.0))
+    images = jnp.clip(images.astype(jnp.float32) * 127.5 + 127.5, 0.0, 255.0)
   levels = RESIZERS[resizer](images, IMAGE_SIZE)
   return jnp.broadcast_to((levels - 128.0) / 128.0, (*levels.shape[:3], 3))
 

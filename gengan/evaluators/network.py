@@ -17,6 +17,7 @@ class Network(NamedTuple):
     precision: of the arithmetic, 'float32' for example.
     apply: images [N, H, W, C], uint8 or float in [-1, 1] -> {'features': [N, D], ...}, in float32. Every new shape of
       the images compiles again, so fill up the last batch.
+    batch_size: images a call at most, for the sake of memory.
   """
 
   name: str
@@ -25,3 +26,4 @@ class Network(NamedTuple):
   resizer: str
   precision: str
   apply: Callable[[jax.Array], dict[str, jax.Array]]
+  batch_size: int = 256

@@ -13,10 +13,12 @@ class Protocol:
   Attributes:
     data_sha256: of the source of the real images.
     split: the real images that were compared with: 'validation' or 'test'.
-    preprocessing: what was done to them, such as 'image_size 32, channels 1, crop'.
+    training: the images that the model was trained on: how many, and a hash of which. Labels are drawn as they have
+      them, and copies are looked for among them.
+    preprocessing: what was done to all of them.
     num_real: real images.
     num_generated: generated images of one sample set.
-    num_pairwise: images of each kind at most, in metrics that compare all pairs.
+    num_pairwise: images of each kind at most, chosen at random, in metrics that compare all pairs.
     network: of the features: 'inception', 'classifier' or 'pixels'.
     network_sha256: of its weights.
     resizer: how images reach the network's size.
@@ -31,6 +33,7 @@ class Protocol:
 
   data_sha256: str
   split: str
+  training: str
   preprocessing: str
   num_real: int
   num_generated: int
@@ -60,8 +63,8 @@ class Evaluation:
 
   Attributes:
     scores: by name, the mean over sample sets.
-    deviations: by name, the standard deviation over sample sets (n - 1); missing where there was one set or where the
-      number does not depend on samples.
+    deviations: by name, the standard deviation over sample sets (n - 1), missing where there was one set; of
+      likelihoods and reconstructions, which no sample enters, the bootstrapped standard error over held-out images.
     protocol: of all of them.
     about: what was evaluated (run, step) and findings that are no scores; not part of the protocol.
   """
@@ -73,17 +76,17 @@ class Evaluation:
 
   def to_json(self) -> str:
     """One JSON object; `from_json` is its inverse."""
-    return json.dumps(dataclasses.asdict(self), indent=2, sort_keys=True) + '\n'
+    return json.dumps(dataclasses.asdict(self), indent=2, sort_keys=True, allow_nan=False) + '\n'
 
   @classmethod
   def from_json(cls, text: str) -> 'Evaluation':
     """Raises a ValueError where the text is not what `to_json` wrote."""
     try:
       content = json.loads(text)
-      tuples = {name: tuple(content['protocol'].get(name, ())) for name in ('seeds', 'model_scores')}
-      fields = content['protocol'] | tuples
+      fields = dict(content['protocol'])
+      fields |= {name: tuple(fields.get(name, ())) for name in ('seeds', 'model_scores')}
       return cls(content['scores'], content['deviations'], Protocol(**fields), content['about'])
-    except (json.JSONDecodeError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError) as error:  # a JSONDecodeError is a ValueError
       raise ValueError(f'this is not an evaluation: {error!r}') from error
 
 

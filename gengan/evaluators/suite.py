@@ -1,6 +1,6 @@
 """Families of metrics by name, each from the features of real, training and generated images to scores by name."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -42,11 +42,7 @@ def frechet_infinity_scores(inputs: Inputs) -> dict[str, float]:
 
 def intra_class_scores(inputs: Inputs) -> dict[str, float]:
   """The mean over classes of the Fréchet distance within a class."""
-  real, generated = inputs.real, inputs.generated
-  mean, _ = frechet.intra_class_frechet_distance(
-    real.rows, real.labels[: len(real.rows)], generated.rows, generated.labels[: len(generated.rows)]
-  )
-  return {f'intra_fd_{inputs.network.name}': mean}
+  return {f'intra_fd_{inputs.network.name}': _intra_class(inputs)[0]}
 
 
 def kernel_scores(inputs: Inputs) -> dict[str, float]:
@@ -59,8 +55,6 @@ def kernel_scores(inputs: Inputs) -> dict[str, float]:
 
 def inception_scores(inputs: Inputs) -> dict[str, float]:
   """exp of the mean divergence of predictions from their mean, over all samples at once (one split)."""
-  if inputs.generated.logits is None:
-    raise ValueError(f'the network {inputs.network.name!r} does not classify, so it gives no inception score')
   return {_name(inputs.network, 'is', 'is'): inception_score(inputs.generated.probabilities)[0]}
 
 
@@ -73,7 +67,7 @@ def manifold_scores(inputs: Inputs) -> dict[str, float]:
 
 
 def vendi_scores(inputs: Inputs) -> dict[str, float]:
-  """The effective number of different images among the first 2,000, as a share of that of real ones."""
+  """The effective number of different images among 2,000, as a share of that of real ones."""
   rows = min(VENDI_ROWS, len(inputs.real.rows), len(inputs.generated.rows))
   ratio = vendi_score(inputs.generated.rows[:rows]) / vendi_score(inputs.real.rows[:rows])
   return {f'vendi_ratio_{inputs.network.name}': ratio}
@@ -87,27 +81,50 @@ def copying_scores(inputs: Inputs) -> dict[str, float]:
   closest = copying.distance_to_closest_record(train, real, generated)
   return {
     f'authenticity_{name}': copying.authenticity(train, generated),
-    f'data_copying_z_{name}': test['z'],
+    **{f'data_copying_{key}_{name}': test[key] for key in ('z', 'c_t') if key in test},
     f'closer_to_train_{name}': closest['share_closer_to_train'],
+    f'closest_train_ratio_{name}': closest['median_to_train'] / closest['median_holdout_to_train'],
   }
 
 
 def consistency_scores(inputs: Inputs) -> dict[str, float]:
-  """Share of generated images that the network takes for the class that was asked for: mean, and the worst class."""
-  if inputs.generated.logits is None or inputs.network.name != 'classifier':
-    raise ValueError('label consistency needs the network that knows the labels of this data: --network=classifier')
+  """Share of generated images that the network takes for the class that was asked for, a mean over classes.
+
+  Beside it the worst class, and the same share of held-out real images: what the network itself is worth.
+  """
   per_class = class_accuracies(inputs.generated)
-  present = [value for value in per_class if not np.isnan(value)]
-  return {'label_consistency': float(np.mean(present)), 'label_consistency_worst_class': float(np.min(present))}
+  return {
+    'label_consistency': float(np.mean(per_class)),
+    'label_consistency_worst_class': min(per_class),
+    'label_consistency_real': float(np.mean(class_accuracies(inputs.real))),
+  }
 
 
 def class_accuracies(features: Features) -> list[float]:
-  """One accuracy a class in [0, 1]; NaN for a class of which there is no image."""
+  """One accuracy a class, in [0, 1].
+
+  Raises:
+    ValueError: a class without an image.
+  """
   right = features.logits.argmax(axis=1) == features.labels
-  classes = range(features.logits.shape[1])
-  return [
-    float(right[features.labels == label].mean()) if np.any(features.labels == label) else np.nan for label in classes
-  ]
+  return accuracies_by_class(right, features.labels, features.logits.shape[1])
+
+
+def accuracies_by_class(right: np.ndarray, labels: np.ndarray, num_classes: int) -> list[float]:
+  """Share of right answers [N] (bool) within every class of labels [N].
+
+  Raises:
+    ValueError: a class without an image.
+  """
+  counts = np.bincount(labels, minlength=num_classes)
+  if not counts.all():
+    raise ValueError(f'there is no image of class {int(counts.argmin())} to judge; it takes some of every class')
+  return (np.bincount(labels, weights=right, minlength=num_classes) / counts).tolist()
+
+
+def _intra_class(inputs: Inputs) -> tuple[float, dict[int, float]]:
+  real, generated = inputs.real, inputs.generated
+  return frechet.intra_class_frechet_distance(real.rows, real.row_labels, generated.rows, generated.row_labels)
 
 
 def _name(network: Network, published: str, general: str) -> str:
@@ -117,16 +134,49 @@ def _name(network: Network, published: str, general: str) -> str:
   return published if network.resizer == 'tensorflow' else f'{network.resizer}_{published}'
 
 
-FAMILIES: dict[str, Callable[[Inputs], dict[str, float]]] = {
-  'frechet': frechet_scores,
-  'frechet_infinity': frechet_infinity_scores,
-  'intra_class': intra_class_scores,
-  'kernel': kernel_scores,
-  'inception_score': inception_scores,
-  'manifold': manifold_scores,
-  'vendi': vendi_scores,
-  'copying': copying_scores,
-  'consistency': consistency_scores,
+class Family(NamedTuple):
+  """A group of scores that is asked for by one name.
+
+  Attributes:
+    measure: from `Inputs` to scores by name.
+    by_class: likewise to one value a class, in the order of the labels; None where there is none.
+    needs: of 'conditional' (a model that is asked for a class), 'classes' (a network that tells classes apart) and
+      'own classes' (one that knows those of the data).
+  """
+
+  measure: Callable[[Inputs], dict[str, float]]
+  by_class: Callable[[Inputs], dict[str, list[float]]] | None = None
+  needs: tuple[str, ...] = ()
+
+
+FAMILIES: dict[str, Family] = {
+  'frechet': Family(frechet_scores),
+  'frechet_infinity': Family(frechet_infinity_scores),
+  'intra_class': Family(
+    intra_class_scores,
+    lambda inputs: {f'intra_fd_{inputs.network.name}': list(_intra_class(inputs)[1].values())},
+    needs=('conditional',),
+  ),
+  'kernel': Family(kernel_scores),
+  'inception_score': Family(inception_scores, needs=('classes',)),
+  'manifold': Family(manifold_scores),
+  'vendi': Family(vendi_scores),
+  'copying': Family(copying_scores),
+  'consistency': Family(
+    consistency_scores,
+    lambda inputs: {'label_consistency': class_accuracies(inputs.generated)},
+    needs=('conditional', 'own classes'),
+  ),
+}
+OF_THE_MODEL = {'likelihood': ('encoder',), 'classification_accuracy': ('conditional',), 'path_length': ()}
+NEEDS = {
+  name: family.needs for name, family in FAMILIES.items()
+} | OF_THE_MODEL  # these: gengan.evaluation.model_scores
+MISSING = {
+  'conditional': 'a class-conditional model',
+  'classes': 'a network that classifies: classifier, or inception with its file',
+  'own classes': 'the network that knows the labels of this data: classifier',
+  'encoder': 'a model with an encoder',
 }
 
 
@@ -134,17 +184,35 @@ def measure(families: Sequence[str], inputs: Inputs) -> dict[str, float]:
   """The scores of the named families.
 
   Raises:
-    ValueError: an unknown family, or one that this network cannot give.
+    ValueError: too few images for one of them, or of a class.
   """
-  check(families)
-  scores: dict[str, float] = {}
-  for family in families:
-    scores |= FAMILIES[family](inputs)
-  return scores
+  return {name: value for family in families for name, value in FAMILIES[family].measure(inputs).items()}
 
 
-def check(families: Sequence[str], allowed: Mapping[str, object] = FAMILIES) -> None:
-  """Raises a ValueError that names the first family that does not exist."""
+def by_class(families: Sequence[str], inputs: Inputs) -> dict[str, list[float]]:
+  """One value a class of those scores of the named families that are means over classes."""
+  found = [FAMILIES[family].by_class for family in families]
+  return {name: values for each in found if each is not None for name, values in each(inputs).items()}
+
+
+def check(families: Sequence[str], *, network: str, conditional: bool, encoder: bool) -> None:
+  """Refuses what cannot be measured, before anything is.
+
+  Args:
+    families: of `NEEDS`.
+    network: its name, or what a user calls it ('inception:FILE').
+    conditional: whether the model is.
+    encoder: whether it has one.
+
+  Raises:
+    ValueError: names the first family that does not exist, or that this model or network cannot give.
+  """
+  kind = network.partition(':')[0]
+  there = {'conditional': conditional, 'encoder': encoder}
+  there |= {'classes': kind == 'classifier' or kind.startswith('inception'), 'own classes': kind == 'classifier'}
   for family in families:
-    if family not in allowed:
-      raise ValueError(f'unknown metrics {family!r}; it must be some of {", ".join(allowed)}')
+    if family not in NEEDS:
+      raise ValueError(f'unknown metrics {family!r}; it must be some of {", ".join(NEEDS)}')
+    for need in NEEDS[family]:
+      if not there[need]:
+        raise ValueError(f'{family} needs {MISSING[need]}')

@@ -1,5 +1,6 @@
 """Two tiny runs are trained and evaluated through the command line: a conditional GAN and a VAE."""
 
+import dataclasses
 import json
 import pathlib
 
@@ -10,7 +11,7 @@ from PIL import Image
 
 from configs import conditional_dcgan, vae
 from gengan import checkpoint, data, evaluate, evaluation, runs, sharding, train
-from gengan.evaluation import evaluator, model_scores
+from gengan.evaluation import evaluator, model_scores, report
 from gengan.evaluators.protocol import Evaluation
 
 pytestmark = pytest.mark.filterwarnings('ignore::gengan.evaluators.checks.FewSamplesWarning')
@@ -75,26 +76,51 @@ def test_a_conditional_gan_is_measured_on_the_test_split(gan_run, capsys):
 
 
 def test_what_the_model_is_asked_itself(gan_run):
-  evaluate.main(
-    [
-      f'--workdir={gan_run}',
-      '--num=64',
-      '--sets=1',
-      '--network=pixels',
-      '--metrics=classification_accuracy,path_length',
-    ]
-  )
+  flags = [f'--workdir={gan_run}', '--num=64', '--network=pixels', '--metrics=classification_accuracy,path_length']
+  evaluate.main([*flags, '--sets=2'])
   found = scores_of(gan_run)
-  by_class = list(found.about['classification_accuracy_by_class'].values())
-  assert 0 <= found.scores['classification_accuracy_score'] <= 1 and len(by_class) == 10
+  by_class = found.about['by_class']['classification_accuracy_score']
+  counts = np.bincount(data.load(runs.load(gan_run).config.data).test.labels)
+  score = found.scores['classification_accuracy_score']
+  assert score == pytest.approx(np.average(list(by_class.values()), weights=counts))
+  assert found.deviations.keys() == found.scores.keys() == {'classification_accuracy_score', 'path_length_pixels'}
   assert found.scores['path_length_pixels'] > 0
   path_length, learnt = found.protocol.model_scores
-  assert '1000 paths' in path_length and 'ResNet of width 32' in learnt and learnt.endswith('seed 0')
+  assert '1000 paths' in path_length and 'ResNet of width 32' in learnt and learnt.endswith('seeds 0, 1')
+  assert 'early stopping on validation images' in learnt
+
+
+def test_a_score_of_the_validation_split_does_not_read_the_test_split(gan_run, monkeypatch):
+  """Nor do the images that it is measured on stop the training of its classifier."""
+  asked, trained = [], []
+  real_images, train_classifier = model_scores.real_images, model_scores.train_classifier
+  note = lambda split, config: asked.append(split.name) or real_images(split, config)
+  watch = lambda *args, **kwargs: trained.append(kwargs['validation']) or train_classifier(*args, **kwargs)
+  monkeypatch.setattr(model_scores, 'real_images', note)
+  monkeypatch.setattr(model_scores, 'train_classifier', watch)
+  flags = [f'--workdir={gan_run}', '--num=64', '--network=pixels', '--metrics=classification_accuracy', '--sets=1']
+  evaluate.main([*flags, '--split=validation'])
+  assert asked == ['validation'] and trained == [None]
+  assert 'last step' in scores_of(gan_run).protocol.model_scores[0]
+
+
+def test_values_by_class(gan_run):
+  evaluate.main([f'--workdir={gan_run}', '--num=200', '--sets=1', '--metrics=consistency,intra_class'])
+  found = scores_of(gan_run)
+  names = data.load(runs.load(gan_run).config.data).class_names
+  for score in ('label_consistency', 'intra_fd_classifier'):
+    values = found.about['by_class'][score]
+    assert tuple(values) == names and np.mean(list(values.values())) == pytest.approx(found.scores[score])
+  assert 0 <= found.scores['label_consistency_real'] <= 1
+  assert 'intra_fd_classifier' in (gan_run / 'evaluation' / 'index.html').read_text().split('By class')[1]
 
 
 def test_a_vae_adds_its_likelihood(vae_run):
   evaluate.main([f'--workdir={vae_run}', '--num=64', '--sets=1', '--network=pixels'])
-  scores = scores_of(vae_run).scores
+  found = scores_of(vae_run)
+  scores = found.scores
+  assert all(0 < found.deviations[name] < abs(scores[name]) for name in ('elbo', 'iw_bound_50', 'reconstruction_error'))
+  assert 'gaussian' in found.protocol.model_scores[0]
   assert scores['elbo'] < 0 and scores['iw_bound_50'] > scores['elbo']  # Burda et al. 2016, theorem 1
   assert 0 < scores['reconstruction_error'] < 4 and 0 <= scores['active_units'] <= 5
   assert scores['elbo'] == pytest.approx(scores['recon'] - scores['kl'], rel=1e-5)
@@ -103,7 +129,7 @@ def test_a_vae_adds_its_likelihood(vae_run):
 def test_the_reconstruction_error_counts_every_image_once(vae_run):
   run = runs.load(vae_run)
   split = data.load(run.config.data).test
-  found = model_scores.likelihood_scores(run.algorithm, run.state, split, run.config, samples=2, seed=0)
+  found = model_scores.likelihood_scores(run.algorithm, run.state, split, run.config, samples=2, seed=0).scores
   batch, mask = next(data.eval_batches(split, run.config.data, batch_size=len(split)))
   latents = run.algorithm.encode(run.state, batch['image'], batch['label'])
   expected = np.mean((np.asarray(run.algorithm.decode(run.state, latents, batch['label'])) - batch['image']) ** 2)
@@ -130,7 +156,8 @@ def test_runs_stand_in_one_table_only_with_one_protocol(gan_run, vae_run, tmp_pa
     (['--num=1'], '--num is 1'),
     (['--sets=0'], '--sets is 0'),
     (['--truncation=0'], '--truncation is 0'),
-    (['--network=pixels', '--metrics=consistency'], '--network=classifier'),
+    (['--network=pixels', '--metrics=consistency'], 'consistency needs the network that knows the labels'),
+    (['--metrics=likelihood'], 'likelihood needs a model with an encoder'),
     (['--network=inception:/nowhere.pth'], '/nowhere.pth'),
   ],
 )
@@ -154,6 +181,9 @@ def test_a_folder_that_is_no_run_is_named(tmp_path, capsys):
     ({'metrics': 'fid'}, 'config.evaluators.metrics'),
     ({'metrics': 'frechet', 'network': 'vgg'}, 'config.evaluators.network'),
     ({'metrics': 'frechet', 'num_generated': 1}, 'config.evaluators.num_generated'),
+    ({'metrics': 'consistency'}, 'config.evaluators.metrics: consistency needs the network that knows'),
+    ({'metrics': 'inception_score'}, 'config.evaluators.metrics: inception_score needs a network that classifies'),
+    ({'metrics': 'classification_accuracy'}, 'config.evaluators.metrics: classification_accuracy is measured by'),
   ],
 )
 def test_a_wrong_config_is_told_before_anything_compiles(changes, field, tmp_path):
@@ -161,6 +191,76 @@ def test_a_wrong_config_is_told_before_anything_compiles(changes, field, tmp_pat
   config.evaluators.update(changes)
   with pytest.raises(ValueError, match=field):
     train.prepare(config, tmp_path)
+
+
+@pytest.mark.parametrize(
+  'section, field, value', [('evaluators', 'metrics', 'frechet'), ('checkpoint', 'best_metric', 'x')]
+)
+def test_nothing_is_chosen_by_private_images(section, field, value, tmp_path):
+  config = tiny(conditional_dcgan.get_config())
+  config.private_data = True
+  train.prepare(config, tmp_path)
+  config[section][field] = value
+  with pytest.raises(ValueError, match=rf'config.private_data is True, but config.{section}.{field}'):
+    train.prepare(config, tmp_path)
+
+
+@pytest.mark.parametrize(
+  'change',
+  [
+    {'examples_per_class': 10},
+    {'imbalance': 5.0},
+    {'validation_fraction': 0.3},
+    {'flip': True},
+    {'dequantise': True},
+  ],
+)
+def test_another_treatment_of_the_data_is_another_protocol(change):
+  def protocol(**fields):
+    config = tiny(conditional_dcgan.get_config())
+    config.data.update(fields)
+    dataset = data.load(config.data)
+    network = evaluation.make_network('pixels', dataset, config)
+    settings = evaluation.Settings((), split='test')
+    return evaluation.Evaluator(
+      settings, network=network, dataset=dataset, config=config, mesh=sharding.make_mesh()
+    ).protocol
+
+  assert protocol() == protocol()
+  assert protocol().differences(protocol(**change))
+
+
+def test_rows_for_pairs_come_from_all_classes_of_a_sorted_set():
+  config = tiny(conditional_dcgan.get_config())
+  dataset = data.load(config.data)
+  order = np.argsort(dataset.test.labels, kind='stable')
+  test = dataclasses.replace(dataset.test, images=dataset.test.images[order], labels=dataset.test.labels[order])
+  dataset = dataclasses.replace(dataset, test=test, statistics=dataset.statistics | {'decoded_sha256': 'sorted'})
+  network = evaluation.make_network('pixels', dataset, config)
+  settings = evaluation.Settings(('manifold',), split='test', num_pairwise=60)
+  found = evaluation.Evaluator(
+    settings, network=network, dataset=dataset, config=config, mesh=sharding.make_mesh()
+  ).real
+  assert len(found.rows) == 60 and len(set(found.row_labels)) == 10
+  expected = test.images[found.positions].reshape(60, -1) / 127.5 - 1
+  np.testing.assert_allclose(found.rows, expected, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+  'name, better, words',
+  [
+    ('reconstruction_error', 'lower', 'squared error'),
+    ('recon', 'higher', 'log-likelihood'),
+    ('clean_kid', 'lower', 'clean-fid'),
+    ('fd_classifier', 'lower', 'not FID'),
+    ('fd_infinity_pixels', 'lower', 'endless'),
+    ('label_consistency_worst_class', 'higher', 'worst'),
+    ('label_consistency', 'higher', 'asked for'),
+  ],
+)
+def test_the_report_says_which_way_is_better(name, better, words):
+  found, meaning = report.meaning_of(name)
+  assert found == better and words in meaning
 
 
 def test_generated_images_do_not_depend_on_the_number_of_devices(gan_run):

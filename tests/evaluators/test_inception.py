@@ -206,11 +206,14 @@ def test_images_become_grey_levels_then_about_minus_one_to_one():
   assert prepared.shape == (1, 299, 299, 3)
   assert prepared.min() == -1 and prepared.max() == 127 / 128
   np.testing.assert_array_equal(prepared[..., 0], prepared[..., 2])
-  # Every level survives the way to [-1, 1] and back; what lies between two is floored; the rest is clipped.
-  np.testing.assert_array_equal(inception._prepare(levels / np.float32(127.5) - 1, 'tensorflow'), prepared)
-  between = jnp.array([-1.5, -1.0, 0.0, 0.0039, 1.0, 1.5]).reshape(1, 1, 6, 1)
-  expected = np.array([0, 0, 128, 128, 255, 255], np.uint8).reshape(1, 1, 6, 1)
-  np.testing.assert_array_equal(inception._prepare(between, 'clean'), inception._prepare(expected, 'clean'))
+  # Every level survives the way to [-1, 1] and back; what lies between two stays there; the rest is clipped.
+  same = inception._prepare(levels / np.float32(127.5) - 1, 'tensorflow')
+  np.testing.assert_allclose(same, prepared, atol=1e-6)
+  between = jnp.array([-1.5, -1.0, 0.0, 1.0, 1.5]).reshape(1, 1, 5, 1)
+  found = np.asarray(inception._prepare(jnp.repeat(between, 299, 1).repeat(60, 2)[:, :, :299], 'tensorflow'))[
+    0, 0, ::60, 0
+  ]
+  np.testing.assert_allclose(found, [-1, -1, -0.5 / 128, 127 / 128, 127 / 128], atol=1e-6)
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from gengan.evaluators import protocol
 PROTOCOL = protocol.Protocol(
   data_sha256='ab',
   split='test',
+  training='90 images',
   preprocessing='8 x 8 x 1',
   num_real=100,
   num_generated=200,
@@ -31,7 +32,9 @@ def test_json_round_trip():
   assert protocol.Evaluation.from_json(original.to_json()) == original
 
 
-@pytest.mark.parametrize('text', ['', '{}', '{"protocol": {}}', '[1]', '{"protocol": {"seeds": [1]}}'])
+@pytest.mark.parametrize(
+  'text', ['', '{}', '{"protocol": {}}', '[1]', '{"protocol": {"seeds": [1]}}', '{"protocol": []}']
+)
 def test_what_is_no_evaluation_is_refused(text):
   with pytest.raises(ValueError, match='not an evaluation'):
     protocol.Evaluation.from_json(text)
