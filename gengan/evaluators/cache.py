@@ -47,6 +47,14 @@ def cached(
     except (ValueError, KeyError, OSError, EOFError, zipfile.BadZipFile) as error:
       warnings.warn(f'{path} is damaged ({error}); it is computed again', stacklevel=2)
   arrays = {key: np.asarray(value) for key, value in compute().items()}
+  try:
+    _write(path, arrays, name)
+  except OSError as error:
+    warnings.warn(f'{path} cannot be written ({error}); it will be computed again. GENGAN_CACHE moves it', stacklevel=2)
+  return arrays
+
+
+def _write(path: pathlib.Path, arrays: Mapping[str, np.ndarray], name: str) -> None:
   path.parent.mkdir(parents=True, exist_ok=True)
   beside = path.with_name(f'.{path.name}.{os.getpid()}.part')
   try:
@@ -56,7 +64,6 @@ def cached(
     os.replace(beside, path)
   finally:
     beside.unlink(missing_ok=True)
-  return arrays
 
 
 def _read(path: pathlib.Path, name: str) -> dict[str, np.ndarray]:

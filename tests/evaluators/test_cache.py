@@ -52,3 +52,10 @@ def test_the_folder_follows_the_environment(monkeypatch, tmp_path):
   assert cache.default_folder() == tmp_path / 'gengan'
   monkeypatch.setenv('GENGAN_CACHE', str(tmp_path / 'own'))
   assert cache.default_folder() == tmp_path / 'own'
+
+
+def test_a_folder_that_cannot_be_written_costs_a_warning_only(tmp_path):
+  (tmp_path / 'file').write_text('')
+  with pytest.warns(UserWarning, match='cannot be written'):
+    found = cache.cached('kind', {}, compute, folder=tmp_path / 'file')
+  np.testing.assert_array_equal(found['a'], compute()['a'])

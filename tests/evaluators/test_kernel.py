@@ -38,7 +38,17 @@ def test_large_sets_in_float32_lose_less_than_a_millionth(monkeypatch, mean):
   exact = kernel.kernel_distance(x.astype(float), y.astype(float))
   assert kernel.kernel_distance(x, y) == pytest.approx(exact, rel=1e-11)  # too small a set for float32
   monkeypatch.setattr(kernel, 'LARGE', 600 * 600 * 64)
+  monkeypatch.setattr(kernel, 'MANY', 32)
   assert exact != kernel.kernel_distance(x, y) == pytest.approx(exact, rel=1e-6)
+
+
+@pytest.mark.parametrize('spread', [1.0, 2.0])
+def test_few_dimensions_that_dominate_are_multiplied_in_float64(monkeypatch, spread):
+  monkeypatch.setattr(kernel, 'LARGE', 1)
+  scales = RNG.lognormal(sigma=spread, size=256)
+  x, y = ((RNG.normal(size=(300, 256)) * scales + shift).astype(np.float32) for shift in (0, 0.01))
+  exact = kernel.kernel_distance(x.astype(float), y.astype(float))
+  assert kernel.kernel_distance(x, y) == pytest.approx(exact, rel=1e-11)
 
 
 def test_by_hand():
