@@ -61,8 +61,10 @@ def evaluate(args: argparse.Namespace) -> tuple[pathlib.Path, pathlib.Path]:
   from gengan import data, evaluation, runs, sharding
   from gengan.evaluation import report
   from gengan.evaluators import suite
+  from gengan.generation.weights import state_sha256
 
   run = runs.load(args.workdir, checkpoint=args.checkpoint, ema=args.ema)
+  weights_sha256 = state_sha256(run.state)
   mesh = sharding.make_mesh()
   run = run._replace(state=jax.device_put(run.state, sharding.replicated(mesh)))
   dataset = data.load(run.config.data)
@@ -91,6 +93,7 @@ def evaluate(args: argparse.Namespace) -> tuple[pathlib.Path, pathlib.Path]:
     'model': run.config.model.name,
     'conditional': conditional,
     'step': run.step,
+    'weights_sha256': weights_sha256,
     'kimg': run.step * run.config.batch_size / 1000,
     'source': run.config.data.source,
     'features': network.size,

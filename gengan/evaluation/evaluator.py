@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import pathlib
 from collections.abc import Iterator, Mapping, Sequence
 
 import jax
@@ -21,7 +22,8 @@ TRAINING = (  # of `train_classifier`, for protocols
   f'{CLASSIFIER_POLICY}, version {classifier.VERSION}'
 )
 FEATURES_VERSION = 2  # of what is kept, for caches
-NETWORKS = 'it must be pixels, classifier, inception:FILE, inception_clean:FILE or inception_other:FILE'
+KINDS = ('pixels', 'pca', 'classifier', 'inception', 'inception_clean', 'inception_other', 'vgg', 'vgg_other')
+NETWORKS = f'it must be {", ".join(KINDS[:3])}, or one of {", ".join(KINDS[3:])} with :FILE'
 MAX_TRAIN = 60_000  # training images whose features are kept to look for copies
 
 
@@ -52,9 +54,10 @@ def make_network(name: str, dataset: data.Dataset, config: ConfigDict) -> Networ
   """The network whose features are compared.
 
   Args:
-    name: 'pixels'; 'classifier', trained on the train split once and then cached; 'inception:FILE' with the
-      published weights of FID; 'inception_clean:FILE' with the resizer of clean-fid; or 'inception_other:FILE' with
-      other weights for the same network, whose scores are never called FID.
+    name: 'pixels'; 'pca', their principal components in the train split; 'classifier', trained on the train split once
+      and then cached; 'inception:FILE' with the published weights of FID; 'inception_clean:FILE' with the resizer of
+      clean-fid; 'inception_other:FILE' with other weights for the same network, whose scores are never called FID;
+      'vgg:FILE' with published weights of VGG16 and 'vgg_other:FILE' with others.
     dataset: of the run.
     config: of the run.
 
@@ -65,6 +68,8 @@ def make_network(name: str, dataset: data.Dataset, config: ConfigDict) -> Networ
   match kind:
     case 'pixels':
       return features.pixels(dataset.image_shape)
+    case 'pca':
+      return features.pca(real_images(dataset.train, config)[0])
     case 'classifier':
       return features.of_classifier(data_classifier(dataset, config))
     case 'inception' | 'inception_clean' | 'inception_other' if path:
@@ -72,6 +77,10 @@ def make_network(name: str, dataset: data.Dataset, config: ConfigDict) -> Networ
 
       resizer = 'clean' if kind == 'inception_clean' else 'tensorflow'
       return inception.load(path, allow_other=kind == 'inception_other', resizer=resizer)
+    case 'vgg' | 'vgg_other' if path:
+      from gengan.evaluators import vgg
+
+      return vgg.load(path, allow_other=kind == 'vgg_other')
   raise ValueError(f'the network is {name!r}; {NETWORKS}')
 
 
@@ -283,8 +292,11 @@ def check(config: ConfigDict, dataset: data.Dataset) -> None:
   kind = settings.network.partition(':')[0]
   if kind == 'classifier' and dataset.num_classes < 2:
     raise ValueError("config.evaluators.network is 'classifier', but the data has no classes; set it to 'pixels'")
-  if kind not in ('pixels', 'classifier', 'inception', 'inception_clean', 'inception_other'):
+  path = settings.network.partition(':')[2]
+  if kind not in KINDS or bool(path) != (KINDS.index(kind) >= 3):
     raise ValueError(f'config.evaluators.network is {settings.network!r}; {NETWORKS}')
+  if path and not pathlib.Path(path).is_file():
+    raise FileNotFoundError(f'config.evaluators.network is {settings.network!r}, but there is no file {path}')
 
 
 def of_config(config: ConfigDict, dataset: data.Dataset, mesh: jax.sharding.Mesh) -> Evaluator | None:

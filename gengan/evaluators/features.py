@@ -158,3 +158,43 @@ def of_classifier(classifier: Classifier) -> Network:
     return {'features': features, 'logits': logits}
 
   return Network('classifier', classifier.sha256, 4 * classifier.width, 'none', 'float32', apply)
+
+
+def pca(images: np.ndarray, *, components: int = 64) -> Network:
+  """Features of `pixels` on the principal components of training images: the cheapest that are learned.
+
+  The components are the eigenvectors of the covariance with the largest eigenvalues, in float64. Of the two signs,
+  that one counts with which the entry farthest from zero is positive.
+
+  Args:
+    images: [N, H, W, C] uint8 or float in [-1, 1], N at least 2.
+    components: how many; where the images vary in fewer directions, it is those.
+
+  Returns:
+    'pca', with features in units of [-1, 1], less the mean, in the order of falling variance. The hash is of the mean
+    and the components, so that they may differ in rounding on another device.
+
+  Raises:
+    ValueError: too few images, images that do not vary, or no component asked for.
+  """
+  if components < 1:
+    raise ValueError(f'components is {components}; it must be at least 1')
+  if len(images) > 1 and not np.ptp(images, axis=0).any():
+    raise ValueError(f'the {len(images)} images do not vary, so they have no principal components')
+  base = pixels(images.shape[1:])
+  starts = range(0, len(images), frechet.CHUNK)
+  moments = frechet.moments_of_batches(
+    np.asarray(base.apply(images[start : start + frechet.CHUNK])['features']) for start in starts
+  )
+  variances, vectors = np.linalg.eigh(moments.covariance)
+  rank = int((variances > variances[-1] * len(variances) * np.finfo(np.float64).eps).sum())
+  vectors = vectors[:, ::-1][:, : min(components, rank)]
+  farthest = np.take_along_axis(vectors, np.abs(vectors).argmax(axis=0)[None], axis=0)
+  mean, vectors = moments.mean.astype(np.float32), (vectors * np.sign(farthest)).astype(np.float32)
+
+  @jax.jit
+  def apply(images):
+    return {'features': jax.numpy.dot(base.apply(images)['features'] - mean, vectors, precision='highest')}
+
+  sha256 = hashlib.sha256(f'pca of {base.sha256}'.encode() + mean.tobytes() + vectors.tobytes()).hexdigest()
+  return Network('pca', sha256, vectors.shape[1], base.resizer, 'float32', apply)

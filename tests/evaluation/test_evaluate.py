@@ -13,6 +13,7 @@ from configs import conditional_dcgan, vae
 from gengan import checkpoint, data, evaluate, evaluation, runs, sharding, train
 from gengan.evaluation import evaluator, model_scores, report
 from gengan.evaluators.protocol import Evaluation
+from gengan.generation.weights import state_sha256
 
 pytestmark = pytest.mark.filterwarnings('ignore::gengan.evaluators.checks.FewSamplesWarning')
 
@@ -66,6 +67,7 @@ def test_a_conditional_gan_is_measured_on_the_test_split(gan_run, capsys):
   page, record = capsys.readouterr().out.split()
   found = Evaluation.from_json(pathlib.Path(record).read_text())
   config = runs.load(gan_run).config
+  assert found.about['weights_sha256'] == state_sha256(runs.load(gan_run).state)
   assert found.protocol.split == 'test' and found.protocol.num_real == len(data.load(config.data).test)
   assert {'fd_classifier', 'kd_classifier', 'coverage_classifier', 'authenticity_classifier'} <= set(found.scores)
   assert 0 <= found.scores['label_consistency'] <= 1 and found.deviations.keys() == found.scores.keys()
@@ -153,6 +155,7 @@ def test_runs_stand_in_one_table_only_with_one_protocol(gan_run, vae_run, tmp_pa
   [
     (['--metrics=fid'], "unknown metrics 'fid'"),
     (['--network=vgg'], "the network is 'vgg'; it must be pixels"),
+    (['--network=vgg:/nowhere.pth'], '/nowhere.pth'),
     (['--num=1'], '--num is 1'),
     (['--sets=0'], '--sets is 0'),
     (['--truncation=0'], '--truncation is 0'),
@@ -180,6 +183,9 @@ def test_a_folder_that_is_no_run_is_named(tmp_path, capsys):
   [
     ({'metrics': 'fid'}, 'config.evaluators.metrics'),
     ({'metrics': 'frechet', 'network': 'vgg'}, 'config.evaluators.network'),
+    ({'metrics': 'frechet', 'network': 'inception'}, 'config.evaluators.network'),
+    ({'metrics': 'frechet', 'network': 'pca:file'}, 'config.evaluators.network'),
+    ({'metrics': 'frechet', 'network': 'inception:/nowhere.pth'}, 'there is no file /nowhere.pth'),
     ({'metrics': 'frechet', 'num_generated': 1}, 'config.evaluators.num_generated'),
     ({'metrics': 'consistency'}, 'config.evaluators.metrics: consistency needs the network that knows'),
     ({'metrics': 'inception_score'}, 'config.evaluators.metrics: inception_score needs a network that classifies'),
@@ -189,7 +195,7 @@ def test_a_folder_that_is_no_run_is_named(tmp_path, capsys):
 def test_a_wrong_config_is_told_before_anything_compiles(changes, field, tmp_path):
   config = tiny(conditional_dcgan.get_config())
   config.evaluators.update(changes)
-  with pytest.raises(ValueError, match=field):
+  with pytest.raises((ValueError, FileNotFoundError), match=field):
     train.prepare(config, tmp_path)
 
 

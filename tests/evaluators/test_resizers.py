@@ -34,6 +34,29 @@ def test_tensorflow_agrees_with_a_loop_over_pixels(height, width, size):
       np.testing.assert_allclose(result[..., channel], naive_tensorflow(image[..., channel], size), atol=1e-3)
 
 
+@pytest.mark.peers
+@pytest.mark.parametrize(('height', 'width', 'size'), [(12, 20, 33), (32, 32, 299), (50, 30, 8)])
+def test_tensorflow_agrees_with_a_shifted_grid_of_torch(height, width, size):
+  torch = pytest.importorskip('torch')
+  images = noise(2, height, width, 3)
+  # Half-pixel centres, as PyTorch has them, read (length / size - 1) / 2 pixels further on than TensorFlow 1.
+  theta = torch.tensor([[1, 0, 1 / width - 1 / size], [0, 1, 1 / height - 1 / size]]).double().repeat(2, 1, 1)
+  grid = torch.nn.functional.affine_grid(theta, (2, 3, size, size), align_corners=False)
+  x = torch.from_numpy(images).permute(0, 3, 1, 2).double()
+  x = torch.nn.functional.grid_sample(x, grid, mode='bilinear', padding_mode='border', align_corners=False)
+  np.testing.assert_allclose(resizers.tensorflow(images, size), x.permute(0, 2, 3, 1), atol=1e-2)
+
+
+@pytest.mark.peers
+@pytest.mark.parametrize(('height', 'width', 'size'), [(40, 23, 9), (60, 90, 29), (16, 16, 37)])
+def test_clean_agrees_with_the_antialiased_bicubic_of_torch(height, width, size):
+  torch = pytest.importorskip('torch')
+  images = noise(2, height, width, 3)
+  x = torch.from_numpy(images).permute(0, 3, 1, 2)
+  x = torch.nn.functional.interpolate(x, size=(size, size), mode='bicubic', antialias=True, align_corners=False)
+  np.testing.assert_allclose(resizers.clean(images, size), x.permute(0, 2, 3, 1).clip(0, 255), atol=1e-2)
+
+
 def test_tensorflow_reads_at_multiples_of_the_step_and_repeats_the_last_pixel():
   # tf.compat.v1.image.resize_bilinear, which half-pixel centres or aligned corners would not give
   images = np.array([0.0, 10.0], np.float32).reshape(1, 1, 2, 1)
