@@ -10,6 +10,7 @@ The same weights, seed and options give the same bytes, whatever the batch size 
 
 import argparse
 import json
+import os
 import pathlib
 from collections.abc import Sequence
 
@@ -30,7 +31,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     sharding.initialize()
     prepared = job.prepare(_request(args), workdir=args.workdir, out=args.out, checkpoint=args.checkpoint, ema=args.ema)
     print(job.run(prepared, batch_size=args.batch_size, allow_copies=args.allow_copies))
-  except (ValueError, FileNotFoundError) as error:
+  except (ValueError, OSError) as error:
     parser.error(str(error))
   except KeyboardInterrupt:
     parser.exit(130, 'gengan.generate: stopped; the same command goes on from here\n')
@@ -99,11 +100,12 @@ def _check(args: argparse.Namespace) -> None:
     ('seed', 0, 2**32 - 1),
     ('unique', -1, 15),
     ('max_attempts', 0, 10**6),
-    ('min_confidence', 0, 1),
     ('discriminator_percentile', 0, 99.9),
   ]:
     if not low <= (value := getattr(args, flag)) <= high:
       raise ValueError(f'--{flag} is {value}; it must be from {low} to {high}')
+  if not 0 <= args.min_confidence < 1:
+    raise ValueError(f'--min_confidence is {args.min_confidence}; it must be at least 0 and below 1')
   if args.format not in FORMATS:
     raise ValueError(f'--format is {args.format!r}; it must be one of {", ".join(FORMATS)}')
   if args.shard_size < 0 or args.shard_size % 64:
@@ -118,9 +120,18 @@ def _check(args: argparse.Namespace) -> None:
     raise ValueError('--balanced takes all classes and --labels some; give one of them')
   if args.classifier and not args.min_confidence:
     raise ValueError('--classifier is for --min_confidence, which is missing')
-  if args.out.exists() and not (args.out / 'card.json').exists():
-    raise ValueError(f'--out is {args.out}, which exists already')
+  _check_out(args.out)
   _check_classes(args)
+
+
+def _check_out(out: pathlib.Path) -> None:
+  if out.exists() and not (out / 'card.json').exists():
+    raise ValueError(f'--out is {out}, which exists already')
+  above = next(folder for folder in out.absolute().parents if folder.exists())
+  if not above.is_dir():
+    raise ValueError(f'--out is {out}, but {above} is a file; it must be a folder')
+  if not os.access(above, os.W_OK):
+    raise ValueError(f'--out is {out}, but nothing may be written into {above}')
 
 
 def _check_classes(args: argparse.Namespace) -> None:

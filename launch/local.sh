@@ -6,8 +6,15 @@ shift
 export GENGAN_DISTRIBUTED=1 GENGAN_NUM_PROCESSES=$processes
 export JAX_COORDINATOR_ADDRESS=${JAX_COORDINATOR_ADDRESS:-localhost:9876}
 trap 'kill $(jobs -p) 2>/dev/null || true' EXIT
+log() { echo "${TMPDIR:-/tmp}/gengan-process-$1.log"; }
+started=(0)
 for ((id = 1; id < processes; id++)); do
-  GENGAN_PROCESS_ID=$id python -m gengan.main "$@" >"${TMPDIR:-/tmp}/gengan-process-$id.log" 2>&1 &
+  GENGAN_PROCESS_ID=$id python -m gengan.main "$@" >"$(log "$id")" 2>&1 &
+  started[id]=$!
 done
 GENGAN_PROCESS_ID=0 python -m gengan.main "$@"
-wait
+status=0
+for ((id = 1; id < processes; id++)); do  # `wait` without a process would forget how each of them ended
+  wait "${started[id]}" || { status=$?; echo "process $id failed with $status; see $(log "$id")" >&2; }
+done
+exit "$status"

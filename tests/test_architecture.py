@@ -1,6 +1,7 @@
 """The direction of imports, and what importing gengan must not do."""
 
 import ast
+import graphlib
 import pathlib
 import subprocess
 import sys
@@ -9,8 +10,9 @@ import pytest
 
 PACKAGE = pathlib.Path(__file__).parents[1] / 'gengan'
 FOUNDATION = {'core'}
+SHARED = {'checksums', 'images', 'locks'}
 PARTS = {'losses', 'likelihoods', 'regularizers', 'layers', 'augment', 'optimizers'}
-SERVICES = {'sharding', 'checkpoint', 'checksums', 'interrupts', 'writers', 'images', 'data', 'evaluators', 'formats'}
+SERVICES = {'sharding', 'checkpoint', 'interrupts', 'writers', 'data', 'evaluators', 'formats', *SHARED}
 
 
 def allowed(room: str) -> set[str] | None:
@@ -18,9 +20,9 @@ def allowed(room: str) -> set[str] | None:
   if room in FOUNDATION:
     return set()
   if room == 'evaluators':  # features are computed over a mesh, by networks made of layers
-    return FOUNDATION | PARTS | {'checksums', 'images', 'sharding'}
+    return FOUNDATION | PARTS | SHARED | {'sharding'}
   if room in SERVICES:
-    return FOUNDATION | {'checksums', 'images'}
+    return FOUNDATION | SHARED
   if room in PARTS:
     return FOUNDATION | PARTS
   if room in {'gan', 'vae'}:
@@ -50,6 +52,60 @@ def test_imports_point_down(path):
   permitted = allowed(room)
   if permitted is not None and room != '__init__':
     assert imports(path) - permitted - {room, 'core', 'Algorithm', 'State'} == set()
+
+
+def at_module_level(node: ast.AST):
+  """Every import that runs when the module is imported."""
+  for child in ast.iter_child_nodes(node):
+    if isinstance(child, (ast.Import, ast.ImportFrom)):
+      yield child
+    elif not isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)):
+      yield from at_module_level(child)
+
+
+def name_of(path: pathlib.Path) -> str:
+  """'gengan/data/config.py' -> 'gengan.data.config'."""
+  return '.'.join(path.relative_to(PACKAGE.parent).with_suffix('').parts).removesuffix('.__init__')
+
+
+def graph() -> dict[str, set[str]]:
+  """Module of gengan -> those of gengan that it imports; without the packages that Python imports on the way."""
+  names = {name_of(path) for path in MODULES}
+  edges = {}
+  for path in MODULES:
+    found = edges[name_of(path)] = set()
+    for node in at_module_level(ast.parse(path.read_text())):
+      if isinstance(node, ast.Import):
+        found |= {alias.name for alias in node.names if alias.name in names}
+      else:
+        assert not node.level, f'{path}: relative imports are not followed here'
+        full = {f'{node.module}.{alias.name}' for alias in node.names}
+        found |= {name if name in names else node.module for name in full} & names
+  return {name: found - {name} for name, found in edges.items()}
+
+
+# Edges between rooms that close a ring. A stream of generated images needs nothing of what evaluates them, so it is no
+# ring of files; an edge leaves this list when its ring is broken.
+IN_A_RING = {('mixing', 'generation')}
+
+
+def test_no_modules_import_each_other_in_a_ring():
+  graphlib.TopologicalSorter(graph()).prepare()  # raises a CycleError that names them
+
+
+def test_no_rooms_import_each_other_in_a_ring():
+  room = lambda name: name.split('.')[1]
+  edges = {(room(one), room(other)) for one, found in graph().items() for other in found if '.' in one and '.' in other}
+  rooms = {}
+  for one, other in edges - IN_A_RING:
+    if one != other:
+      rooms.setdefault(one, set()).add(other)
+  order = list(graphlib.TopologicalSorter(rooms).static_order())
+  for one, other in IN_A_RING:
+    assert (one, other) in edges, f'{one} does not import {other} any more: take it off the list'
+    with pytest.raises(graphlib.CycleError):
+      graphlib.TopologicalSorter({**rooms, one: rooms[one] | {other}}).prepare()
+  assert order.index('core') < order.index('gan') < order.index('models')
 
 
 @pytest.mark.parametrize('path', MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))

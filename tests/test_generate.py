@@ -101,6 +101,9 @@ def test_kills_devices_and_processes_leave_no_trace(workdir, tmp_path, capsys):
     (['--seed=-1'], '--seed is -1'),
     (['--workdir=nowhere'], 'nowhere, which is not the folder of a run'),
     (['--out={taken}'], 'exists already'),
+    (['--out={taken}/file/g'], 'file is a file; it must be a folder'),
+    (['--min_confidence=1'], '--min_confidence is 1.0; it must be at least 0 and below 1'),
+    (['--min_confidence=0.5', '--classifier=no.mod:f'], "--classifier is 'no.mod:f'"),
     (['--checkpoint=9'], '9'),
     (['--nun=3'], '--nun=3'),
   ],
@@ -108,12 +111,22 @@ def test_kills_devices_and_processes_leave_no_trace(workdir, tmp_path, capsys):
 def test_a_mistake_is_one_line(workdir, tmp_path, capsys, flags, message):
   taken = tmp_path / 'taken'
   taken.mkdir()
+  (taken / 'file').touch()
   flags = [flag.replace('{taken}', str(taken)) for flag in flags]
   with pytest.raises(SystemExit) as stop:
     generate.main([f'--workdir={workdir}', '--num=5', f'--out={tmp_path}/set', *flags])
   error = capsys.readouterr().err
   assert stop.value.code == 2 and message in error and error.count('\n') == 1
   assert not list(tmp_path.glob('set*'))
+
+
+def test_a_file_system_that_refuses_is_one_line(workdir, tmp_path, capsys, monkeypatch):
+  monkeypatch.setattr(generate, '_check_out', lambda out: None)  # as if the folder had become a file since
+  (tmp_path / 'file').touch()
+  with pytest.raises(SystemExit) as stop:
+    generate.main([f'--workdir={workdir}', '--num=5', f'--out={tmp_path}/file/g'])
+  error = capsys.readouterr().err
+  assert stop.value.code == 2 and 'Not a directory' in error and error.count('\n') == 1
 
 
 def test_classes_of_an_unconditional_model_are_refused(workdir, tmp_path, capsys):

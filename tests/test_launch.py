@@ -8,6 +8,7 @@ import subprocess
 import sys
 
 import numpy as np
+import pytest
 
 ROOT = pathlib.Path(__file__).parents[1]
 SMALL = {
@@ -50,3 +51,25 @@ def test_two_processes_train_as_one_does(tmp_path):
   for name, value in alone.items():
     np.testing.assert_allclose(shared[name], value, rtol=2e-3, atol=2e-3, err_msg=str(name))
   assert (tmp_path / 'two/samples/interpolation.png').exists()
+
+
+@pytest.mark.parametrize(
+  ('codes', 'expected', 'told'),
+  [
+    ((0, 0, 0), 0, []),
+    ((0, 3, 0), 3, ['process 1 failed with 3']),
+    ((0, 3, 4), 4, ['process 1 failed with 3', 'process 2 failed with 4']),
+    ((5, 0, 0), 5, []),
+    ((6,), 6, []),
+  ],
+)
+def test_the_launcher_fails_where_any_process_fails(codes, expected, told, tmp_path):
+  program = tmp_path / 'python'
+  program.write_text(f'#!/bin/bash\ncodes=({" ".join(map(str, codes))})\nexit ${{codes[$GENGAN_PROCESS_ID]}}\n')
+  program.chmod(0o755)
+  environment = {'PATH': f'{tmp_path}:/usr/bin:/bin', 'TMPDIR': str(tmp_path)}
+  command = ['bash', 'launch/local.sh', str(len(codes)), '--config=configs/dcgan.py']
+  done = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=ROOT)
+  assert done.returncode == expected
+  assert [line.partition(';')[0] for line in done.stderr.splitlines()] == told
+  assert all(f'gengan-process-{line.split()[1]}.log' in line for line in done.stderr.splitlines())

@@ -1,12 +1,14 @@
 """Prepares a TFDS set in the file format that training reads. The one program here that needs TensorFlow.
 
-pip install 'gengan[tensorflow]'
+pip install '.[tensorflow]'   # in a clone of this repository
 python -m gengan.data.prepare --name=mnist
 python -m gengan.data.prepare --name=mnist --files=path/to/downloaded/files   # without network
 """
 
 import pathlib
 import tempfile
+
+from gengan.data.tfds import named_builder
 
 
 def prepare(name: str, *, data_dir: str = '', files: str = '') -> pathlib.Path:
@@ -23,16 +25,18 @@ def prepare(name: str, *, data_dir: str = '', files: str = '') -> pathlib.Path:
   Raises:
     FileNotFoundError: `files` is no folder.
     ModuleNotFoundError: TensorFlow is not installed.
+    ValueError: TFDS knows no such set.
   """
   if files and not pathlib.Path(files).is_dir():
     raise FileNotFoundError(f'--files={files}: there is no such folder')
   try:
     import tensorflow  # noqa: F401
   except ModuleNotFoundError as error:
-    raise ModuleNotFoundError("preparing a set needs TensorFlow: pip install 'gengan[tensorflow]'") from error
+    how = "in a clone of gengan: pip install '.[tensorflow]'"
+    raise ModuleNotFoundError(f'preparing a set needs TensorFlow; {how}') from error
   import tensorflow_datasets as tfds
 
-  builder = tfds.builder(name, data_dir=data_dir or None, file_format='array_record')
+  builder = named_builder(name, data_dir)
   pathlib.Path(builder.data_path).parent.mkdir(parents=True, exist_ok=True)
   # A folder of its own: TFDS names what it unpacks after the archive, and two sets may use the same names.
   with tempfile.TemporaryDirectory(dir=pathlib.Path(builder.data_path).parent, prefix='.unpacked-') as unpacked:
@@ -52,7 +56,7 @@ def main() -> None:
     values = flags.FLAGS
     try:
       print(f'Prepared {prepare(values.name, data_dir=values.data_dir, files=values.files)}')
-    except (ModuleNotFoundError, FileNotFoundError) as error:
+    except (ModuleNotFoundError, OSError, ValueError) as error:
       raise SystemExit(f'error: {error}') from None
 
   app.run(run)

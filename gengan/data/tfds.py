@@ -51,9 +51,25 @@ def open_tfds(name: str, *, data_dir: str = '') -> Source:
 
 
 def prepare_command(name: str, data_dir: str) -> str:
-  """The shell line that downloads and prepares a set in the file format that is needed here."""
+  """The shell line, for a clone of this repository, that prepares a set in the file format that is needed here."""
   where = f' --data_dir={data_dir}' if data_dir else ''
-  return f"pip install 'gengan[tensorflow]' && python -m gengan.data.prepare --name={name}{where}"
+  return f"pip install '.[tensorflow]' && python -m gengan.data.prepare --name={name}{where}"
+
+
+def named_builder(name: str, data_dir: str):
+  """The TFDS builder of a set, prepared or not, in the file format that is needed here.
+
+  Raises:
+    ValueError: there is no set of this name; one line.
+  """
+  import tensorflow_datasets as tfds
+
+  try:
+    return tfds.builder(name, data_dir=data_dir or None, file_format='array_record')
+  except tfds.core.DatasetNotFoundError as error:
+    raise ValueError(f'tfds:{name}: TFDS {tfds.__version__} has no set of this name') from error
+  except (ValueError, AssertionError) as error:
+    raise ValueError(f'tfds:{name}: {str(error).strip().splitlines()[0]}') from error
 
 
 def _builder(tfds, name: str, data_dir: str, spec: str):
@@ -62,12 +78,7 @@ def _builder(tfds, name: str, data_dir: str, spec: str):
   elif name.startswith(('/', '.', '~')):
     raise FileNotFoundError(f'{spec}: that folder holds no dataset_info.json; give the folder of a prepared version')
   else:
-    try:
-      builder = tfds.builder(name, data_dir=data_dir or None, file_format='array_record')
-    except tfds.core.DatasetNotFoundError as error:
-      raise ValueError(f'{spec}: TFDS {tfds.__version__} has no set of this name') from error
-    except (ValueError, AssertionError) as error:
-      raise ValueError(f'{spec}: {str(error).strip().splitlines()[0]}') from error
+    builder = named_builder(name, data_dir)
     if not pathlib.Path(builder.data_path, 'dataset_info.json').is_file():
       raise FileNotFoundError(
         f'{spec} is not prepared in {builder.data_path}; prepare it with: {prepare_command(name, data_dir)}'

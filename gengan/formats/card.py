@@ -76,8 +76,16 @@ def readme(about: About, card: Mapping[str, Any]) -> str:
 
 def _evaluation(evaluation: Mapping[str, Any] | None) -> list[str]:
   if not evaluation:
-    return ['Not measured: the run had no evaluation when this set was made (`python -m gengan.evaluate`).']
-  return ['As the run was evaluated, with its protocol:', '', '```json', shards.to_json(evaluation).strip(), '```']
+    return [
+      'Not measured: there was no evaluation of these weights when this set was begun (`python -m gengan.evaluate`).'
+    ]
+  return [
+    'As these weights were evaluated, with the protocol:',
+    '',
+    '```json',
+    shards.to_json(evaluation).strip(),
+    '```',
+  ]
 
 
 def _table(head: list[str], rows: list[list[Any]]) -> list[str]:

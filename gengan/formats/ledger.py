@@ -9,7 +9,6 @@ Every file is written in tmp, made durable and renamed, a receipt after the file
 moment the shards with a receipt are whole, and each other one is made again, byte for byte.
 """
 
-import fcntl
 import hashlib
 import json
 import os
@@ -17,7 +16,7 @@ import pathlib
 import shutil
 from typing import Any
 
-from gengan import checksums
+from gengan import checksums, locks
 from gengan.formats import shards
 
 
@@ -43,13 +42,7 @@ class Ledger:
     self.out, self.root, self._rank = out, out.with_name(f'{out.name}.partial'), rank
     for folder in ('data', 'receipts', 'tmp', 'notes'):
       (self.root / folder).mkdir(parents=True, exist_ok=True)
-    self._lock = (self.root / 'tmp' / f'lock-{rank}').open('w')
-    try:
-      fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-      raise ValueError(f'{self.root} is being written by another process') from None
-    except OSError:
-      pass  # a file system without locks
+    self._lock = locks.take(self.root / 'tmp' / f'lock-{rank}', f'{self.root} is being written by another process')
     path = self.root / 'plan.json'
     if path.exists():
       require_same(json.loads(path.read_text()), plan, f'{self.root} was begun', 'Finish it, or delete it')
@@ -83,9 +76,9 @@ class Ledger:
     self._write(f'notes/{name}.json', json.dumps(content, sort_keys=True))
 
   def discard_if_empty(self) -> None:
-    """Takes the folder away where no shard has been finished."""
-    if not any((self.root / 'receipts').iterdir()):
-      self.close()
+    """Gives the lock back; takes the folder away if no shard has been finished and no other process is at work."""
+    self.close()
+    if self.root.exists() and not any((self.root / 'receipts').iterdir()) and not self._others_at_work():
       shutil.rmtree(self.root, ignore_errors=True)
 
   def publish(self, num_shards: int, others: list[str]) -> None:
@@ -117,6 +110,14 @@ class Ledger:
   def close(self) -> None:
     """Gives the lock back."""
     self._lock.close()
+
+  def _others_at_work(self) -> bool:
+    try:
+      for path in (self.root / 'tmp').glob('lock-*'):
+        locks.take(path, 'another process is at work').close()
+    except ValueError:
+      return True
+    return False
 
   def _sha256(self, name: str) -> str:
     with (self.root / 'data' / name).open('rb') as file:

@@ -46,7 +46,6 @@ def check(
       found = copying_guard.report(train, held_out, copying_guard.pooled(samples())).to_json()
       book.write_note('copying', found)
   if found['refused'] is not False and not allow:
-    book.discard_if_empty()
     why = 'the generator copies its training images' if found['refused'] else 'copies cannot be looked for'
     raise ValueError(f'{why}: {found["text"].rstrip(".")}{unreadable}. To export all the same, give --allow_copies')
   return found

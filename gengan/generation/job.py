@@ -22,6 +22,7 @@ from gengan.evaluators import copying_guard
 from gengan.formats import FORMATS, ledger
 from gengan.formats.shards import About, Shard
 from gengan.generation import filters, guard, publishing, stream
+from gengan.generation.weights import state_sha256
 
 SHARD_BYTES, SHARD_IMAGES = 64 << 20, 16384  # pixels of a shard, and images at most: what a kill can cost
 CALIBRATION_SAMPLES = 2048, 64  # for discriminator rejection: together and of each class, at least
@@ -94,7 +95,11 @@ def prepare(
   Raises:
     FileNotFoundError, ValueError: as `runs.load`; or the request does not fit the run.
   """
+  if request.classifier:
+    find(request.classifier)
   run = runs.load(workdir, checkpoint=checkpoint, ema=ema)
+  if request.discriminator_percentile and run.algorithm.score is None:
+    raise ValueError('--discriminator_percentile needs the logits of a discriminator, and this model has none')
   classes = classes_of(run.config.model, run.class_names, request.labels)
   shape = (run.config.data.image_size, run.config.data.image_size, run.config.data.channels)
   size = request.shard_size or min(SHARD_IMAGES, max(SHARD_BYTES // int(np.prod(shape)), stream.ROWS))
@@ -166,6 +171,9 @@ def run(job: Job, *, batch_size: int = 256, allow_copies: bool = False) -> str:
   book = ledger.Ledger(job.out, job.plan, rank=jax.process_index())
   try:
     return _run(job, book, batch_size, allow_copies)
+  except Exception:  # not a signal: what was noted down is of use to the same command only, and this one cannot work
+    book.discard_if_empty()
+    raise
   finally:
     book.close()
 
@@ -183,6 +191,8 @@ def _found(job: Job) -> str:
 
 def _run(job: Job, book: ledger.Ledger, batch_size: int, allow_copies: bool) -> str:
   request = job.request
+  if jax.process_index() == 0:
+    publishing.evaluation_of(job, book)
   draw = stream.make_draw(
     job.run.algorithm, job.run.state, seed=request.seed, scale=request.latent_scale, batch_size=batch_size
   )
@@ -243,7 +253,7 @@ def _write_shards(job: Job, book, draw, kept_by: tuple[stream.Filter, ...], left
       if not len(filled.slots):
         raise ValueError(
           f'none of the images {slots[0]} to {slots[-1]} was found in {job.request.max_attempts} attempts each; '
-          f'dropped: {_listed(filled.dropped)}. Loosen the filters, and choose another --out'
+          f'dropped: {_listed(filled.dropped)}. Loosen the filters{", and choose another --out" if shard else ""}'
         )
       written = Shard(shard, filled.images, filled.labels, filled.slots, filled.attempts)
       files = FORMATS[job.request.format].write_shard(book.root, job.about, written)
@@ -313,26 +323,17 @@ def find(path: str) -> Callable:
   """
   module, _, name = path.partition(':')
   try:
-    return getattr(importlib.import_module(module), name)
+    found = getattr(importlib.import_module(module), name)
   except (ImportError, AttributeError, ValueError) as error:
     raise ValueError(f'--classifier is {path!r}: {error}; it must be module:function') from error
+  if not callable(found):
+    raise ValueError(f'--classifier is {path!r}, which cannot be called; it must be module:function')
+  return found
 
 
 def _score(algorithm: Algorithm, state: State) -> filters.Score:
-  if algorithm.score is None:
-    raise ValueError('--discriminator_percentile needs the logits of a discriminator, and this model has none')
   compiled = jax.jit(algorithm.score)
   return lambda images, labels: np.asarray(compiled(state, images, labels))
-
-
-def state_sha256(state: State) -> str:
-  """Of everything that samples can depend on: the same numbers, the same hash."""
-  digest = hashlib.sha256()
-  for path, leaf in jax.tree_util.tree_leaves_with_path(state.replace(opt_state={})):
-    array = np.ascontiguousarray(leaf)
-    digest.update(f'{jax.tree_util.keystr(path)} {array.dtype.name} {array.shape}\n'.encode())
-    digest.update(array.tobytes())
-  return digest.hexdigest()
 
 
 def _listed(counts: dict[str, int]) -> str:

@@ -10,6 +10,8 @@ import jax
 
 from gengan.formats import FORMATS, card, ledger
 
+PLACES = ('workdir', 'source', 'exclude', 'network')  # keys of texts that may hold a path
+
 
 def publish(job, book: ledger.Ledger, copying: dict[str, Any]) -> dict[str, Any]:
   """Completes the files, counts them anew, writes the card and gives the set its name.
@@ -45,11 +47,6 @@ def publish(job, book: ledger.Ledger, copying: dict[str, Any]) -> dict[str, Any]
     'dropped': dict(dropped),
     'by_class': {name: by_label[label] for label, name in enumerate(names)},
   }
-  training = json.loads((job.workdir / 'dataset.json').read_text())
-  training['source'] = _without_place(training['source'])
-  config = job.run.config.to_dict()
-  config['data'] |= {'source': _without_place(config['data']['source']), 'data_dir': ''}
-  evaluation = job.workdir / 'evaluation' / 'evaluation.json'
   content = {
     'name': job.about.name,
     'synthetic': True,
@@ -61,15 +58,15 @@ def publish(job, book: ledger.Ledger, copying: dict[str, Any]) -> dict[str, Any]
     'software': {name: importlib.metadata.version(name) for name in ('jax', 'flax', 'numpy', 'pillow')},
     'platform': jax.devices()[0].platform,
     'model': job.model,
-    'config': config,
-    'training_data': training,
-    'evaluation': json.loads(evaluation.read_text()) if evaluation.exists() else None,
+    'config': job.run.config.to_dict(),
+    'training_data': json.loads((job.workdir / 'dataset.json').read_text()),
+    'evaluation': evaluation_of(job, book),
     'request': job.plan,
     'counts': counts,
     'copying': copying,
     'load': form.load_command(job.about, job.out.name),
   }
-  book.publish(job.about.num_shards, files + card.write(book.root, job.about, content))
+  book.publish(job.about.num_shards, files + card.write(book.root, job.about, without_places(content)))
   return counts
 
 
@@ -78,7 +75,45 @@ def generator() -> str:
   return f'gengan {importlib.metadata.version("gengan")}'
 
 
-def _without_place(source: str) -> str:
-  """'idx:/home/someone/mnist' -> 'idx:mnist': where it lay says nothing to others."""
-  kind, _, location = source.partition(':')
-  return f'{kind}:{pathlib.PurePath(location).name}' if location else kind
+def evaluation_of(job, book: ledger.Ledger) -> dict[str, Any] | None:
+  """The run's evaluation if it measured the very weights of this set; None without one.
+
+  It is looked for when this is first asked and then kept in the ledger, so that an evaluation made while a job was
+  stopped changes no byte of the set.
+  """
+  kept = book.note('evaluation')
+  if kept is None:
+    kept = {'found': _read_evaluation(job)}
+    book.write_note('evaluation', kept)
+  return kept['found']
+
+
+def _read_evaluation(job) -> dict[str, Any] | None:
+  try:
+    found = json.loads((job.workdir / 'evaluation' / 'evaluation.json').read_text())
+    same = found['about']['weights_sha256'] == job.model['weights_sha256']
+  except (OSError, ValueError, KeyError, TypeError):  # there is none, or it does not say what it measured
+    return None
+  return found if same else None
+
+
+def without_places(content: Any) -> Any:
+  """The same JSON, but nothing in it says where files or folders lay, for that tells others nothing.
+
+  A path under one of the keys `PLACES` is reduced to its last part: 'idx:/home/someone/mnist' to 'idx:mnist',
+  'runs/dcgan' to 'dcgan'. 'data_dir' becomes ''.
+  """
+  if isinstance(content, dict):
+    reduced = {
+      key: _last_part(value) if key in PLACES and isinstance(value, str) else without_places(value)
+      for key, value in content.items()
+    }
+    return reduced | ({'data_dir': ''} if isinstance(reduced.get('data_dir'), str) else {})
+  return [without_places(each) for each in content] if isinstance(content, (list, tuple)) else content
+
+
+def _last_part(text: str) -> str:
+  kind, colon, location = text.partition(':')
+  if colon and '/' not in kind:
+    return f'{kind}:{pathlib.PurePath(location).name}'
+  return pathlib.PurePath(text).name

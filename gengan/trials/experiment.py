@@ -2,22 +2,29 @@
 
 import functools
 import json
+import math
 import os
 import pathlib
+import re
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
 from ml_collections import ConfigDict
 
+from gengan import augment, data, evaluation, mixing, runs, train
 from gengan import config as configs
-from gengan import data, evaluation, mixing, runs, train
 from gengan.evaluators import classifier, copying_guard
 from gengan.generation import guard, stream
 from gengan.trials import arms, source
 
 RESULTS = 'results.jsonl'
 LONG_TAIL = 'long_tail'
+LEAST_LOOKS = 5  # at the validation images while a classifier trains, also where its steps are few
+
+
+class Stopped(ValueError):
+  """A signal ended the training of a generator; what is measured must not be measured with half of one."""
 
 
 class Regime(NamedTuple):
@@ -58,27 +65,42 @@ def regimes(config: ConfigDict) -> list[Regime]:
 def check(config: ConfigDict) -> None:
   """Raises a ValueError that names the field that cannot work."""
   for field, valid, allowed in (
-    ('regimes', config.regimes and min(config.regimes) >= 0, 'images a class, 0 for all'),
+    (
+      'regimes',
+      _distinct(config.regimes) and min(config.regimes) >= 0,
+      'different numbers of images a class, 0 for all',
+    ),
     ('generator_steps', len(config.generator_steps) == len(config.regimes), 'one number a regime'),
-    ('ratios', all(ratio > 0 for ratio in config.ratios), 'positive numbers'),
+    ('generator_steps', all(steps >= 1 for steps in config.generator_steps), 'numbers of at least 1'),
+    ('ratios', all(0 < ratio < math.inf for ratio in config.ratios), 'positive numbers'),
+    ('ratios', not config.ratios or _distinct([f'{ratio:g}' for ratio in config.ratios]), 'different numbers'),
     ('seeds', 1 <= config.seeds <= source.MAX_SEEDS, f'from 1 to {source.MAX_SEEDS}; 3 or more tell something'),
     ('generator.model.conditional', config.generator.model.conditional, 'True: the images need labels'),
     ('synthetic.num', config.synthetic.num >= 1, 'at least 1'),
     ('synthetic.min_agreement', 0 < config.synthetic.min_agreement < 1, 'between 0 and 1'),
-    ('synthetic.scale', config.synthetic.scale > 0, 'above 0'),
+    ('synthetic.scale', 0 < config.synthetic.scale < math.inf, 'above 0'),
     ('synthetic.every_epochs', config.synthetic.every_epochs >= 1, 'at least 1'),
-    ('classifier.steps', config.classifier.steps >= 1, 'at least 1'),
-    ('classifier.passes', config.classifier.passes >= 1, 'at least 1'),
+    *(
+      (f'classifier.{name}', config.classifier[name] >= 1, 'at least 1')
+      for name in ('steps', 'passes', 'batch_size', 'width', 'eval_every_steps')
+    ),
     ('long_tail.imbalance', config.long_tail.imbalance >= 1, 'at least 1; 1 leaves it out'),
+    ('long_tail.generator_steps', config.long_tail.generator_steps >= 1, 'at least 1'),
   ):
     if not valid:
       raise ValueError(f'config.{field} is {_field(config, field)}; it must be {allowed}')
+  for field in ('few_augment', 'classifier.augment'):
+    try:
+      augment.make(_field(config, field))
+    except ValueError as error:
+      raise ValueError(str(error).replace('config.augment', f'config.{field}')) from None
   for field, means in (('means', config.synthetic.means), ('mixed_means', (config.synthetic.mixed_means,))):
-    for each in means:
-      try:
-        arms.split_means(each)
-      except ValueError as error:
-        raise ValueError(f'config.synthetic.{field}: {error}') from None
+    try:
+      made = [tuple(sorted(arms.split_means(each))) for each in means]
+    except ValueError as error:
+      raise ValueError(f'config.synthetic.{field}: {error}') from None
+    if made and not _distinct(made):
+      raise ValueError(f'config.synthetic.{field} is {means}; it must not name the same means twice')
 
 
 def run(config: ConfigDict, workdir: pathlib.Path) -> list[dict[str, Any]]:
@@ -91,14 +113,16 @@ def run(config: ConfigDict, workdir: pathlib.Path) -> list[dict[str, Any]]:
   Raises:
     ValueError, FileNotFoundError: the config or the data of a regime cannot work, or the folder holds a comparison with
       other settings.
+    Stopped: a signal came while a generator was trained; called again, it goes on.
   """
   planned = regimes(config)
   _require_same(config, workdir / 'config.json')
   for regime in planned:  # what is wrong with any of them is told before the first is trained
-    train.prepare(regime.config, workdir / 'generators' / regime.name)
+    _check_regime(regime, workdir / 'generators' / regime.name)
   workdir.mkdir(parents=True, exist_ok=True)
   configs.write_json(workdir / 'config.json', config.to_dict())
-  records = read(workdir / RESULTS)
+  steps = {regime.name: regime.config.num_steps for regime in planned}
+  records = [r for r in read(workdir / RESULTS) if r['generator_step'] == steps.get(r['regime'])]
   done = {(r['regime'], r['arm'], r['seed']) for r in records}
   for regime in planned:
     wanted = [(arm, seed) for seed in range(config.seeds) for arm in regime.arms]
@@ -119,7 +143,11 @@ def read(path: pathlib.Path) -> list[dict[str, Any]]:
 
 
 def _run_regime(regime: Regime, left, config: ConfigDict, folder: pathlib.Path) -> Iterator[dict[str, Any]]:
-  train.run(regime.config, folder)
+  step, wanted = int(train.run(regime.config, folder).step), regime.config.num_steps
+  if step < wanted:
+    raise Stopped(f'stopped: {regime.name} has its generator at step {step} of {wanted}; the same command continues')
+  if step > wanted:
+    raise ValueError(f'{folder} was trained for {step} steps by another command, not for {wanted}; delete it')
   opened = runs.load(folder)
   dataset = data.load(regime.config.data)
   real, test = (evaluation.real_images(split, regime.config) for split in (dataset.train, dataset.test))
@@ -183,7 +211,7 @@ def _fit(arm: arms.Arm, *, seed, num_classes, validation, config, flip, num_real
     policy=config.classifier.augment if arm.augmented else '',
     flip=flip and arm.augmented,
     width=config.classifier.width,
-    eval_every_steps=config.classifier.eval_every_steps,
+    eval_every_steps=min(config.classifier.eval_every_steps, max(1, steps // LEAST_LOOKS)),
     class_weights=arm.class_weights,
   )
 
@@ -194,6 +222,22 @@ def _copying(regime: Regime, draw: stream.Draw, num_classes: int, folder: pathli
   samples = stream.fill(draw, slots, stream.labels_of(slots, range(num_classes))).images
   training, held_out = guard.training_features(regime.config.data, folder)
   return copying_guard.report(training, held_out, copying_guard.pooled(samples)).to_json()
+
+
+def _check_regime(regime: Regime, folder: pathlib.Path) -> None:
+  """Raises a ValueError or FileNotFoundError, in terms of the comparison's config, where a regime cannot work."""
+  try:
+    dataset = train.prepare(regime.config, folder).dataset
+  except (ValueError, FileNotFoundError) as error:
+    text = re.sub(r'(?<![\w/.])config\.(?!json\b)', 'config.generator.', str(error))
+    kind = FileNotFoundError if isinstance(error, FileNotFoundError) else ValueError
+    raise kind(f'{regime.name}: {text}') from error
+  for split, use in (('validation', 'stop the classifiers early'), ('test', 'measure them')):
+    if not len(getattr(dataset, split)):
+      raise ValueError(
+        f'config.generator.data.{split}_fraction is {regime.config.data[f"{split}_fraction"]}, and '
+        f'{regime.config.data.source} then has no {split} images; it takes some to {use}'
+      )
 
 
 def _generator_config(config: ConfigDict, steps: int, fields: dict[str, Any]) -> ConfigDict:
@@ -207,6 +251,10 @@ def _generator_config(config: ConfigDict, steps: int, fields: dict[str, Any]) ->
       if optimizer.decay_steps:
         optimizer.decay_steps = int(1.2 * steps)
   return made
+
+
+def _distinct(values) -> bool:
+  return 0 < len(values) == len(set(values))
 
 
 def _require_same(config: ConfigDict, path: pathlib.Path) -> None:

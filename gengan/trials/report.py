@@ -217,8 +217,8 @@ def _protocol(config: ConfigDict) -> list[str]:
     f'- Classifier: pre-activation ResNet, three stages of one block, width {c.width}; AdamW, cosine schedule, batches '
     f'of {c.batch_size}; {c.steps:,} steps in every arm but `real`, which stops after {c.passes} passes if that '
     'is less.',
-    f'- Early stopping every {c.eval_every_steps} steps on real validation images; the test images were never used '
-    'to choose anything.',
+    f"- Early stopping every {c.eval_every_steps} steps, or every fifth of an arm's steps if that is less, on real "
+    'validation images; the test images were never used to choose anything.',
     f'- Classical augmentation: {c.augment or "none"}{", flips" if config.generator.data.flip else ""}, in all arms '
     'but `real` and `oversampled` (in the long tail: in all).',
     f'- Means: {"; ".join(text for name, text in means.items() if name in used) or "none"}. Beside real images: '

@@ -1,14 +1,16 @@
 """Preparing TFDS sets: errors here; the work itself where TensorFlow is installed."""
 
 import importlib.util
-import pathlib
+import subprocess
+import sys
 
 import pytest
 
 from gengan.data.prepare import prepare
 from gengan.data.sources import open_source
+from tests.data.test_real_data import DATA
 
-FASHION = pathlib.Path(__file__).resolve().parents[3] / 'shared' / 'data' / 'fashion_mnist'
+FASHION = DATA / 'fashion_mnist'
 HAS_TENSORFLOW = importlib.util.find_spec('tensorflow') is not None
 
 
@@ -19,8 +21,27 @@ def test_a_missing_folder_is_named(tmp_path):
 
 @pytest.mark.skipif(HAS_TENSORFLOW, reason='TensorFlow is installed')
 def test_the_extra_is_named(tmp_path):
-  with pytest.raises(ModuleNotFoundError, match=r'gengan\[tensorflow\]'):
+  with pytest.raises(ModuleNotFoundError, match=r'\.\[tensorflow\]'):
     prepare('mnist', data_dir=str(tmp_path))
+
+
+STUB = """
+import sys, types
+import tensorflow_datasets
+sys.modules.setdefault('tensorflow', types.ModuleType('tensorflow'))
+sys.argv = ['prepare', '--name={name}', '--data_dir={folder}']
+from gengan.data import prepare
+prepare.main()
+"""
+
+
+@pytest.mark.parametrize('name', ['nosuch', 'a b'])
+def test_an_unknown_set_is_one_line(name, tmp_path):
+  """With TensorFlow, or with an empty module in its place, for TFDS looks for the name first."""
+  code = STUB.format(name=name, folder=tmp_path)
+  done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True)
+  assert done.returncode == 1 and done.stderr.splitlines()[-1].startswith(f'error: tfds:{name}: ')
+  assert 'Traceback' not in done.stderr and not any(tmp_path.iterdir())
 
 
 @pytest.mark.slow

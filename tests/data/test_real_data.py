@@ -1,5 +1,6 @@
-"""Published image sets, where they lie beside the checkout."""
+"""Published image sets: in the folder $GENGAN_TEST_DATA, or else where they lie beside the checkout."""
 
+import os
 import pathlib
 
 import numpy as np
@@ -9,8 +10,9 @@ from gengan.data import default_config, load
 from gengan.data.clean import clean
 from gengan.data.sources import open_source
 
-DATA = pathlib.Path(__file__).resolve().parents[3] / 'shared' / 'data'
-pytestmark = pytest.mark.skipif(not DATA.is_dir(), reason='no real image sets beside the checkout')
+BESIDE = pathlib.Path(__file__).resolve().parents[3] / 'shared' / 'data'
+DATA = pathlib.Path(os.environ.get('GENGAN_TEST_DATA') or BESIDE)
+pytestmark = pytest.mark.skipif(not DATA.is_dir(), reason=f'no real image sets in {DATA}')
 
 
 @pytest.mark.parametrize(('name', 'pixel_mean'), [('mnist', 33.3184), ('fashion_mnist', 72.9404)])

@@ -110,7 +110,7 @@ def test_an_unprepared_set_gets_the_command(tmp_path):
     open_source('tfds:fashion_mnist', data_dir=str(tmp_path))
   message = str(caught.value)
   assert 'is not prepared' in message
-  assert 'gengan[tensorflow]' in message
+  assert "pip install '.[tensorflow]' && " in message
   assert f'python -m gengan.data.prepare --name=fashion_mnist --data_dir={tmp_path}' in message
   assert '\n' not in message
 

@@ -131,7 +131,8 @@ def test_tar_members_of_an_image_follow_each_other(tmp_path):
 
 
 def test_hugging_face_datasets_reads_the_folder(tmp_path, monkeypatch):
-  datasets = pytest.importorskip('datasets')
+  import datasets
+
   monkeypatch.setenv('HF_HOME', str(tmp_path / 'cache'))
   images, data = make(tmp_path, 'folder', about())
   found = datasets.load_dataset('imagefolder', data_dir=str(data), split='train', cache_dir=str(tmp_path / 'cache'))
@@ -142,7 +143,8 @@ def test_hugging_face_datasets_reads_the_folder(tmp_path, monkeypatch):
 
 
 def test_webdataset_reads_the_tar_files(tmp_path):
-  webdataset = pytest.importorskip('webdataset')
+  import webdataset
+
   images, data = make(tmp_path, 'webdataset', about())
   files = str(data / 'train-{00000..00001}-of-00002.tar')
   found = list(webdataset.WebDataset(files, shardshuffle=False).decode('rgb8').to_tuple('png', 'cls', 'json'))

@@ -45,3 +45,15 @@ def test_what_is_left_after_publishing_is_cleaned_away(tmp_path):
   (book.root / 'data').rename(out)  # killed here
   ledger.clean(out)
   assert not book.root.exists() and out.exists()
+
+
+def test_an_empty_set_is_discarded_unless_another_process_is_at_work_on_it(tmp_path):
+  one, other = (ledger.Ledger(tmp_path / 'set', {}, rank=rank) for rank in (0, 1))
+  one.discard_if_empty()
+  assert one.root.exists()
+  other.discard_if_empty()
+  assert not one.root.exists()
+  book = ledger.Ledger(tmp_path / 'set', {})
+  book.record(0, [shards.place(book.root, 'a.txt', b'hello')], {'kept': 1})
+  book.discard_if_empty()
+  assert book.root.exists()

@@ -4,6 +4,7 @@ import collections
 import contextlib
 import functools
 import json
+import sys
 import types
 
 import jax
@@ -13,7 +14,7 @@ from ml_collections import ConfigDict
 
 from gengan import checksums, core, runs
 from gengan.formats import FORMATS, ledger
-from gengan.generation import guard, job, stream
+from gengan.generation import guard, job, publishing, stream, weights
 from tests.generation.test_stream import EMPTY, toy
 
 NAMES = ('ant', 'bee', 'cat')
@@ -56,9 +57,9 @@ def prepare(tmp_path, monkeypatch):
   (workdir / 'dataset.json').write_text(json.dumps(DATASET))
   data = {'image_size': 4, 'channels': 1, 'source': DATASET['source'], 'data_dir': '/home/someone', 'flip': False}
 
-  def make(name, *, conditional=True, **options):
+  def make(name, *, conditional=True, algorithm=ALGORITHM, **options):
     config = ConfigDict({'model': {'name': 'my.model', 'conditional': conditional}, 'data': data})
-    run = runs.Run(config, ALGORITHM, EMPTY, 7, len(NAMES), NAMES)
+    run = runs.Run(config, algorithm, EMPTY, 7, len(NAMES), NAMES)
     monkeypatch.setattr(runs, 'load', lambda workdir, *, checkpoint, ema: run)
     request = job.Request(**({'num': 300, 'format': 'npz', 'shard_size': 128} | options))
     return job.prepare(request, workdir=workdir, out=tmp_path / name)
@@ -118,10 +119,101 @@ def test_the_card_says_what_is_there(prepare, tmp_path):
   text = (made.out / 'README.md').read_text()
   assert 'someone' not in text + json.dumps(card) and '301' in text and '| 1 | bee |' in text and 'CC0' in text
 
-  (made.workdir / 'evaluation').mkdir()
-  (made.workdir / 'evaluation' / 'evaluation.json').write_text('{"frechet": 12.5}')
-  job.run(prepare('other', num=64))
-  assert '"frechet": 12.5' in (tmp_path / 'other' / 'README.md').read_text()
+
+def evaluated(made, sha256):
+  """Gives the job's run an evaluation of these weights, with every text in it that may be a path."""
+  about = {'workdir': '/home/someone/runs/bees', 'source': 'folder:/home/someone/animals', 'weights_sha256': sha256}
+  about['by_class'] = {'recall': {'source': 0.5, 'bee': 0.25}}
+  content = {
+    'scores': {'frechet': 12.5},
+    'protocol': {'network': 'inception:/home/someone/weights.pth'},
+    'about': about,
+  }
+  (made.workdir / 'evaluation').mkdir(exist_ok=True)
+  (made.workdir / 'evaluation' / 'evaluation.json').write_text(json.dumps(content))
+
+
+def card_of(made):
+  return json.loads((made.out / 'card.json').read_text())
+
+
+def test_an_evaluation_is_on_the_card_if_it_measured_these_weights_and_says_no_paths(prepare, tmp_path):
+  made = prepare('evaluated', num=64)
+  made.run.config.data.exclude = '/home/someone/report/exclude.json'
+  evaluated(made, made.model['weights_sha256'])
+  job.run(made)
+  card, text = card_of(made), (made.out / 'README.md').read_text()
+  assert card['evaluation']['scores'] == {'frechet': 12.5} and '"frechet": 12.5' in text
+  assert card['evaluation']['about'] == {
+    'workdir': 'bees',
+    'source': 'folder:animals',
+    'weights_sha256': made.model['weights_sha256'],
+    'by_class': {'recall': {'source': 0.5, 'bee': 0.25}},
+  }
+  assert card['evaluation']['protocol'] == {'network': 'inception:weights.pth'}
+  assert card['config']['data']['exclude'] == 'exclude.json' and card['config']['data']['data_dir'] == ''
+  assert card['config']['data']['source'] == card['training_data']['source'] == 'folder:animals'
+  for path in made.out.iterdir():
+    for place in ('someone', str(tmp_path)):
+      assert place.encode() not in path.read_bytes(), path
+
+
+@pytest.mark.parametrize('content', ['other weights', '{"scores": {"frechet": 12.5}, "about": {}}', '[]', '{"sco'])
+def test_an_evaluation_of_other_or_unknown_weights_is_not_on_the_card(content, prepare):
+  made = prepare('set', num=64)
+  evaluated(made, 'abc')
+  if content != 'other weights':
+    (made.workdir / 'evaluation' / 'evaluation.json').write_text(content)
+  job.run(made)
+  text = (made.out / 'README.md').read_text()
+  assert card_of(made)['evaluation'] is None and 'no evaluation of these weights' in text and '12.5' not in text
+
+
+def test_an_evaluation_between_a_kill_and_the_restart_changes_no_byte(prepare, monkeypatch):
+  job.run(whole := prepare('whole/set', num=64))
+  broken = prepare('broken/set', num=64)
+  with monkeypatch.context() as patched, contextlib.suppress(Killed):
+    patched.setattr(ledger.Ledger, 'record', lambda *args: killed())
+    job.run(broken)
+  evaluated(broken, broken.model['weights_sha256'])
+  job.run(broken)
+  assert tree(broken.out) == tree(whole.out)
+
+
+def killed():
+  raise Killed
+
+
+def test_paths_are_reduced_to_their_last_part():
+  before = {'source': 'digits', 'exclude': '', 'deep': [{'workdir': 'runs/x', 'source': 'tfds:cifar10:3.0.2'}], 'n': 1}
+  after = {'source': 'digits', 'exclude': '', 'deep': [{'workdir': 'x', 'source': 'tfds:cifar10:3.0.2'}], 'n': 1}
+  assert publishing.without_places(before) == after
+  assert publishing.without_places({'exclude': '/a:b/exclude.json'}) == {'exclude': 'exclude.json'}
+
+
+def test_a_mistake_is_told_before_anything_is_written(prepare, monkeypatch, tmp_path):
+  monkeypatch.setattr(guard, 'check', lambda *args, **kwargs: pytest.fail('the guard was asked'))
+  with pytest.raises(ValueError, match=r"--classifier is 'no\.mod:f': .*module:function"):
+    prepare('set', classifier='no.mod:f', min_confidence=0.5)
+  with pytest.raises(ValueError, match=r"--classifier is 'json:__name__', which cannot be called"):
+    prepare('set', classifier='json:__name__', min_confidence=0.5)
+  with pytest.raises(ValueError, match='this model has none'):
+    prepare('set', algorithm=ALGORITHM._replace(score=None), discriminator_percentile=80.0)
+  assert not list(tmp_path.glob('set*'))
+
+
+def test_an_error_before_the_first_shard_leaves_nothing_behind(prepare, monkeypatch, tmp_path):
+  judge = types.ModuleType('judge')
+  judge.wide = lambda images: np.zeros(len(images))
+  monkeypatch.setitem(sys.modules, 'judge', judge)
+  with pytest.raises(ValueError, match='the classifier gave'):
+    job.run(prepare('set', classifier='judge:wide', min_confidence=0.5))
+  assert not list(tmp_path.glob('set*'))
+  with monkeypatch.context() as patched, pytest.raises(Killed):
+    patched.setattr(guard, 'check', lambda *args, **kwargs: killed())
+    job.run(prepare('set', num=64))
+  assert (tmp_path / 'set.partial').exists()  # after a kill the same command goes on
+  job.run(prepare('set', num=64))
 
 
 def test_images_are_the_same_in_every_format_and_shard_size(prepare, tmp_path):
@@ -178,7 +270,7 @@ def test_a_generator_that_copies_is_refused_unless_allowed(prepare, monkeypatch,
 def test_what_cannot_be_found_stays_empty_or_is_told(prepare, monkeypatch, tmp_path):
   judge = types.ModuleType('judge')
   judge.certain = lambda images: np.eye(3)[np.full(len(images), 1)]  # everything is a bee
-  monkeypatch.setitem(__import__('sys').modules, 'judge', judge)
+  monkeypatch.setitem(sys.modules, 'judge', judge)
   options = {'classifier': 'judge:certain', 'min_confidence': 0.5, 'max_attempts': 2}
   assert job.run(prepare('some', **options)) == f'{tmp_path / "some"}: 100 images, 200 not found'
   card = json.loads((tmp_path / 'some' / 'card.json').read_text())
@@ -208,11 +300,15 @@ def test_without_a_judge_gengans_own_classifier_decides_and_stays_the_same(prepa
     'bee': 0,
     'cat': 100,
   }
-  with pytest.raises(ValueError, match='none of the images'):
-    job.run(prepare('begun', labels=(0,), **options))
+  with monkeypatch.context() as patched, contextlib.suppress(Killed):
+    patched.setattr(publishing, 'publish', lambda *args: killed())
+    job.run(prepare('begun', **options))
   Own.sha256 = 'second'
+  for path in (tmp_path / 'begun.partial' / 'receipts').glob('*1.json'):
+    path.unlink()  # as after a kill in the second shard
   with pytest.raises(ValueError, match='differs from that of the shards'):
-    job.run(prepare('begun', labels=(0,), **options))
+    job.run(prepare('begun', **options))
+  assert list((tmp_path / 'begun.partial' / 'receipts').iterdir())
 
 
 def test_taken_places_and_other_settings_are_refused(prepare, tmp_path):
@@ -227,6 +323,6 @@ def test_taken_places_and_other_settings_are_refused(prepare, tmp_path):
 def test_weights_have_a_hash():
   state = core.State(**{field: {} for field in EMPTY.__dataclass_fields__})
   one, other = (state.replace(ema_params={'w': np.array([1.0, x], np.float32)}) for x in (2.0, 3.0))
-  assert job.state_sha256(one) == job.state_sha256(jax.tree.map(np.copy, one)) != job.state_sha256(other)
-  assert job.state_sha256(one) == job.state_sha256(one.replace(opt_state={'m': np.ones(3)}))
-  assert collections.Counter(map(len, [job.state_sha256(one)])) == {64: 1}
+  assert weights.state_sha256(one) == weights.state_sha256(jax.tree.map(np.copy, one)) != weights.state_sha256(other)
+  assert weights.state_sha256(one) == weights.state_sha256(one.replace(opt_state={'m': np.ones(3)}))
+  assert collections.Counter(map(len, [weights.state_sha256(one)])) == {64: 1}

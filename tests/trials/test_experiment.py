@@ -1,13 +1,16 @@
 """A whole comparison at toy size: records, restart, report; and what is refused."""
 
 import json
+import os
 import shutil
+import signal
+import types
 
 import numpy as np
 import pytest
 
 from configs.utility import digits
-from gengan import data
+from gengan import data, progress, utility
 from gengan.trials import experiment, report
 
 TEST_BY_CLASS = np.bincount(data.load(digits.get_config().generator.data).test.labels).tolist()
@@ -61,6 +64,63 @@ def test_a_killed_comparison_goes_on_and_ends_with_the_same_records(done, tmp_pa
   assert [json.loads(line) for line in path.read_text().splitlines()] == records
 
 
+def small_config():
+  """One regime, one seed, as few arms as there can be."""
+  config = tiny_config()
+  config.regimes, config.generator_steps, config.ratios, config.seeds = (5,), (2,), (), 1
+  config.synthetic.means, config.long_tail.imbalance = (), 1.0
+  return config
+
+
+def test_a_signal_while_a_generator_trains_measures_nothing_and_the_same_command_goes_on(tmp_path, monkeypatch):
+  push = progress.Progress.push
+
+  def interrupted(self, step, metrics):
+    push(self, step, metrics)
+    os.kill(os.getpid(), signal.SIGTERM)
+
+  with monkeypatch.context() as patched:
+    patched.setattr(progress.Progress, 'push', interrupted)
+    with pytest.raises(experiment.Stopped, match=r'5_per_class .* step 1 of 2; the same command continues$'):
+      experiment.run(small_config(), tmp_path / 'stopped')
+  assert not (tmp_path / 'stopped' / experiment.RESULTS).exists()
+  assert experiment.run(small_config(), tmp_path / 'stopped') == experiment.run(small_config(), tmp_path / 'whole')
+
+
+def test_the_command_ends_with_one_line_when_it_is_stopped(tmp_path, monkeypatch):
+  def stopped(config, workdir):
+    raise experiment.Stopped('stopped: all has its generator at step 1 of 2; the same command continues')
+
+  monkeypatch.setattr(experiment, 'run', stopped)
+  monkeypatch.setattr(utility.flags, 'FLAGS', types.SimpleNamespace(workdir=str(tmp_path), config=small_config()))
+  with pytest.raises(SystemExit, match=r'the same command continues$'):  # a text: exit code 1
+    utility.main([''])
+
+
+def test_records_of_a_generator_that_was_not_finished_do_not_count(done, tmp_path, capsys):
+  folder, config, records = done
+  shutil.copytree(folder, tmp_path / 'again')
+  path = tmp_path / 'again' / experiment.RESULTS
+  half = [record | {'generator_step': 1, 'accuracy': 0.0} if record is records[3] else record for record in records]
+  path.write_text(''.join(json.dumps(record) + '\n' for record in half))
+  again = experiment.run(config, tmp_path / 'again')
+  assert capsys.readouterr().out.count('test accuracy') == 1
+  key = lambda record: (record['regime'], record['arm'], record['seed'])
+  assert sorted(again, key=key) == sorted(records, key=key)
+
+
+def test_a_classifier_with_few_steps_is_validated_as_often_as_the_others(monkeypatch):
+  asked = []
+  monkeypatch.setattr(experiment.classifier, 'train', lambda batches, **given: asked.append(given))
+  config = digits.get_config()
+  few = experiment.arms.Arm(lambda start, stop: None, passes=config.classifier.passes)
+  many = experiment.arms.Arm(lambda start, stop: None)
+  for arm, num_real in ((few, 100), (few, 1), (many, 100)):
+    experiment._fit(arm, seed=0, num_classes=10, validation=([], []), config=config, flip=False, num_real=num_real)
+  assert [given['steps'] for given in asked] == [39, 1, 600]
+  assert [given['eval_every_steps'] for given in asked] == [7, 1, 100]
+
+
 def test_a_folder_of_another_comparison_is_refused_but_seeds_may_be_added(done, tmp_path):
   folder, config, _ = done
   shutil.copytree(folder, tmp_path / 'again')
@@ -76,6 +136,7 @@ def test_the_report_holds_the_means_the_gains_and_the_protocol(done, tmp_path):
   text = page.read_text()
   values = [100 * r['accuracy'] for r in records if (r['regime'], r['arm']) == ('5_per_class', 'mixed_1')]
   assert f'| mixed 1 | 50 | {np.mean(values):.2f} ± {np.std(values, ddof=1):.2f} % | 2 |' in text
+  assert "every fifth of an arm's steps" in text
   assert '## Long tail' in text and 'Generated for one real' in text and '2 seeds' in text
   assert picture.read_bytes().startswith(b'\x89PNG') and sorted(p.name for p in tmp_path.iterdir()) == [
     'accuracy.png',
@@ -137,7 +198,7 @@ def test_the_gain_of_a_class_is_that_of_its_own_test_images():
 def test_a_regime_that_cannot_be_trained_is_told_first_and_leaves_nothing(tmp_path):
   config = tiny_config()
   config.regimes = (10, 2)  # 20 images, fewer than a batch
-  with pytest.raises(ValueError, match='batch_size is 32, but the train split has 20'):
+  with pytest.raises(ValueError, match=r'^2_per_class: config\.generator\.batch_size is 32, but .* has 20'):
     experiment.run(config, tmp_path / 'new')
   assert not (tmp_path / 'new').exists()
 
@@ -147,16 +208,32 @@ def test_a_regime_that_cannot_be_trained_is_told_first_and_leaves_nothing(tmp_pa
   [
     ('seeds', 0, 'config.seeds is 0'),
     ('ratios', (0.0,), 'config.ratios'),
+    ('ratios', (1.0, 1.0), r'config.ratios is \(1.0, 1.0\); it must be different'),
+    ('ratios', (float('inf'),), 'config.ratios'),
+    ('regimes', (10, 10), r'config.regimes is \(10, 10\); it must be different'),
+    ('regimes', (), 'config.regimes'),
+    ('generator_steps', (2, 0), 'config.generator_steps'),
+    ('few_augment', 'foo', "config.few_augment names 'foo'"),
+    ('classifier.augment', 'foo', "config.classifier.augment names 'foo'"),
+    ('classifier.batch_size', 0, 'config.classifier.batch_size is 0'),
+    ('classifier.eval_every_steps', 0, 'config.classifier.eval_every_steps is 0'),
+    ('classifier.width', 0, 'config.classifier.width is 0'),
+    ('long_tail.generator_steps', 0, 'config.long_tail.generator_steps is 0'),
+    ('generator.data.test_fraction', 0.0, r'config.generator.data.test_fraction is 0.0, and digits .* no test images'),
+    ('generator.data.validation_fraction', 0.0, r'config.generator.data.validation_fraction is 0.0'),
+    ('generator.data.source', 'idx:nowhere', r'^5_per_class: .*nowhere'),
+    ('generator.model.width', 0, r'config.generator.model.width is 0'),
     ('generator_steps', (1,), 'one number a regime'),
     ('synthetic.min_agreement', 1.0, 'config.synthetic.min_agreement is 1.0'),
     ('synthetic.means', ('recycel',), "config.synthetic.means: 'recycel' is not made of recycle, filter, expand"),
     ('synthetic.mixed_means', 'filter+', 'config.synthetic.mixed_means'),
+    ('synthetic.means', ('filter+recycle', 'recycle+filter'), 'same means twice'),
     ('generator.model.conditional', False, 'need labels'),
   ],
 )
 def test_impossible_settings_are_named(field, value, message, tmp_path):
   config = tiny_config()
   config.update_from_flattened_dict({field: value})
-  with pytest.raises(ValueError, match=message):
+  with pytest.raises((ValueError, FileNotFoundError), match=message):
     experiment.run(config, tmp_path / 'new')
   assert not (tmp_path / 'new').exists()
