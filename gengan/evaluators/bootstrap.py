@@ -44,7 +44,7 @@ def bootstrap(
   Raises:
     ValueError: no arrays, an empty one, paired ones of different lengths, or a statistic that is not a finite number.
   """
-  checks.count(resamples, 'resamples', at_least=2)
+  resamples = checks.count(resamples, 'resamples', at_least=2)
   if not 0 < level < 1:
     raise ValueError(f'level is {level}; it must be between 0 and 1')
   arrays = [np.asarray(array) for array in arrays]

@@ -61,8 +61,12 @@ def labels(array: np.ndarray, rows: int, name: str) -> np.ndarray:
 
 
 def count(value: int, name: str, *, at_least: int = 1, at_most: int | None = None) -> int:
-  """A whole number within its limits."""
-  if isinstance(value, bool) or int(value) != value or value < at_least or (at_most is not None and value > at_most):
+  """A whole number within its limits, as an int."""
+  try:
+    whole = not isinstance(value, (bool, np.bool_)) and int(value) == value
+  except (TypeError, ValueError, OverflowError):  # None, NaN, infinity
+    whole = False
+  if not whole or value < at_least or (at_most is not None and value > at_most):
     limits = f'of at least {at_least}' if at_most is None else f'from {at_least} to {at_most}'
     raise ValueError(f'{name} is {value}; it must be a whole number {limits}')
   return int(value)

@@ -59,7 +59,8 @@ def data_copying(
   Returns:
     `z`: Z_U over everything, about N(0, 1) for samples as good as held-out data. Far below 0 (-3, say): copying;
       far above: samples farther from the data than held-out ones (underfitting).
-    `c_t`: C_T, read likewise; NaN where no cell counts.
+    `c_t`: C_T, read likewise. It is left out where no cell counts, so that it is nothing to take a mean of: there
+      are then too few generated samples for what happens within cells, and `z` is all that they tell.
     `cells`: Z_U of every cell, NaN where it does not count.
 
   Raises:
@@ -67,8 +68,7 @@ def data_copying(
   """
   train, test = checks.pair(train, test, ('train', 'test'))
   train, generated = checks.pair(train, generated, ('train', 'generated'))
-  checks.count(cells, 'cells')
-  checks.count(least, 'least')
+  cells, least = checks.count(cells, 'cells'), checks.count(least, 'least')
   if cells > len(np.unique(train, axis=0)):
     raise ValueError(f'cells is {cells}, but there are fewer distinct training samples')
   train_cells, test_cells, generated_cells = _cells(train, test, generated, cells, seed)
@@ -78,12 +78,10 @@ def data_copying(
     counts = len(own_test) and len(own_generated) >= least
     by_cell.append(_z(train[train_cells == cell], own_test, own_generated) if counts else math.nan)
     shares.append(len(own_test) if counts else 0)
-  total = sum(shares)
-  return {
-    'z': _z(train, test, generated),
-    'c_t': sum(share * z for share, z in zip(shares, by_cell, strict=True) if share) / total if total else math.nan,
-    'cells': by_cell,
-  }
+  result = {'z': _z(train, test, generated), 'cells': by_cell}
+  if any(shares):
+    result['c_t'] = sum(share * z for share, z in zip(shares, by_cell, strict=True) if share) / sum(shares)
+  return result
 
 
 def distance_to_closest_record(train: np.ndarray, holdout: np.ndarray, generated: np.ndarray) -> dict[str, float]:

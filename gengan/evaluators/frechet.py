@@ -11,6 +11,8 @@ from gengan.evaluators import checks
 
 ENOUGH = 2048  # samples, below which published distances are not comparable whatever the features
 CHUNK = 1024  # rows that moments are taken of at a time
+EPS = float(np.finfo(np.float64).eps)
+ROUNDING = 1024  # relative rounding errors in the eigenvalues of a covariance, at least; where D > 1024, D
 
 
 class Moments(NamedTuple):
@@ -96,7 +98,8 @@ def frechet_distance(mu1: np.ndarray, sigma1: np.ndarray, mu2: np.ndarray, sigma
 
   Args:
     mu1: [D] mean of one set.
-    sigma1: [D, D] its covariance.
+    sigma1: [D, D] its covariance. Eigenvalues that rounding has made negative count as 0: those down to
+      -max(D, 1024) eps times the largest one, with eps that of float32 if the array has that type, else of float64.
     mu2: [D] mean of the other.
     sigma2: [D, D].
 
@@ -106,14 +109,13 @@ def frechet_distance(mu1: np.ndarray, sigma1: np.ndarray, mu2: np.ndarray, sigma
 
   Raises:
     ValueError: shapes that do not fit, values that are not finite, or a covariance that is not symmetric or has
-      negative eigenvalues.
+      eigenvalues farther below 0 than rounding explains.
   """
   mu1, mu2 = _checked_mean(mu1, 'mu1'), _checked_mean(mu2, 'mu2')
   if mu1.shape != mu2.shape:
     raise ValueError(f'mu1 has {len(mu1)} dimensions and mu2 {len(mu2)}; they must be the same')
-  sigma1 = _checked_covariance(sigma1, len(mu1), 'sigma1')
-  sigma2 = _checked_covariance(sigma2, len(mu2), 'sigma2')
-  return _distance(mu1, _factor(sigma1, 'sigma1'), mu2, _factor(sigma2, 'sigma2'))
+  factor1, factor2 = _checked_factor(sigma1, len(mu1), 'sigma1'), _checked_factor(sigma2, len(mu2), 'sigma2')
+  return _distance(mu1, factor1, mu2, factor2)
 
 
 def frechet_distance_of_moments(x: Moments, y: Moments) -> float:
@@ -160,14 +162,14 @@ def frechet_distance_infinity(
   fake = checks.features(fake, 'fake', at_least=2)
   if fake.shape[1] != len(real.mean):
     raise ValueError(f'real has {len(real.mean)} dimensions and fake {fake.shape[1]}; they must be the same')
-  checks.count(sizes, 'sizes', at_least=2)
+  sizes = checks.count(sizes, 'sizes', at_least=2)
   smallest = checks.count(max(2, len(fake) // 10) if smallest is None else smallest, 'smallest', at_least=2)
   if len(fake) < smallest + sizes - 1:
     raise ValueError(f'fake: {len(fake)} rows are too few for subsets of {sizes} sizes from {smallest}')
   _warn_of_few(real.count, len(real.mean))
   _warn_of_few(smallest, fake.shape[1])
   rng = np.random.default_rng(seed)
-  real_factor = _factor(real.covariance, 'real')
+  real_factor = _checked_factor(real.covariance, len(real.mean), 'real')
   numbers = np.linspace(smallest, len(fake), sizes).astype(int)
   distances = [
     _distance(real.mean, real_factor, *_mean_and_factor(rng.permutation(fake)[:number], 'fake')) for number in numbers
@@ -231,14 +233,25 @@ def _mean_and_factor(features: np.ndarray, name: str) -> tuple[np.ndarray, np.nd
   return mean, (features - mean).T / np.sqrt(len(features) - 1)
 
 
-def _factor(covariance: np.ndarray, name: str) -> np.ndarray:
-  """F [D, rank] with F F^T = covariance: Cholesky with pivots, which ends where only rounding errors are left."""
+def _factor(covariance: np.ndarray, name: str, eps: float = EPS) -> np.ndarray:
+  """F [D, R] with F F^T = covariance, R at most D: by Cholesky with pivots, which ends where rounding errors are left.
+
+  What is left over of a covariance in coarser numbers, with rounding errors of their size, may be more than that. Then
+  the eigenvalues decide, and are the factor.
+  """
   factor, pivots, rank, _ = lapack.dpstrf(covariance, lower=1)
   factor = np.tril(factor)[:, :rank]
   factor = factor[np.argsort(pivots)]
-  if rank < len(covariance) and np.abs(covariance - factor @ factor.T).max() > 1e-6 * np.abs(covariance).max():
-    raise ValueError(f'{name} has negative eigenvalues; it is no covariance')
-  return factor
+  if rank == len(covariance):
+    return factor
+  errors = max(ROUNDING, len(covariance))
+  if np.linalg.norm(covariance - factor @ factor.T) <= errors * EPS * np.diag(covariance).max():
+    return factor
+  values, vectors = np.linalg.eigh(covariance)
+  if values[0] < -errors * eps * values[-1]:
+    raise ValueError(f'{name} has negative eigenvalues ({values[0]:.3g} to {values[-1]:.3g}); it is no covariance')
+  positive = values > 0
+  return vectors[:, positive] * np.sqrt(values[positive])
 
 
 def _checked_mean(mean: np.ndarray, name: str) -> np.ndarray:
@@ -248,13 +261,15 @@ def _checked_mean(mean: np.ndarray, name: str) -> np.ndarray:
   return mean
 
 
-def _checked_covariance(covariance: np.ndarray, dimensions: int, name: str) -> np.ndarray:
-  covariance = checks.finite(covariance, name).astype(np.float64)
+def _checked_factor(covariance: np.ndarray, dimensions: int, name: str) -> np.ndarray:
+  """`_factor` of what a caller calls a covariance."""
+  covariance = checks.finite(covariance, name)
+  eps, covariance = np.finfo(covariance.dtype).eps, covariance.astype(np.float64)
   if covariance.shape != (dimensions, dimensions):
     raise ValueError(f'{name} must be a covariance [{dimensions}, {dimensions}], not {list(covariance.shape)}')
   if np.abs(covariance - covariance.T).max() > 1e-5 * np.abs(covariance).max():
     raise ValueError(f'{name} is not symmetric')
-  return (covariance + covariance.T) / 2
+  return _factor((covariance + covariance.T) / 2, name, float(eps))
 
 
 def _warn_of_few(count: int, dimensions: int) -> None:

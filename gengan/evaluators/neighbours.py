@@ -5,6 +5,7 @@ sample is a copy is what these metrics ask. So the product, in float32, only rul
 bound; the few pairs within it are decided by sum (x - y)^2 in float64, which is the same number for the same two rows.
 """
 
+import hashlib
 import math
 from collections.abc import Callable
 from typing import NamedTuple, TypeVar
@@ -15,6 +16,7 @@ from gengan.evaluators import checks
 
 BLOCK = 2**24  # pairs at a time: 64 MiB in float32
 GATHERED = 2**20  # values of the pairs whose distances are computed at a time: they fit the cache
+LEAST = float(np.finfo(np.float64).smallest_normal)  # scale, whose inverse is finite
 VAGUE = 1 / 32  # share of the pairs in a block, above which deciding them costs more than a product in float64
 
 Result = TypeVar('Result')
@@ -44,7 +46,7 @@ def nearest_neighbours(queries: np.ndarray, references: np.ndarray, k: int = 1) 
     ValueError: shapes that do not fit, values that are not finite, or fewer than k references.
   """
   queries, references = checks.pair(queries, references, ('queries', 'references'))
-  checks.count(k, 'k', at_most=len(references))
+  k = checks.count(k, 'k', at_most=len(references))
   return _search(queries, references, k, skip_self=False)
 
 
@@ -54,7 +56,7 @@ def nearest_others(x: np.ndarray, k: int = 1) -> tuple[np.ndarray, np.ndarray]:
   A duplicate of a row is another row, at distance 0.
   """
   x = checks.features(x, 'x')
-  checks.count(k, 'k')
+  k = checks.count(k, 'k')
   if k >= len(x):
     raise ValueError(f'k is {k}, but every one of {len(x)} samples has {len(x) - 1} others')
   return _search(x, x, k, skip_self=True)
@@ -85,7 +87,7 @@ def balls(x: np.ndarray, y: np.ndarray, x_radii: np.ndarray, y_radii: np.ndarray
     if block.thrifty and np.count_nonzero(vague) > VAGUE * vague.size:
       return None
     i, j = np.nonzero(vague)
-    surely[i, j] = compare(exact(i + block.rows.start, j), np.broadcast_to(radii, vague.shape)[i, j])
+    surely[i, j] = compare(exact(i + block.rows.start, j, block.scale), np.broadcast_to(radii, vague.shape)[i, j])
     return surely
 
   def work(block: _Block):
@@ -113,7 +115,7 @@ def _search(x: np.ndarray, y: np.ndarray, k: int, *, skip_self: bool) -> tuple[n
     if block.thrifty and np.count_nonzero(candidates) > max(VAGUE * candidates.size, 2 * k * len(candidates)):
       return None
     i, j = np.nonzero(candidates)
-    distances = exact(i + rows.start, j)
+    distances = exact(i + rows.start, j, block.scale)
     order = np.lexsort((distances, i))  # stable, and j ascends within a row
     first = np.searchsorted(i, np.arange(len(squares)))
     chosen = order[first[:, None] + np.arange(k)]
@@ -128,8 +130,8 @@ class Centred(NamedTuple):
 
   x: np.ndarray  # [N, D], no row longer than 1
   y: np.ndarray  # [M, D]
-  centre: np.ndarray  # [D], the mean of y
-  scale: float
+  centre: np.ndarray  # [D], about the mean of y
+  scale: float  # a power of two, so that dividing by it rounds nothing
 
 
 class _Block(NamedTuple):
@@ -155,14 +157,15 @@ class _Product(NamedTuple):
 
 def centred(x: np.ndarray, y: np.ndarray, dtype: type) -> Centred:
   """Two sets of features, [N, D] and [M, D], moved and scaled so that their products lose little to rounding."""
-  centre = y.mean(axis=0, dtype=np.float64).astype(y.dtype)
+  # In the coarser type of the two, so that the same centre is taken from both.
+  centre = y.mean(axis=0, dtype=np.float64).astype(min(x.dtype, y.dtype))
   extremes = [np.abs(f(each, axis=0) - centre).max() for each in ((x,) if x is y else (x, y)) for f in (np.min, np.max)]
   spread = float(max(extremes)) * math.sqrt(x.shape[1])
-  scale = 2.0 ** math.ceil(math.log2(spread)) if spread else 1.0  # a power of two: dividing rounds nothing
+  scale = max(2.0 ** math.ceil(math.log2(spread)), LEAST) if spread else 1.0
 
   def move(rows):
     moved = np.subtract(rows, centre, dtype=np.result_type(rows, dtype))
-    moved *= 1 / scale
+    np.multiply(moved, 1 / scale, out=moved, dtype=np.float64, casting='same_kind')  # it may overflow in float32
     return moved.astype(dtype, copy=False)
 
   moved_y = move(y)
@@ -173,8 +176,10 @@ def _product(x: np.ndarray, y: np.ndarray, dtype: type) -> _Product:
   moved_x, moved_y, _, scale = centred(x, y, dtype)
   x_squares, y_squares = (np.einsum('nd,nd->n', moved, moved) for moved in (moved_x, moved_y))
   # |fl(x.y) - x.y| <= D eps / 2 |x||y| and |x||y| <= (|x|^2 + |y|^2) / 2, twice; some eps more are for rounding the
-  # rows and the sums.
-  slack = np.finfo(dtype).eps * (x.shape[1] / 2 + 16) * (x_squares + y_squares.max())
+  # rows and the sums. Where values are that small, every product may lose the smallest normal number besides.
+  limits = np.finfo(dtype)
+  slack = limits.eps * (x.shape[1] / 2 + 16) * (x_squares + y_squares.max())
+  slack += limits.smallest_normal * 4 * (x.shape[1] + 16)
   return _Product(-2 * moved_x, moved_y, x_squares[:, None], y_squares, slack[:, None].astype(dtype), scale)
 
 
@@ -199,13 +204,16 @@ def _block(product: _Product, rows: slice) -> _Block:
   return _Block(rows, squares, product.slack[rows], product.scale, squares.dtype == np.float32)
 
 
-def _exact_distances(x: np.ndarray, y: np.ndarray) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
-  """The function `(i, j) -> |x_i - y_j|`, [P] each. Copies are known by their bytes: a collapsed set has many."""
+def _exact_distances(x: np.ndarray, y: np.ndarray) -> Callable[[np.ndarray, np.ndarray, float], np.ndarray]:
+  """The function `(i, j, scale) -> |x_i - y_j|`, [P] each, which is the same for every scale that is a power of two.
+
+  Copies are known by their bytes: a collapsed set has many.
+  """
   first = {}
   x_originals = _originals(x, first)
   y_originals = x_originals if x is y else _originals(y, first)
 
-  def distances(i: np.ndarray, j: np.ndarray) -> np.ndarray:
+  def distances(i: np.ndarray, j: np.ndarray, scale: float) -> np.ndarray:
     found = np.zeros(len(i))
     others = np.flatnonzero(x_originals[i] != y_originals[j])
     step = max(1, GATHERED // x.shape[1])
@@ -213,12 +221,17 @@ def _exact_distances(x: np.ndarray, y: np.ndarray) -> Callable[[np.ndarray, np.n
       some = others[start : start + step]
       difference = x[i[some]].astype(np.float64)
       difference -= y[j[some]]
-      found[some] = np.sqrt(np.einsum('nd,nd->n', difference, difference))
+      difference *= 1 / scale  # so that no square underflows
+      found[some] = scale * np.sqrt(np.einsum('nd,nd->n', difference, difference))
     return found
 
   return distances
 
 
 def _originals(x: np.ndarray, first: dict[bytes, int]) -> np.ndarray:
-  """[N] a number for each row, the same for equal rows; `first` remembers those given out."""
-  return np.array([first.setdefault(row.tobytes(), len(first)) for row in x], np.int64)
+  """[N] a number for each row, the same for equal rows; `first` remembers those given out.
+
+  It knows rows by digests of 128 bits, of which two in a billion rows are the same with a probability of 1e-21.
+  """
+  digests = (hashlib.blake2b(row.tobytes(), digest_size=16).digest() for row in x)
+  return np.array([first.setdefault(digest, len(first)) for digest in digests], np.int64)

@@ -32,11 +32,22 @@ def vendi_score(x: np.ndarray, *, q: float = 1.0) -> float:
   gram = _outer_products(x) if len(x) > x.shape[1] else _inner_products(x)
   eigenvalues = np.linalg.eigvalsh(gram / len(x))
   eigenvalues = eigenvalues[eigenvalues > len(eigenvalues) * np.finfo(np.float64).eps]
+  return float(np.exp(_entropy(eigenvalues / eigenvalues.sum(), q)))
+
+
+def _entropy(shares: np.ndarray, q: float) -> float:
+  """Rényi entropy of order q of positive shares whose sum is 1, in nats."""
+  logs = np.log(shares)
   if q == 1:
-    return float(np.exp(-np.sum(eigenvalues * np.log(eigenvalues))))
+    return -shares @ logs
   if math.isinf(q):
-    return float(1 / eigenvalues.max())
-  return float(np.sum(eigenvalues**q) ** (1 / (1 - q)))
+    return -logs.max()
+  if abs(q - 1) < 0.5:
+    # sum p^q is so near to 1 that its rounding error, divided by 1 - q, would be all that is left. It exceeds 1 by
+    # sum p (p^(q - 1) - 1), whose terms have one sign and keep their digits.
+    return np.log1p(shares @ np.expm1((q - 1) * logs)) / (1 - q)
+  largest = logs.max()  # apart from the rest, whose powers would underflow together
+  return q / (1 - q) * largest + np.log(np.exp(q * (logs - largest)).sum()) / (1 - q)
 
 
 def _inner_products(x: np.ndarray) -> np.ndarray:

@@ -32,7 +32,7 @@ def test_arrays_are_drawn_alone_or_in_pairs():
   x = RNG.normal(size=300)
   difference = lambda a, b: np.mean(a) - np.mean(b)
   assert bootstrap(difference, x, x, resamples=100).standard_error > 0.05
-  assert bootstrap(difference, x, x, resamples=100, paired=True).standard_error == 0
+  assert bootstrap(difference, x, x, resamples=1e2, paired=True).standard_error == 0
   assert bootstrap(difference, x, x[:100], resamples=10, seed=1) == bootstrap(
     difference, x, x[:100], resamples=10, seed=1
   )
@@ -46,6 +46,7 @@ def test_arrays_are_drawn_alone_or_in_pairs():
     ([[]], {}, 'one or more arrays'),
     ([3.0], {}, 'one or more arrays'),
     ([[1.0, 2.0]], {'resamples': 1}, 'resamples is 1'),
+    ([[1.0, 2.0]], {'resamples': np.inf}, 'resamples is inf'),
     ([[1.0, 2.0]], {'level': 1.0}, 'level is 1.0'),
     ([[1.0, 2.0], [1.0]], {'paired': True}, 'same number of rows'),
     ([[np.nan, 2.0]], {}, 'NaN or infinite on a resample'),

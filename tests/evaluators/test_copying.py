@@ -96,7 +96,20 @@ def test_copies_in_one_cell_are_seen_there():
   result = copying.data_copying(train, test, generated[::2], cells=2)
   assert sum(math.isnan(z) for z in result['cells']) == 1
   assert result['c_t'] == pytest.approx(copied)
-  assert math.isnan(copying.data_copying(train, test, generated[:5], cells=2)['c_t'])
+
+
+def test_where_no_cell_has_enough_generated_samples_only_the_whole_is_judged():
+  train, test, generated = RNG.normal(size=(3, 60, 4))
+  enough = copying.data_copying(train, test, generated, cells=1, least=60)
+  assert enough['c_t'] == enough['z']
+  few = copying.data_copying(train, test, generated, cells=1, least=61)
+  assert few['z'] == enough['z'] and 'c_t' not in few
+  assert len(few['cells']) == 1 and math.isnan(few['cells'][0])
+  few = copying.data_copying(train, test, generated[:3])
+  assert math.isfinite(few['z']) and 'c_t' not in few
+  # Nor does a cell count where no test sample lies.
+  apart = copying.data_copying(np.concatenate([train, train + 99]), test, generated + 99, cells=2)
+  assert 'c_t' not in apart
 
 
 def test_distance_to_closest_record():
@@ -151,5 +164,7 @@ def test_refuses():
     copying.distance_to_closest_record(x, x, x * np.nan)
   with pytest.raises(ValueError, match='cells is 3, but'):
     copying.data_copying(np.repeat(x[:2], 9, axis=0), x, x)
+  with pytest.raises(ValueError, match='least is inf'):
+    copying.data_copying(x, x, x, least=math.inf)
   with pytest.raises(ValueError, match='cells is 0'):
     copying.data_copying(x, x, x, cells=0)

@@ -73,6 +73,69 @@ def test_singular_covariances_need_no_special_case():
   assert frechet.frechet_distance(np.zeros(3), dead, np.zeros(3), dead) == 0
 
 
+def rotated(spectrum):
+  rotation, _ = np.linalg.qr(np.random.default_rng(4).normal(size=(len(spectrum),) * 2))
+  return rotation * spectrum @ rotation.T
+
+
+@pytest.mark.parametrize('turn', [np.diag, rotated], ids=['diagonal', 'rotated'])
+@pytest.mark.parametrize(
+  ('spectrum', 'dtype'),
+  [
+    ([1e6, 1, -0.5], np.float64),
+    ([1e6, 1, -1e-3], np.float64),
+    ([1e6, 1e6, 1e6, -1], np.float64),
+    ([1e-6, 1e-12, -1e-12], np.float64),  # it is the ratio that counts
+    ([1, 1, -1e-3], np.float32),
+    ([1e6, 1, -1e3], np.float32),
+    ([1, 0, -1e-2], np.float16),
+  ],
+)
+def test_a_negative_eigenvalue_beside_large_ones_is_refused(turn, spectrum, dtype):
+  size = len(spectrum)
+  covariance = turn(np.array(spectrum)).astype(dtype)
+  with pytest.raises(ValueError, match=r'sigma2 has negative eigenvalues \(-'):
+    frechet.frechet_distance(np.zeros(size), np.eye(size), np.zeros(size), covariance)
+  scatter = frechet.Moments(2, np.zeros(size), covariance)
+  with pytest.raises(ValueError, match='real has negative eigenvalues'):
+    frechet.frechet_distance_infinity(scatter, features(40, size))
+
+
+@pytest.mark.parametrize('dtype', [np.float32, np.float64])
+@pytest.mark.parametrize(
+  ('rows', 'dimensions'), [(5, 3), (5000, 3), (30, 64), (3000, 64), (100, 300)], ids=lambda size: str(size)
+)
+def test_negative_eigenvalues_of_the_size_of_rounding_are_not_refused(dtype, rows, dimensions):
+  """Of linearly dependent and dead features, in one pass and in two, with spectra over many orders of magnitude."""
+  rng = np.random.default_rng(1)
+  mixing = rng.normal(size=(min(rows, dimensions) // 2 + 1, dimensions)) * np.exp(2 * rng.normal(size=dimensions))
+  mixing[:, 0] = 0
+  x, y = ((rng.normal(size=(rows, len(mixing))) + shift) @ mixing for shift in (1, 1.5))
+  expected = frechet.frechet_distance_of_features(x, y)
+  number = dtype(rows)
+
+  def statistics(x, one_pass):
+    x = x.astype(dtype)
+    mean = x.mean(axis=0)
+    if one_pass:
+      return mean, (x.T @ x - number * np.outer(mean, mean)) / (number - 1)
+    return mean, (x - mean).T @ (x - mean) / (number - 1)
+
+  for one_pass in (False, True):
+    distance = frechet.frechet_distance(*statistics(x, one_pass), *statistics(y, one_pass))
+    assert distance == pytest.approx(expected, rel=1e-3 if dtype == np.float32 else 1e-6)
+
+
+def test_the_largest_rounding_error_that_is_taken_for_one():
+  zero, one = np.zeros(3), np.eye(3)
+  for dtype in (np.float32, np.float64):
+    limit = 1024 * np.finfo(dtype).eps
+    tolerated = np.diag([1, 1, -0.9 * limit]).astype(dtype)
+    assert frechet.frechet_distance(zero, one, zero, tolerated) == pytest.approx(1, abs=1e-9)
+    with pytest.raises(ValueError, match='negative eigenvalues'):
+      frechet.frechet_distance(zero, one, zero, np.diag([1, 1, -1.1 * limit]).astype(dtype))
+
+
 def test_symmetric_zero_for_itself_and_blind_to_rotation():
   x, y = features(100), features(80, shift=0.5)
   rotation, _ = np.linalg.qr(RNG.normal(size=(6, 6)))

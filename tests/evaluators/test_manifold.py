@@ -35,6 +35,90 @@ def test_equal_their_definitions(k, dimensions):
   )
 
 
+def by_loops(real, fake, k, closed):
+  """One pair of samples at a time, from squared distances of whole numbers, which are exact."""
+  square = lambda a, b: sum((int(p) - int(q)) ** 2 for p, q in zip(a, b, strict=True))
+  inside = lambda distance, radius: distance <= radius if closed else distance < radius
+
+  def radii(points):
+    others = lambda i: sorted(square(points[i], points[j]) for j in range(len(points)) if j != i)
+    return [others(i)[k - 1] for i in range(len(points))]
+
+  real_radii, fake_radii = radii(real), radii(fake)
+  precision = recall = density = coverage = 0
+  for f in fake:
+    balls = sum(inside(square(r, f), radius) for r, radius in zip(real, real_radii, strict=True))
+    precision += balls > 0
+    density += balls
+  for r, radius in zip(real, real_radii, strict=True):
+    recall += any(inside(square(r, f), fake_radius) for f, fake_radius in zip(fake, fake_radii, strict=True))
+    coverage += any(inside(square(r, f), radius) for f in fake)
+  return {
+    'precision': precision / len(fake),
+    'recall': recall / len(real),
+    'density': density / len(fake) / k,
+    'coverage': coverage / len(real),
+  }
+
+
+def draw(rows, *, dimensions=3, below=3, seed=0):
+  return np.random.default_rng(seed).integers(0, below, size=(rows, dimensions))
+
+
+DISTINCT = np.unique(draw(200, below=9, seed=1), axis=0)
+WHOLE_NUMBERS = {
+  'ties': (draw(40), draw(30, seed=1)),
+  'ties on a line': (draw(40, dimensions=1, below=12), draw(30, dimensions=1, below=12, seed=1)),
+  'duplicates': (np.repeat(DISTINCT[:9], 4, axis=0), np.repeat(DISTINCT[5:12], 5, axis=0)),
+  'duplicates of a few': (np.concatenate([DISTINCT[:20], DISTINCT[:5]]), np.repeat(DISTINCT[18:25], 2, axis=0)),
+  'the same set': (DISTINCT[:40], DISTINCT[:40][::-1]),
+  'one point': (np.ones((6, 3)), np.ones((7, 3))),
+  'one point each': (np.ones((6, 3)), np.zeros((7, 3))),
+  'apart': (draw(20), draw(30, seed=1) + 50),
+  'few real': (DISTINCT[:5], draw(120, below=9, seed=2)),
+  'few generated': (draw(120, below=9, seed=2), DISTINCT[:5]),
+  'fewest': (DISTINCT[:5], DISTINCT[3:8]),
+}
+
+
+@pytest.mark.parametrize('name', WHOLE_NUMBERS)
+@pytest.mark.parametrize('k', [1, 3, 4])
+@pytest.mark.parametrize(
+  ('dtype', 'scale', 'shift'),
+  [
+    pytest.param(np.float64, 1, 0, id='plain'),
+    pytest.param(np.float32, 1, 2**20, id='far away'),
+    pytest.param(np.float32, 2.0**90, 0, id='huge'),
+    pytest.param(np.float32, 2.0**-149, 0, id='denormal float32'),
+    pytest.param(np.float64, 2.0**-1000, 0, id='squares underflow'),
+  ],
+)
+def test_ties_duplicates_and_tiny_sets_equal_a_loop(name, k, dtype, scale, shift):
+  real, fake = WHOLE_NUMBERS[name]
+  features = [((each + shift) * scale).astype(dtype) for each in (real, fake)]
+  assert manifold.precision_recall_density_coverage(*features, k=k) == by_loops(real, fake, k, closed=False)
+  expected = by_loops(real, fake, k, closed=True)
+  assert manifold.precision_recall(*features, k=k) == {name: expected[name] for name in ('precision', 'recall')}
+
+
+@pytest.mark.parametrize('rows', [2, 3])
+def test_sets_of_two_and_three(rows):
+  real, fake = draw(rows, below=9), draw(2, below=9, seed=3)
+  assert manifold.precision_recall_density_coverage(real, fake, k=1) == by_loops(real, fake, 1, closed=False)
+
+
+@pytest.mark.parametrize('dtype', [np.float32, np.float64])
+def test_the_smallest_numbers_are_judged_like_others(dtype):
+  """Denormal features give what the same features give when they are multiplied until they are not."""
+  tiny, factor = (1e-41, 2.0**130) if dtype == np.float32 else (1e-310, 2.0**1020)
+  real, fake = ((tiny * (RNG.normal(size=(80, 6)) + shift)).astype(dtype) for shift in (0, 0.3))
+  magnified = [each.astype(np.float64) * factor for each in (real, fake)]
+  for k in (3, 5):
+    expected = by_definition(*magnified, k)
+    assert 0.5 < expected['density'] < 2
+    assert manifold.precision_recall_density_coverage(real, fake, k=k) == pytest.approx(expected, rel=1e-12)
+
+
 def test_the_surface_of_a_ball_counts_where_it_is_closed():
   real, fake = np.array([[0.0], [1.0], [3.0]]), np.array([[-1.0], [5.0], [9.0]])
   # k = 1: balls [-1, 1], [0, 2], [1, 5] around real samples, [-7, 5], [1, 9], [5, 13] around generated ones.

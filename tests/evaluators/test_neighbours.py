@@ -1,5 +1,7 @@
 """Nearest neighbours are exact: against loops, with copies, with ties, far from the origin and in either precision."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 
@@ -9,7 +11,9 @@ RNG = np.random.default_rng(0)
 
 
 def all_distances(x, y):
-  return np.sqrt(np.square(x[:, None].astype(np.float64) - y[None].astype(np.float64)).sum(axis=-1))
+  differences = x[:, None].astype(np.float64) - y[None].astype(np.float64)
+  largest = np.abs(differences).max() or 1.0  # whose square may underflow
+  return largest * np.sqrt(np.square(differences / largest).sum(axis=-1))
 
 
 def cases():
@@ -21,8 +25,14 @@ def cases():
     'mixed': (normal.astype(np.float32), RNG.normal(size=(45, 40))),
     'line': (RNG.normal(size=(60, 1)), RNG.normal(size=(45, 1))),
     'grid': (grid, grid[:45]),
+    'mixed, far away': ((normal + 1e6).astype(np.float32), RNG.normal(size=(45, 40)) + 1e6),
+    'far away, mixed': (normal + 1e6, (RNG.normal(size=(45, 40)) + 1e6).astype(np.float32)),
     'far away': (normal + 1e6, normal[:45] + 1e6 + 1e-3),
     'tiny': (1e-25 * normal, 1e-25 * normal[::-1][:45]),
+    'denormal float32': ((1e-41 * normal).astype(np.float32), (1e-41 * RNG.normal(size=(45, 40))).astype(np.float32)),
+    'least float32': (grid.astype(np.float32) * np.float32(1e-45), grid[:45].astype(np.float32) * np.float32(1e-45)),
+    'squares underflow': (1e-200 * normal, 1e-200 * RNG.normal(size=(45, 40))),
+    'denormal': (1e-310 * normal, 1e-310 * RNG.normal(size=(45, 40))),
     'huge': (1e25 * normal, 1e25 * normal[::-1][:45]),
     'copies': (normal, normal[5:50]),
     'constant': (np.full((60, 4), 0.1), np.full((45, 4), 0.1)),
@@ -51,7 +61,7 @@ def test_nearest_neighbours_equal_a_full_sort(block, name, k):
   np.testing.assert_allclose(lengths, np.sort(distances, axis=1)[:, :k], rtol=1e-12)
   np.testing.assert_allclose(np.take_along_axis(distances, found, axis=1), lengths, rtol=1e-12)
   assert all(len(set(row)) == k for row in found)
-  if name in ('grid', 'constant'):  # whose distances have no rounding errors to tell them apart
+  if name in ('grid', 'constant', 'least float32'):  # whose distances have no rounding errors to tell them apart
     np.testing.assert_array_equal(found, np.argsort(distances, axis=1, kind='stable')[:, :k])
 
 
@@ -81,6 +91,36 @@ def test_copies_are_at_distance_zero_and_ties_are_bitwise_equal():
 
 
 @pytest.mark.parametrize('name', CASES)
+@pytest.mark.parametrize('dtype', [np.float32, np.float64])
+def test_centring_loses_nothing_to_the_scale(name, dtype):
+  x, y = CASES[name]
+  moved = neighbours.centred(x, y, dtype)
+  assert np.frexp(moved.scale)[0] == 0.5  # a power of two
+  for original, result in ((x, moved.x), (y, moved.y)):
+    assert result.dtype == dtype
+    assert np.square(result.astype(np.float64)).sum(axis=1).max() <= 1 + 1e-6
+    expected = original.astype(np.float64) - moved.centre.astype(np.float64)
+    error = np.abs(result.astype(np.float64) * moved.scale - expected)
+    tolerance = np.finfo(dtype).eps * np.abs(expected) + moved.scale * np.finfo(dtype).smallest_subnormal
+    assert (error <= tolerance).all()
+
+
+def test_rows_are_remembered_by_less_than_their_bytes():
+  x = RNG.normal(size=(300, 2048)).astype(np.float32)
+  x[200:] = x[:100]
+  first = {}
+  tracemalloc.start()
+  try:
+    numbers = neighbours._originals(x, first)
+    held, _ = tracemalloc.get_traced_memory()
+  finally:
+    tracemalloc.stop()
+  assert held < x.nbytes / 10
+  np.testing.assert_array_equal(numbers, [*range(200), *range(100)])
+  np.testing.assert_array_equal(neighbours._originals(np.asfortranarray(x[::-1]), first), numbers[::-1])
+
+
+@pytest.mark.parametrize('name', CASES)
 @pytest.mark.parametrize('closed', [False, True])
 def test_balls_equal_the_full_matrix(block, name, closed):
   x, y = CASES[name]
@@ -103,6 +143,10 @@ def test_refuses():
     neighbours.nearest_neighbours(x, x, 6)
   with pytest.raises(ValueError, match='k is 0'):
     neighbours.nearest_neighbours(x, x, 0)
+  for search in (lambda k: neighbours.nearest_neighbours(x, x, k), lambda k: neighbours.nearest_others(x, k)):
+    with pytest.raises(ValueError, match='k is None; it must be a whole number'):
+      search(None)
+    assert search(2.0)[0].shape == (5, 2)
   with pytest.raises(ValueError, match='k is 5, but every one of 5 samples has 4 others'):
     neighbours.nearest_others(x, 5)
   with pytest.raises(ValueError, match='queries has 3 dimensions and references 2'):

@@ -1,5 +1,6 @@
 """Vendi score: the number of kinds where kinds are orthogonal, and its definition elsewhere."""
 
+import decimal
 import math
 
 import numpy as np
@@ -46,6 +47,26 @@ def test_order_one_is_the_limit_and_rare_kinds_weigh_less_at_higher_orders():
   assert scores[0] == pytest.approx(4)
   assert scores[1] == pytest.approx(scores[2], rel=1e-3)
   assert scores[5] == pytest.approx(27 / 20)
+
+
+BELOW_ONE = [0.3, 0.49, 0.51, 1 - 1e-3, 1 - 1e-6, 1 - 1e-9, 1 - 1e-13, 1 - 2**-53]
+ABOVE_ONE = [1 + 2**-52, 1 + 1e-13, 1 + 1e-9, 1 + 1e-6, 1.49, 1.51, 30, 5000, 1e100, math.inf]
+
+
+@pytest.mark.parametrize('q', [*BELOW_ONE, 1, *ABOVE_ONE])
+def test_no_order_is_too_near_to_one_or_too_high(q):
+  counts = [20, 5, 1, 1]
+  with decimal.localcontext(prec=60, Emin=decimal.MIN_EMIN):
+    order, shares = decimal.Decimal(q), [decimal.Decimal(count) / 27 for count in counts]
+    if q == 1:
+      entropy = -sum(share * share.ln() for share in shares)
+    elif q > 1e9:
+      entropy = -max(shares).ln()
+    else:
+      entropy = sum((order * share.ln()).exp() for share in shares).ln() / (1 - order)
+    expected = float(entropy.exp())
+  assert vendi_score(np.eye(4)[np.repeat(np.arange(4), counts)], q=q) == pytest.approx(expected, rel=1e-12)
+  assert vendi_score(np.eye(5), q=q) == pytest.approx(5, rel=1e-12)  # five kinds are five at any order
 
 
 def test_equals_the_package():
