@@ -34,6 +34,7 @@ def get_config(variant: str = 'digits') -> ConfigDict:
   config.model.batch_norm_groups = 1  # 1: statistics over the whole batch; n: as n separate devices would see them
 
   config.regularizers = ConfigDict()
+  # With d_norm 'batch' a logit depends on its whole batch, so these are penalties on the batch's summed logits.
   config.regularizers.r1 = 0.1 if few_images else 0.0
   config.regularizers.r2 = 0.0
   config.regularizers.gradient_penalty = 0.0  # not with d_norm 'batch'

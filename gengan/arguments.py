@@ -3,6 +3,8 @@
 import argparse
 import pathlib
 
+from gengan import config
+
 
 class Parser(argparse.ArgumentParser):
   """Answers a mistake with one line and exit code 2, without the page of usage."""
@@ -28,13 +30,23 @@ def add_run(to: argparse.ArgumentParser, *, required: bool = True) -> None:
   to.add_argument(
     '--ema', type=boolean, nargs='?', const=True, default=True, help='averaged weights, or false: as trained'
   )
-  to.add_argument('--seed', type=int, default=0, help='draws the latents (default 0)')
+  to.add_argument('--seed', type=int, default=0, action=_Seed, help='draws the latents (default 0)')
 
 
 def check_run(workdir: pathlib.Path) -> None:
-  """Raises a FileNotFoundError where the folder is not that of a run."""
+  """Raises a FileNotFoundError where the folder is not that of a run, a ValueError where its config is damaged."""
   if not (workdir / 'config.json').exists():
     raise FileNotFoundError(f'--workdir is {workdir}, which is not the folder of a run: it has no config.json')
+  config.load(workdir)
+
+
+class _Seed(argparse.Action):
+  """Refuses what is no seed."""
+
+  def __call__(self, parser, namespace, values, option_string=None):
+    if not 0 <= values <= config.MAX_SEED:
+      parser.error(f'--seed is {values}; it must be from 0 to {config.MAX_SEED}')
+    setattr(namespace, self.dest, values)
 
 
 def boolean(text: str) -> bool:

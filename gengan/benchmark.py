@@ -40,15 +40,18 @@ def measure(config: ConfigDict, *, steps: int) -> dict[str, Any]:
     ValueError: one line that names the field of the config that cannot be.
   """
   config = ConfigDict(config.to_dict())
+  configs.check(config)
   if 'num_classes' in config.model and not config.model.num_classes:
     config.model.num_classes = 10
-  configs.check(config)
   mesh = sharding.make_mesh(data=config.mesh.data, fsdp=config.mesh.fsdp)
   sharding.check_batch_size(config.batch_size, mesh)
-  algorithm = configs.make_algorithm(config, axis_name='data' if config.mesh.mode == 'pmap' else None)
+  axis_name, shapes = 'data' if config.mesh.mode == 'pmap' else None, runs.example_batch(config, config.batch_size)
+  algorithm = configs.make_algorithm(config, axis_name=axis_name)
+  abstract_state = sharding.abstract_state(algorithm, shapes, mesh)
+  core.check_steps(algorithm, abstract_state, shapes, axis_name=axis_name, devices=mesh.size)
   batch = _random_batch(config)
   key = jax.random.key(config.seed)
-  layout = sharding.state_sharding(mesh, sharding.abstract_state(algorithm, batch, mesh))
+  layout = sharding.state_sharding(mesh, abstract_state)
   state = sharding.init(algorithm, key, batch, mesh)
   step = sharding.compile_step(algorithm.train_step, mesh=mesh, state_sharding=layout, mode=config.mesh.mode)
 

@@ -100,7 +100,7 @@ class Checkpointer:
 
   def steps(self) -> list[int]:
     """The steps of the finished checkpoints, oldest first. Those found damaged are left out."""
-    return [step for step in _finished(self.directory) if step not in self._damaged]
+    return [step for step in finished_steps(self.directory) if step not in self._damaged]
 
   def best_step(self) -> int | None:
     """The step that is best by `best_metric`; None where no checkpoint has a finite value of it."""
@@ -244,12 +244,13 @@ class Checkpointer:
       try:
         checksums.verify(self.directory / _name(step))
       except checksums.DamagedError as error:
-        log.warning('%s; trying the one before', error)
+        log.warning('%s; this checkpoint is passed over', error)
         self._damaged.add(step)
       else:
         return step, None
     return -1, checksums.DamagedError(
-      f'every checkpoint in {self.directory} is damaged: steps {", ".join(map(str, steps))}'
+      f'every checkpoint in {self.directory} is damaged: steps {", ".join(map(str, steps))}. '
+      'Bring one back from a copy, or move this folder away to start afresh'
     )
 
   def _clean(self) -> None:
@@ -302,7 +303,8 @@ def _data_file(process: int) -> str:
   return f'data-{process:05d}.json'
 
 
-def _finished(directory: pathlib.Path) -> list[int]:
+def finished_steps(directory: pathlib.Path) -> list[int]:
+  """The steps of the finished checkpoints in a folder, damaged or not, oldest first; none where there is no folder."""
   if not directory.is_dir():
     return []
   named = {path: int(path.name) for path in directory.iterdir() if path.name.isdecimal()}

@@ -4,6 +4,7 @@
 checkpoints, evaluation and generation only ever see this tuple and the `State` that it maps to a new `State`.
 """
 
+import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -106,8 +107,16 @@ def ema_decay(step: jax.Array, batch_size: int, *, half_life_kimg: float, rampup
   return jnp.where(half_life > 0, 0.5 ** (batch_size / jnp.maximum(half_life, 1e-8)), 0.0)
 
 
-def ema(average: PyTree, variables: PyTree, decay: jax.Array) -> PyTree:
-  """Moves the average of linen variables towards the new ones.
+def check_ema(half_life_kimg: float, rampup: float | None) -> None:
+  """Raises a ValueError that names the field of `config.ema` which `ema_decay` cannot work with."""
+  if not 0 <= half_life_kimg < math.inf:
+    raise ValueError(f'config.ema.half_life_kimg is {half_life_kimg}; it must be at least 0 (0: no average)')
+  if rampup is not None and not 0 < rampup <= 1:
+    raise ValueError(f'config.ema.rampup is {rampup}; it must be above 0 and at most 1, or None for no ramp-up')
+
+
+def ema(average: PyTree, trained: PyTree, decay: jax.Array) -> PyTree:
+  """Moves the average of linen variables towards those trained now.
 
   Parameters and batch statistics are averaged. Any other collection (spectral-norm vectors, which are directions, not
   estimates) is copied.
@@ -118,7 +127,7 @@ def ema(average: PyTree, variables: PyTree, decay: jax.Array) -> PyTree:
       return new
     return jax.tree.map(lambda a, b: a * decay + b * (1.0 - decay), old, new)
 
-  return {collection: mix(collection, average[collection], new) for collection, new in variables.items()}
+  return {collection: mix(collection, average[collection], new) for collection, new in trained.items()}
 
 
 def pmean(tree: PyTree, axis_name: str | None) -> PyTree:
@@ -143,3 +152,34 @@ def local_rows(draw: Callable[[int], jax.Array], rows: int, axis_name: str | Non
     return draw(rows)
   everything = draw(rows * axis_size(axis_name))
   return jax.lax.dynamic_slice_in_dim(everything, jax.lax.axis_index(axis_name) * rows, rows)
+
+
+def check_steps(
+  algorithm: Algorithm, abstract_state: State, batch: Batch, *, axis_name: str | None, devices: int
+) -> None:
+  """Traces a train step and an evaluation step, which takes about a second and compiles nothing.
+
+  Args:
+    algorithm: made with the same `axis_name`.
+    abstract_state: of `jax.ShapeDtypeStruct`.
+    batch: of `jax.ShapeDtypeStruct`, the whole batch.
+    axis_name: the pmap axis; None under a global-view `jit`.
+    devices: on that axis.
+
+  Raises:
+    ValueError: sizes that do not go together, such as a batch that does not divide.
+  """
+  key = jax.eval_shape(lambda: jax.random.key(0))
+  train_step, parts = algorithm.train_step, batch
+  if axis_name is not None:  # named by vmap, which under pmap would be the same step
+    train_step = jax.vmap(train_step, in_axes=(None, 0, None), axis_name=axis_name)
+    cut = lambda x: jax.ShapeDtypeStruct((devices, x.shape[0] // devices, *x.shape[1:]), x.dtype)
+    parts = jax.tree.map(cut, batch)
+  try:
+    jax.eval_shape(train_step, abstract_state, parts, key)
+    if algorithm.eval_step is not None:
+      jax.eval_shape(algorithm.eval_step, abstract_state, batch, key)
+  except ValueError as error:
+    if 'config.' in str(error):
+      raise
+    raise ValueError(f'with this config no step can be made: {error}') from error

@@ -68,6 +68,7 @@ def evaluate(args: argparse.Namespace) -> tuple[pathlib.Path, pathlib.Path]:
   mesh = sharding.make_mesh()
   run = run._replace(state=jax.device_put(run.state, sharding.replicated(mesh)))
   dataset = data.load(run.config.data)
+  runs.require_same(args.workdir, run.config, dataset)
   network_name = args.network or ('classifier' if dataset.num_classes > 1 else 'pixels')
   split = getattr(dataset, args.split)
   metrics = args.metrics or _default_metrics(run, network_name)

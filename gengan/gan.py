@@ -50,12 +50,14 @@ def make(
     axis_name: the pmap axis that the step will run under; None for a global-view `jit`.
 
   Raises:
-    ValueError: latent_size or d_steps_per_g_step below 1; at trace time, a batch that does not divide.
+    ValueError: latent_size or d_steps_per_g_step below 1, or an average that cannot be; at trace time, a batch that
+      does not divide.
   """
   if latent_size < 1:
     raise ValueError(f'config.model.latent_size is {latent_size}; it must be at least 1')
   if d_steps_per_g_step < 1:
     raise ValueError(f'config.d_steps_per_g_step is {d_steps_per_g_step}; it must be at least 1')
+  core.check_ema(ema_half_life_kimg, ema_rampup)
   regularizers = dict(regularizers or {})
 
   def forward(network: nn.Module, params, model_state, *inputs):
@@ -117,11 +119,13 @@ def make(
         params['discriminator'], opt_state['discriminator'], model_state['discriminator'], share, fake, d_key
       )
 
+    last = shares[-1]  # whose samples `fake` are
+
     def generator_objective(images):
       d_params, d_state = params['discriminator'], model_state['discriminator']
-      critic = lambda x, key: forward(discriminator, d_params, d_state, augment(x, key), share['label'])[0]
+      critic = lambda x, key: forward(discriminator, d_params, d_state, augment(x, key), last['label'])[0]
       real_key, fake_key = jax.random.split(g_key)
-      return loss.generator(critic(share['image'], real_key), critic(images, fake_key))
+      return loss.generator(critic(last['image'], real_key), critic(images, fake_key))
 
     g_loss, cotangent = jax.value_and_grad(generator_objective)(fake)
     (grads,) = pullback(cotangent)
@@ -168,7 +172,9 @@ def _split(batch: core.Batch, parts: int) -> list[core.Batch]:
   """Equal shares of a batch, interleaved so that a batch sharded over devices is split without moving a row."""
   rows = batch['image'].shape[0]
   if rows % parts:
-    raise ValueError(f'a batch of {rows} rows does not split into {parts} equal shares (config.d_steps_per_g_step)')
+    raise ValueError(
+      f'config.d_steps_per_g_step is {parts}; a batch of {rows} rows does not split into {parts} equal shares'
+    )
   take = lambda i: jax.tree.map(lambda x: x.reshape(rows // parts, parts, *x.shape[1:])[:, i], batch)
   return [take(i) for i in range(parts)] if parts > 1 else [batch]
 

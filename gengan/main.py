@@ -6,10 +6,12 @@ This file is short on purpose: flags in, `train.run` out.
 import os
 import re
 import sys
+import traceback
 
 from absl import app, flags, logging
-from ml_collections import config_flags
+from ml_collections import ConfigDict, config_flags
 
+from gengan import config as configs
 from gengan import runs, train
 from gengan.progress import Diverged
 
@@ -21,16 +23,16 @@ ILL_TYPED = {  # what absl's parsers say
   'could not convert string to float': 'a number',
   'Non-boolean argument': 'true or false',
 }
+GUARDS = ('gengan.locks', 'gengan.runs', 'gengan.checkpoint', 'gengan.checksums')  # of the run's folder
 
 
 def parse(argv: list[str]) -> list[str]:
   """absl's flag parser, but a mistake in a flag or a config ends in one line."""
   try:
+    _check_config(argv)
     rest = flags.FLAGS(argv)
     if _CONFIG.value is None:
       raise ValueError('--config is missing; try --config=configs/dcgan.py')
-    if not os.path.exists(_config_name().partition(':')[0]):
-      raise ValueError(f'--config={_config_name()}: there is no such file')
     return rest
   except (flags.Error, AttributeError, KeyError, TypeError, ValueError, OSError) as error:
     sys.exit(f'gengan: {_explain(error)}')
@@ -42,12 +44,62 @@ def main(argv: list[str]) -> None:
     sys.exit(f'gengan: unexpected argument {argv[1]!r}; settings are given as --config.name=value')
   try:
     training = train.prepare(_CONFIG.value, _WORKDIR.value or runs.default_workdir(_config_name()))
-  except (ValueError, FileNotFoundError) as error:
+  except (ValueError, OSError) as error:
     sys.exit(f'gengan: {_one_line(error)}')
   try:
     train.fit(training)
   except Diverged as error:
     sys.exit(f'gengan: {error}')
+  except (ValueError, OSError) as error:
+    if not _is_refusal(error):
+      raise
+    sys.exit(f'gengan: {_one_line(error)}')
+
+
+def _check_config(argv: list[str]) -> None:
+  """Loads the file of --config and looks for the fields of all --config.field; ValueError for what is wrong there."""
+  given = [re.fullmatch(r'--?config(?:=(.*))?', argument) for argument in argv]
+  values = [
+    match[1] if match[1] is not None else ''.join(argv[i + 1 : i + 2]) for i, match in enumerate(given) if match
+  ]
+  if not values:
+    return
+  config = _load(values[-1])
+  for argument in argv:
+    field = re.match(r'--?(?:no)?config\.([^=]+)', argument)
+    if field and (wrong := configs.missing_field(config, field[1])):
+      raise ValueError(wrong)
+
+
+def _load(value: str) -> ConfigDict:
+  """What the get_config() of the file gives."""
+  path, example = value.partition(':')[0], 'it must be a file with get_config(), such as configs/dcgan.py'
+  if not os.path.isfile(path):
+    raise ValueError(
+      f'--config={value}: {"that is a folder" if os.path.isdir(path) else "there is no such file"}; {example}'
+    )
+  try:
+    config = flags.FLAGS['config'].parser.parse(value)
+    getattr(config, 'lock', None)  # raises the OSError that config_flags holds back
+  except SyntaxError as error:
+    where = f'line {error.lineno} of {error.filename}'
+    raise ValueError(f'--config={value} is not Python: {error.msg} in {where}; {example}') from error
+  except Exception as error:  # whatever a file may raise
+    text = str(error).strip()
+    if 'Traceback' in text:  # config_flags puts it into its message; the last line says it
+      raise ValueError(f'--config={value}: {text.splitlines()[-1].partition(": ")[2]}') from error
+    if isinstance(error, OSError):
+      raise ValueError(f'--config={value}: {error.__cause__}') from error
+    if isinstance(error, AttributeError) and error.name == 'get_config':
+      raise ValueError(f'--config={value} has no get_config(); {example}') from error
+    frames = traceback.extract_tb(error.__traceback__)
+    where = next((frame for frame in reversed(frames) if frame.filename == path), frames[-1])
+    raise ValueError(
+      f'--config={value}: {type(error).__name__} in line {where.lineno} of {where.filename}: {text}; {example}'
+    ) from error
+  if not isinstance(config, ConfigDict):
+    raise ValueError(f'--config={value}: get_config() gives no ConfigDict; {example}')
+  return config
 
 
 def _config_name() -> str | None:
@@ -55,21 +107,19 @@ def _config_name() -> str | None:
 
 
 def _explain(error: Exception) -> str:
-  """What was wrong with a flag, without the traceback that config_flags puts into its message."""
+  """What was wrong with a flag, in one line."""
   text = str(error).strip()
-  if 'Traceback' in text:  # raised inside get_config(): its last line says it
-    return text.splitlines()[-1].partition(': ')[2]
-  misspelt = re.search(r'Did you mean "([^"]+)" instead of "([^"]+)"', text)
-  if misspelt:
-    return f'the config has no field {misspelt[2]!r}; did you mean {misspelt[1]!r}?'
   for pattern, expected in ILL_TYPED.items():
     ill_typed = re.search(rf'flag --(config\.[\w.]+)=(.*?): .*{pattern}', text)
     if ill_typed:
       return f'{ill_typed[1]} is {ill_typed[2]!r}; it must be {expected}'
-  if isinstance(error, (AttributeError, KeyError)):
-    name = text.strip('\'"')
-    return f'the config has no field {name!r}; the file given to --config says which there are'
   return _one_line(error)
+
+
+def _is_refusal(error: Exception) -> bool:
+  """Whether it was raised on purpose by what guards the folder; anything else in training is a bug to be looked at."""
+  *_, (frame, _) = traceback.walk_tb(error.__traceback__)
+  return frame.f_globals.get('__name__') in GUARDS
 
 
 def _one_line(error: Exception) -> str:

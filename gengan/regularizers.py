@@ -1,7 +1,12 @@
 """Penalties on the gradient of a discriminator with respect to its input, as pure functions of a closure.
 
 A critic is `images [N, ...] -> logits [N]`, one logit for every row and from that row alone, so that the gradient of
-the sum of the logits holds every row's own gradient. A critic with batch normalisation breaks that assumption.
+the sum of the logits holds every row's own gradient.
+
+Batch normalisation breaks that assumption: a logit then depends on the other images of the batch too, and the gradient
+with respect to one image is that of all logits together. R1 and R2 of such a critic are penalties on the batch's summed
+logits, (gamma / 2) E ||grad_x sum_j D(x_j)||^2, not eq. 9 and 10 of the paper exactly; the DCGAN recipe for
+small sets is trained so. It refuses the gradient penalty beside batch normalisation, for there every norm has a target.
 """
 
 from collections.abc import Callable, Mapping

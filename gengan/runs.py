@@ -1,18 +1,21 @@
 """The folder of a run: what is in it, and how every tool but training opens it, from the folder alone."""
 
+import contextlib
 import json
 import pathlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.experimental import multihost_utils
 from ml_collections import ConfigDict
 
 from gengan import checkpoint as checkpoints
 from gengan import config as configs
-from gengan import core, data, sharding
+from gengan import core, data, locks, sharding
+from gengan.data.dataset import differences
 
 REFERENCES = 64  # real images beside which samples are looked at
 
@@ -44,13 +47,67 @@ def example_batch(config: ConfigDict, rows: int = 1) -> core.Batch:
   }
 
 
-def create(workdir: pathlib.Path, config: ConfigDict, dataset: data.Dataset) -> None:
-  """Makes the folder and writes what is known before training: the resolved config and what the data is like."""
+def require_same(workdir: pathlib.Path, config: ConfigDict, dataset: data.Dataset) -> None:
+  """Refuses to continue a run as another one. A folder without a checkpoint holds nothing that could be continued.
+
+  Raises:
+    ValueError: the settings or the data are not those of the run; names what differs.
+    FileNotFoundError: there are checkpoints, but not what says how they were made.
+  """
+  if not checkpoints.finished_steps(workdir / 'checkpoints'):
+    return
+  configs.require_same_run(config, workdir)
+  path = workdir / 'dataset.json'
+  if not path.exists():
+    raise FileNotFoundError(f'{path} is missing: nothing says on which data the checkpoints there were trained')
+  kept = json.loads(path.read_text())
+  if changed := differences(kept, dataset.statistics):
+    raise ValueError(
+      f'{workdir} holds a run on other data, {kept.get("source")}: {"; ".join(changed)}. '
+      'Give it the data that it was trained on, or choose another --workdir'
+    )
+
+
+@contextlib.contextmanager
+def claimed(workdir: pathlib.Path) -> Iterator[None]:
+  """Makes the folder, and keeps every other training out of it until this one leaves or dies.
+
+  Process 0 holds the lock for all processes of a run.
+
+  Raises:
+    ValueError: another process trains there.
+  """
   workdir.mkdir(parents=True, exist_ok=True)
+  with contextlib.ExitStack() as stack:
+    refusal = None
+    if jax.process_index() == 0:
+      try:
+        stack.enter_context(locks.take(workdir / '.lock', f'{workdir} is being trained by another process'))
+      except (ValueError, OSError) as error:
+        refusal = error
+    refused = refusal is not None
+    if jax.process_count() > 1:
+      refused = bool(multihost_utils.broadcast_one_to_all(np.int32(refused)))
+    if refused:
+      raise refusal or ValueError(f'process 0 could not lock {workdir}')
+    yield
+
+
+def create(workdir: pathlib.Path, config: ConfigDict, dataset: data.Dataset) -> None:
+  """Writes into the folder what is known before training: the resolved config and what the data is like.
+
+  Beside a checkpoint, what the data is like stays as it is: it tells on what the saved model was trained.
+
+  Raises:
+    ValueError, FileNotFoundError: as `require_same`.
+  """
+  workdir.mkdir(parents=True, exist_ok=True)
+  require_same(workdir, config, dataset)
   if jax.process_index() == 0:
     configs.write_json(workdir / 'config.json', config.to_dict())
-    about = {**dataset.statistics, 'class_names': list(dataset.class_names)}
-    configs.write_json(workdir / 'dataset.json', about)
+    if not checkpoints.finished_steps(workdir / 'checkpoints'):
+      about = {**dataset.statistics, 'class_names': list(dataset.class_names)}
+      configs.write_json(workdir / 'dataset.json', about)
 
 
 def open_checkpoints(workdir: pathlib.Path, config: ConfigDict) -> checkpoints.Checkpointer:

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 import jax
 import numpy as np
 
-from gengan import arguments, core, images
+from gengan import arguments, config, core, images
 from gengan.core import Algorithm, PyTree, State
 
 SUFFIXES = ('.png', *images.ANIMATION_SUFFIXES)
@@ -124,7 +124,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
     run = runs.load(args.workdir, checkpoint=args.checkpoint, ema=args.ema)
     classes = _classes(args, run)
-  except (ValueError, FileNotFoundError) as error:
+  except (ValueError, OSError) as error:
     parser.error(str(error))
   _draw(args, run, classes)
   weights = 'averaged weights' if args.ema else 'weights as trained'
@@ -188,9 +188,12 @@ def _check(args: argparse.Namespace) -> None:
     raise ValueError(f'--truncation is {args.truncation}; it must be in (0, 1]')
   if args.out.suffix.lower() not in SUFFIXES:
     raise ValueError(f'--out is {args.out}; its suffix must be one of {", ".join(SUFFIXES)}')
+  if args.out.is_dir():
+    raise ValueError(f'--out is {args.out}, which is a folder; it must be a file')
   if args.by_class and args.labels:
     raise ValueError('--by_class takes all classes and --labels some; give one of them')
   arguments.check_run(args.workdir)
+  config.require_writable(args.out.parent, flag='the folder of --out')
 
 
 def _classes(args: argparse.Namespace, run) -> list[int]:

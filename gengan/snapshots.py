@@ -37,20 +37,36 @@ class Snapshots:
       out_shardings=sharding,
     )
 
-  def samples(self, state: core.State) -> np.ndarray:
-    """[N, H, W, C] float in [-1, 1], always from the same latents, one for every label of the real images."""
-    return np.asarray(self._sample(state, self._key, self.real['label']))
+  def draw(self, state: core.State) -> dict[str, np.ndarray]:
+    """What a state makes, [N, H, W, C] float in [-1, 1] under each name.
 
-  def write(self, step: int, state: core.State) -> dict[str, np.ndarray]:
-    """Writes the grids of one step; returns them as {name: [H, W, C] uint8}."""
-    pictures = {'samples': images.grid(self.samples(state), columns=self._columns)}
+    'samples' always come from the same latents, one for every label of the real images; 'reconstructions' are those of
+    the real images, where there is an encoder.
+    """
+    real, labels = self.real['image'], self.real['label']
+    drawn = {'samples': self._sample(state, self._key, labels)}
     if self._algorithm.encode is not None:
-      pictures['reconstructions'] = self._reconstructions(state)
+      drawn['reconstructions'] = self._reconstruct(state, real, labels)
+    return {name: np.asarray(array) for name, array in drawn.items()}
+
+  def write(self, step: int, drawn: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Writes the grids of what `draw` drew at a step; returns them as {name: [H, W, C] uint8}."""
+    pictures = {'samples': images.grid(drawn['samples'], columns=self._columns)}
+    if 'reconstructions' in drawn:  # each beside its original
+      pairs = np.stack([self.real['image'], drawn['reconstructions']], axis=1)
+      pictures['reconstructions'] = images.grid(pairs.reshape(-1, *pairs.shape[2:]), columns=2 * self._columns)
     if jax.process_index() == 0:
       self.folder.mkdir(parents=True, exist_ok=True)
       for name, picture in pictures.items():
         images.save_png(self.folder / f'{name}_{step:07d}.png', picture)
     return pictures
+
+  def clear(self) -> None:
+    """Takes away the grids of an attempt that was never saved: the animation shows all that are there."""
+    if jax.process_index() == 0:
+      for name in ('samples', 'reconstructions'):
+        for path in self.folder.glob(f'{name}_*.png'):
+          path.unlink()
 
   def finish(self, state: core.State, metrics_path: pathlib.Path) -> list[pathlib.Path]:
     """Writes what looks back on the whole run; returns the paths. Every process draws, the first one writes."""
@@ -63,12 +79,6 @@ class Snapshots:
     images.save_animation(files[1], [np.atleast_3d(frame) for frame in frames], seconds=0.15, hold=2.0)
     images.plot_curves(metrics_path, files[2])
     return files
-
-  def _reconstructions(self, state: core.State) -> np.ndarray:
-    """Pairs of an image and its reconstruction, side by side."""
-    real, labels = self.real['image'], self.real['label']
-    pairs = np.stack([real, np.asarray(self._reconstruct(state, real, labels))], axis=1)
-    return images.grid(pairs.reshape(-1, *real.shape[1:]), columns=2 * self._columns)
 
   def _walk(self, state: core.State) -> np.ndarray:
     """Rows that go from one random latent to another, with one label a row."""

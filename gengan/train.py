@@ -10,9 +10,7 @@ from ml_collections import ConfigDict
 
 from gengan import checkpoint as checkpoints
 from gengan import config as configs
-from gengan import core, data, evaluation, runs, sharding, writers
-from gengan.evaluators import collapse
-from gengan.evaluators.averages import average
+from gengan import core, data, evaluation, examination, runs, sharding, writers
 from gengan.interrupts import Interrupts
 from gengan.progress import Progress
 from gengan.snapshots import Snapshots
@@ -39,7 +37,7 @@ def prepare(config: ConfigDict, workdir: str | os.PathLike) -> Training:
   """Finds everything that is wrong with a config, its data or its folder, before anything compiles.
 
   Raises:
-    ValueError, FileNotFoundError: one line that names the field and what would be right.
+    ValueError, OSError: one line that names the field and what would be right.
   """
   config, workdir = ConfigDict(config.to_dict()), pathlib.Path(workdir)
   configs.check(config)
@@ -48,12 +46,12 @@ def prepare(config: ConfigDict, workdir: str | os.PathLike) -> Training:
   sharding.check_batch_size(config.batch_size, mesh)
   dataset = data.load(config.data)
   evaluation.check(config, dataset)
-  if 'num_classes' in config.model and not config.model.num_classes:
-    config.model.num_classes = dataset.num_classes
-  if (workdir / 'config.json').exists():
-    configs.require_same_run(config, workdir)
-  algorithm = configs.make_algorithm(config, axis_name='data' if config.mesh.mode == 'pmap' else None)
-  abstract_state = sharding.abstract_state(algorithm, runs.example_batch(config, config.batch_size), mesh)
+  configs.set_classes(config, dataset.num_classes, labelled=dataset.statistics['labelled'])
+  runs.require_same(workdir, config, dataset)
+  axis_name, batch = 'data' if config.mesh.mode == 'pmap' else None, runs.example_batch(config, config.batch_size)
+  algorithm = configs.make_algorithm(config, axis_name=axis_name)
+  abstract_state = sharding.abstract_state(algorithm, batch, mesh)
+  core.check_steps(algorithm, abstract_state, batch, axis_name=axis_name, devices=mesh.size)
   iterator = data.train_iterator(
     dataset.train,
     config.data,
@@ -62,6 +60,8 @@ def prepare(config: ConfigDict, workdir: str | os.PathLike) -> Training:
     process_index=jax.process_index(),
     process_count=jax.process_count(),
   )
+  if jax.process_index() == 0:
+    configs.require_writable(workdir, flag='--workdir')
   return Training(config, workdir, dataset, algorithm, mesh, abstract_state, iterator)
 
 
@@ -69,20 +69,17 @@ def fit(training: Training) -> core.State:
   """Runs the loop to the end, or to the first signal; what it leaves in the folder is a whole run either way.
 
   Raises:
-    Diverged: a metric is not finite; names the step, the metric and the last good checkpoint.
+    Diverged: a metric, the state or a sample is not finite; names the step, which it is and the last good checkpoint.
+    ValueError, OSError: before the first step: another process trains in the folder, or its checkpoints are damaged.
   """
   config, workdir, dataset, algorithm, mesh, abstract_state, iterator = training
   init_key, train_key, eval_key, sample_key = jax.random.split(jax.random.key(config.seed), 4)
-  runs.create(workdir, config, dataset)
   with contextlib.ExitStack() as stack:
+    stack.enter_context(runs.claimed(workdir))
+    runs.create(workdir, config, dataset)
     interrupts = stack.enter_context(Interrupts())
     checkpointer = stack.enter_context(runs.open_checkpoints(workdir, config))
-    if checkpointer.steps():
-      restored = checkpointer.restore(abstract_state)
-      state, start = restored.state, restored.step
-      iterator.set_state(restored.data)
-    else:
-      state, start = sharding.init(algorithm, init_key, runs.example_batch(config, config.batch_size), mesh), 0
+    state, start, examined = _begin(training, checkpointer, init_key)
     writer = stack.enter_context(
       writers.create(
         workdir,
@@ -94,15 +91,12 @@ def fit(training: Training) -> core.State:
     )
     if start:
       writer.write_texts(start, {'resume': f'continuing the run in {workdir} at step {start} of {config.num_steps}'})
-
     train_step = sharding.compile_step(
       algorithm.train_step,
       mesh=mesh,
       state_sharding=jax.tree.map(lambda leaf: leaf.sharding, abstract_state),
       mode=config.mesh.mode,
     )
-    evaluate = _evaluation(training, eval_key)
-    evaluator = evaluation.of_config(config, dataset, mesh)
     progress = Progress(
       writer,
       every_steps=config.log_every_steps,
@@ -116,28 +110,21 @@ def fit(training: Training) -> core.State:
       key=sample_key,
       sharding=sharding.replicated(mesh),
     )
+    if not start:
+      snapshots.clear()
+    examine = examination.make(
+      config, dataset, algorithm, mesh, writer=writer, progress=progress, snapshots=snapshots, key=eval_key
+    )
 
     step, stop = start, False
     while True:
-      due = lambda every: step % every == 0 or step == config.num_steps or stop  # noqa: B023
-      scores = {}
-      if step > start or step == 0:  # at the checkpoint that a run continues from, all this has been done
-        if step and due(config.eval_every_steps):
-          progress.flush()
-          scores, warnings = evaluate(state, snapshots, progress)
-          for warning in warnings:
-            writer.write_texts(step, {'warning': warning})
-        if evaluator and step and due(config.evaluators.every_steps):
-          progress.flush()
-          scores |= {f'validation/{name}': value for name, value in evaluator(state, algorithm).items()}
-        if scores:
-          writer.write_scalars(step, scores)
-        if due(config.sample_every_steps):
-          writer.write_images(step, snapshots.write(step, state))
-        if step and due(config.checkpoint.every_steps):
-          progress.flush()  # a state that is not finite is never saved
-          checkpointer.save(step, state, data=iterator.get_state(), config=config.to_dict(), metrics=scores)
-      if step >= config.num_steps or stop:
+      due = examination.due(config, step, stop=stop) if step != examined else set()
+      if due:
+        progress.require_finite(step, state)  # what is not finite is neither looked at nor saved
+      scores = examine(step, state, due)
+      if 'save' in due:
+        checkpointer.save(step, state, data=iterator.get_state(), config=config.to_dict(), metrics=scores)
+      if stop or step >= config.num_steps:
         break
       batch = next(iterator)
       state, metrics = train_step(state, batch, train_key)
@@ -147,7 +134,7 @@ def fit(training: Training) -> core.State:
 
     checkpointer.wait()
     writer.flush()
-    if step < config.num_steps:
+    if stop:
       text = f'saved at step {step} of {config.num_steps}; the same command continues from there'
       writer.write_texts(step, {'stopped': text})
     else:
@@ -156,28 +143,15 @@ def fit(training: Training) -> core.State:
   return state
 
 
-def _evaluation(training: Training, key: jax.Array):
-  """A function that scores a state on the validation split: (state, snapshots, progress) -> (metrics, warnings)."""
-  config, _, dataset, algorithm, mesh, *_ = training
-  eval_step = jax.jit(algorithm.eval_step, out_shardings=sharding.replicated(mesh))
-
-  def evaluate(state: core.State, snapshots: Snapshots, progress: Progress) -> tuple[dict[str, float], list[str]]:
-    scores = {}
-    if len(dataset.validation):
-      batches = (
-        (sharding.shard_batch(batch, mesh, whole=True), mask)
-        for batch, mask in data.eval_batches(dataset.validation, config.data, batch_size=config.batch_size)
-      )
-      scores = {f'validation/{k}': v for k, v in average(eval_step, state, batches, key).items()}
-    report = collapse.check(
-      snapshots.samples(state),
-      snapshots.real['image'],
-      d_accuracy_real=progress.take_recent('d_accuracy_real'),
-      d_accuracy_fake=progress.take_recent('d_accuracy_fake'),
-    )
-    return scores | report.metrics, report.warnings
-
-  return evaluate
+def _begin(training: Training, checkpointer: checkpoints.Checkpointer, key: jax.Array) -> tuple[core.State, int, int]:
+  """The state to train on from, its step, and that step again if everything due at it has been done, else -1."""
+  config, _, _, algorithm, mesh, abstract_state, iterator = training
+  if not checkpointer.steps():
+    return sharding.init(algorithm, key, runs.example_batch(config, config.batch_size), mesh), 0, -1
+  restored = checkpointer.restore(abstract_state)
+  iterator.set_state(restored.data)
+  # Without metrics, it was saved for a signal, before anything else, or only pictures were due: they come out the same.
+  return restored.state, restored.step, restored.step if restored.metrics else -1
 
 
 def _last_good(checkpointer: checkpoints.Checkpointer) -> str:

@@ -9,9 +9,26 @@ import sys
 
 from absl import app, flags, logging
 
+from gengan import config as configs
 from gengan import main as training
 from gengan.progress import Diverged
 from gengan.trials import experiment, report
+
+FIELDS = (  # of a comparison's config; those of `generator`, training itself looks for
+  'generator',
+  'generator.model.conditional',
+  'generator.data.source',
+  'generator.optimizers',
+  'few_augment',
+  'regimes',
+  'generator_steps',
+  'ratios',
+  'seeds',
+  *(f'synthetic.{name}' for name in ('num', 'means', 'mixed_means', 'every_epochs', 'min_agreement', 'scale')),
+  *(f'classifier.{name}' for name in ('steps', 'passes', 'batch_size', 'width', 'augment', 'eval_every_steps')),
+  'long_tail.imbalance',
+  'long_tail.generator_steps',
+)
 
 
 def main(argv: list[str]) -> None:
@@ -20,8 +37,12 @@ def main(argv: list[str]) -> None:
     sys.exit(f'gengan.utility: unexpected argument {argv[1]!r}; settings are given as --config.name=value')
   workdir = pathlib.Path(flags.FLAGS.workdir or training.runs.default_workdir(f'utility-{_config_file().name}'))
   try:
+    configs.require_fields(
+      flags.FLAGS.config, FIELDS, kind="a comparison's config", example='configs/utility/digits.py'
+    )
+    configs.check_numbers(flags.FLAGS.config)
     records = experiment.run(flags.FLAGS.config, workdir)
-  except (ValueError, FileNotFoundError, Diverged) as error:
+  except (ValueError, OSError, Diverged) as error:
     sys.exit(f'gengan.utility: {" ".join(str(error).split())}')
   print(*report.write(workdir, records, flags.FLAGS.config), sep='\n')
 

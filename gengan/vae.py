@@ -59,6 +59,7 @@ def make(
     ValueError: a setting out of range; from `init`, networks whose outputs do not fit.
   """
   _check(latent_size, beta, kl_warmup_steps, free_bits)
+  core.check_ema(ema_half_life_kimg, ema_rampup)
 
   def init(key, batch):
     images, labels = batch['image'], batch['label']

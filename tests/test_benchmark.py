@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from configs import dcgan
+from configs.utility import digits
 from gengan import benchmark, core
 
 KEYS = {'median_ms', 'min_ms', 'cpu_ms', 'images_per_second', 'compile_seconds', 'steps', 'machine'}
@@ -55,6 +56,22 @@ def test_pmap_mode_has_no_count(config):
 def test_a_config_that_cannot_be_is_refused(config):
   config.batch_size = 12
   with pytest.raises(ValueError, match=r'config.batch_size=12 is not a multiple of the 8 devices'):
+    benchmark.measure(config, steps=1)
+
+
+def test_other_configs_are_told_apart(config):
+  with pytest.raises(ValueError, match=r'not a training config .*gengan\.utility\): config\.num_steps is missing'):
+    benchmark.measure(digits.get_config(), steps=1)
+  config.model.num_classes = -1
+  with pytest.raises(ValueError, match=r'config\.model\.num_classes is -1; it must be at least 0'):
+    benchmark.measure(config, steps=1)
+
+
+@pytest.mark.parametrize('mode', ['jit', 'pmap'])
+def test_a_step_that_cannot_be_is_refused(mode):
+  config = dcgan.get_config()
+  config.mesh.mode, config.d_steps_per_g_step = mode, 3
+  with pytest.raises(ValueError, match=r'config\.d_steps_per_g_step is 3'):
     benchmark.measure(config, steps=1)
 
 

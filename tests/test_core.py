@@ -58,3 +58,26 @@ def test_scaled_latents_keep_their_dtype_and_only_floats_are_scaled():
   for wrong, factor in [(latents, 0), (latents, float('nan')), ({'codes': jnp.ones(3, int)}, 0.5)]:
     with pytest.raises(ValueError, match=r'factor|codes'):
       core.scale_latents(wrong, factor)
+
+
+def test_what_cannot_be_traced_is_told_with_the_axis_named():
+  def train_step(state, batch, key):
+    rows = batch['image'].shape[0] * core.axis_size('data')
+    if rows % 3:
+      raise ValueError(f'{rows} rows do not divide by 3')
+    return state, {}
+
+  algorithm = core.Algorithm(None, train_step, None, None, None)
+  batch = lambda rows: {'image': jax.ShapeDtypeStruct((rows, 2, 2, 1), jnp.float32)}
+  core.check_steps(algorithm, {}, batch(48), axis_name='data', devices=16)  # more devices than there are
+  with pytest.raises(ValueError, match='with this config no step can be made: 32 rows do not divide by 3'):
+    core.check_steps(algorithm, {}, batch(32), axis_name='data', devices=16)
+
+
+def test_an_evaluation_step_is_traced_too():
+  def eval_step(state, batch, key):
+    raise ValueError('config.model.width is odd')
+
+  algorithm = core.Algorithm(None, lambda state, batch, key: (state, {}), eval_step, None, None)
+  with pytest.raises(ValueError, match=r'^config\.model\.width is odd'):
+    core.check_steps(algorithm, {}, {}, axis_name=None, devices=8)

@@ -125,7 +125,13 @@ def test_evaluation_gives_one_value_an_example(batch):
 
 
 @pytest.mark.parametrize(
-  ('options', 'field'), [(dict(latent_size=0), 'latent_size'), (dict(d_steps_per_g_step=0), 'd_steps')]
+  ('options', 'field'),
+  [
+    (dict(latent_size=0), 'latent_size'),
+    (dict(d_steps_per_g_step=0), 'd_steps'),
+    (dict(ema_rampup=-1.0), r'config\.ema\.rampup is -1\.0'),
+    (dict(ema_half_life_kimg=float('inf')), r'config\.ema\.half_life_kimg is inf'),
+  ],
 )
 def test_impossible_settings_are_named(options, field):
   with pytest.raises(ValueError, match=field):
@@ -134,5 +140,5 @@ def test_impossible_settings_are_named(options, field):
 
 def test_a_batch_that_does_not_split_is_refused(batch):
   algorithm = make(d_steps_per_g_step=4)
-  with pytest.raises(ValueError, match='6 rows does not split into 4'):
+  with pytest.raises(ValueError, match=r'config\.d_steps_per_g_step is 4; a batch of 6 rows'):
     algorithm.train_step(algorithm.init(jax.random.key(0), batch), batch, jax.random.key(1))

@@ -3,6 +3,7 @@
 import jax.numpy as jnp
 import pytest
 
+from gengan import core
 from gengan.progress import Diverged, Progress
 
 
@@ -51,3 +52,24 @@ def test_recent_values_are_handed_out_once(progress):
   progress.flush()
   assert progress.take_recent('d_accuracy_real') == [0.75]
   assert progress.take_recent('elbo') == []
+
+
+def test_every_float_of_a_tree_is_checked_and_its_part_is_named(progress):
+  state = core.State(
+    step=jnp.int32(3),
+    params={'generator': {'kernel': jnp.ones(3)}, 'discriminator': {'kernel': jnp.ones(2)}},
+    opt_state={'generator': (None, {'mu': jnp.zeros((0, 3)), 'count': jnp.int32(1)})},
+    model_state={},
+    ema_params={'generator': {'params': jnp.ones(3, jnp.bfloat16)}},
+    extra=jnp.float32(0),
+  )
+  progress.require_finite(3, state)
+  bad = state.replace(params=state.params | {'discriminator': {'kernel': jnp.array([1, jnp.inf])}}, extra=jnp.nan)
+  with pytest.raises(Diverged, match=r'^NaN or infinity in extra, params/discriminator after step 3; that of step 0'):
+    progress.require_finite(3, bad)
+
+
+def test_a_bad_metric_is_told_before_the_state_that_it_led_to(progress):
+  progress.push(2, {'d_loss': jnp.float32('nan')})
+  with pytest.raises(Diverged, match='d_loss is nan at step 2'):
+    progress.require_finite(2, {'samples': jnp.full(2, jnp.nan)})

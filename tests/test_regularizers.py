@@ -47,6 +47,15 @@ def test_penalties_take_every_row_for_itself():
   np.testing.assert_allclose(gradient_penalty_at(curved, REAL, weight=4.0), 4.0 * np.mean((norms - 1) ** 2), rtol=1e-5)
 
 
+def test_of_a_critic_with_batch_statistics_it_is_the_summed_logits_gradient():
+  centred = lambda images: curved(images - images.mean(0))
+  jacobian = jax.jit(jax.jacobian(centred))(REAL)  # [logit, image, ...]
+  squares = np.sum(np.square(np.asarray(jacobian).sum(0)), axis=(1, 2, 3))
+  np.testing.assert_allclose(r1(centred, REAL, gamma=2.0), squares.mean(), rtol=1e-5)
+  alone = np.sum(np.square(np.asarray([jacobian[i, i] for i in range(len(REAL))])), axis=(1, 2, 3))
+  assert abs(squares.mean() / alone.mean() - 1) > 0.1
+
+
 def test_gradient_penalty_of_a_linear_critic_holds_wherever_the_points_are():
   norm = np.sqrt(np.sum(np.square(WEIGHTS)))
   penalty = gradient_penalty(linear, REAL, FAKE, jax.random.key(0))

@@ -1,4 +1,7 @@
-"""What a run is looked at with."""
+"""The folder of a run: what it is looked at with, and what it keeps."""
+
+import dataclasses
+import json
 
 import numpy as np
 import pytest
@@ -34,3 +37,36 @@ def test_the_example_batch_has_the_shapes_of_a_real_one(digits):
 def test_a_folder_without_a_run_is_refused(tmp_path):
   with pytest.raises(FileNotFoundError, match='not the folder of a run'):
     runs.load(tmp_path)
+
+
+def finish(workdir):
+  (workdir / 'checkpoints' / '00000003').mkdir(parents=True)
+  (workdir / 'checkpoints' / '00000003' / 'SHA256SUMS').touch()
+
+
+def test_settings_and_data_are_kept_once_there_is_a_checkpoint(digits, tmp_path):
+  config, dataset = digits
+  other = dataclasses.replace(dataset, statistics=dataset.statistics | {'sha256': 'f' * 64})
+  runs.create(tmp_path, config, other)
+  runs.create(tmp_path, config, dataset)
+  about = (tmp_path / 'dataset.json').read_text()
+  assert json.loads(about)['sha256'] == dataset.statistics['sha256']
+  finish(tmp_path)
+  for check in (runs.require_same, runs.create):
+    with pytest.raises(ValueError, match=r'holds a run on other data, digits: sha256 is \w{12}… there and f{12}… here'):
+      check(tmp_path, config, other)
+    check(tmp_path, config, dataset)
+  older = json.loads(about)
+  del older['chosen_sha256'], older['preprocessing']['binarise']
+  (tmp_path / 'dataset.json').write_text(json.dumps(older))
+  runs.create(tmp_path, config, dataset)
+  assert json.loads((tmp_path / 'dataset.json').read_text()) == older
+
+
+def test_checkpoints_of_unknown_data_are_not_continued(digits, tmp_path):
+  config, dataset = digits
+  runs.create(tmp_path, config, dataset)
+  finish(tmp_path)
+  (tmp_path / 'dataset.json').unlink()
+  with pytest.raises(FileNotFoundError, match=r'dataset\.json is missing'):
+    runs.require_same(tmp_path, config, dataset)

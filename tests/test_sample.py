@@ -177,6 +177,9 @@ def test_the_command_draws_walks_as_rows_and_as_an_animation(workdir):
     (['--ema=perhaps'], 'neither true nor false'),
     (['--nun=3'], '--nun=3'),
     (['--workdir=nowhere'], 'nowhere, which is not the folder of a run'),
+    (['--seed=99999999999999999999'], '--seed is 99999999999999999999; it must be from 0 to 4294967295'),
+    (['--seed=-1'], '--seed is -1; it must be from 0'),
+    (['--out=/proc/nowhere/grid.png'], 'the folder of --out is /proc/nowhere, where no files can be written'),
   ],
 )
 def test_a_mistaken_flag_is_one_line_before_anything_is_loaded(workdir, capsys, flags, message):
@@ -202,3 +205,24 @@ def test_what_the_run_cannot_do_is_one_line(workdir, capsys, conditional, flags,
   error = capsys.readouterr().err
   assert stop.value.code == 2 and message in error and error.count('\n') == 1
   assert not (workdir.path.parent / 'grid.png').exists()
+
+
+def test_out_must_be_a_file_in_a_folder(workdir, capsys):
+  (workdir.path / 'taken.png').mkdir()
+  (workdir.path / 'file').write_text('')
+  for out, message in (('run/taken.png', 'which is a folder'), ('run/file/grid.png', 'that is a file')):
+    with pytest.raises(SystemExit):
+      draw(workdir, out)
+    error = capsys.readouterr().err
+    assert message in error and error.count('\n') == 1
+  assert workdir.loaded == [] and len(list(workdir.path.iterdir())) == 3
+
+
+@pytest.mark.parametrize('content', ['{"model": {', '\ufffd', '[]', '{}'])
+def test_a_broken_config_is_named(workdir, capsys, content):
+  (workdir.path / 'config.json').write_text(content)
+  with pytest.raises(SystemExit) as stop:
+    draw(workdir, 'grid.png')
+  error = capsys.readouterr().err
+  assert stop.value.code == 2 and error.count('\n') == 1
+  assert f'{workdir.path / "config.json"} is ' in error and workdir.loaded == []

@@ -11,10 +11,12 @@ import time
 import jax
 import numpy as np
 import pytest
+from PIL import Image
 
-from configs import dcgan
+from configs import dcgan, vae
 from gengan import config as configs
-from gengan import progress, runs, train
+from gengan import data, progress, runs, train
+from gengan.generation import guard
 
 ROOT = pathlib.Path(__file__).parents[1]
 
@@ -93,23 +95,37 @@ def test_a_killed_run_ends_bit_for_bit_where_a_straight_one_does(straight, tmp_p
   assert equal(train.run(tiny(), tmp_path), state)
 
 
-def test_a_signal_saves_and_stops(tmp_path, capsys, monkeypatch):
+@pytest.mark.parametrize('stopped', [4, 8])
+def test_a_signal_saves_and_stops_and_what_was_due_is_done_later(straight, tmp_path, capsys, monkeypatch, stopped):
   compile_step = train.sharding.compile_step
 
   def interrupting(*args, **kwargs):
     step = compile_step(*args, **kwargs)
 
     def run(state, batch, key):
-      if int(state.step) == 2:
+      if int(state.step) == stopped - 1:
         os.kill(os.getpid(), signal.SIGTERM)
       return step(state, batch, key)
 
     return run
 
-  monkeypatch.setattr(train.sharding, 'compile_step', interrupting)
-  assert int(train.run(tiny(), tmp_path).step) == 3
-  assert 'saved at step 3 of 8' in capsys.readouterr().out
-  assert runs.load(tmp_path).step == 3
+  with monkeypatch.context() as patch:
+    patch.setattr(train.sharding, 'compile_step', interrupting)
+    assert int(train.run(tiny(), tmp_path).step) == stopped
+  assert f'saved at step {stopped} of 8; the same command continues' in capsys.readouterr().out
+  assert runs.load(tmp_path).step == stopped
+  # Nothing that takes its time: a scheduler kills soon after it has asked.
+  scored = lambda path: [line for line in read_lines(path) if 'validation/d_real' in line]
+  assert all(line['step'] < stopped for line in scored(tmp_path))
+  assert not (tmp_path / 'samples' / f'samples_{stopped:07d}.png').exists()
+  assert not (tmp_path / 'curves.png').exists()
+
+  workdir, state = straight
+  assert equal(train.run(tiny(), tmp_path), state)
+  names = lambda path: sorted(file.name for file in (path / 'samples').iterdir())
+  assert names(tmp_path) == names(workdir)
+  values = lambda path: [(line['step'], line['validation/d_real']) for line in scored(path)]
+  assert values(tmp_path) == values(workdir)
 
 
 def test_a_loss_that_is_not_finite_names_step_metric_and_checkpoint(tmp_path, monkeypatch):
@@ -127,6 +143,93 @@ def test_a_loss_that_is_not_finite_names_step_metric_and_checkpoint(tmp_path, mo
   monkeypatch.setattr(train.sharding, 'compile_step', poisoned)
   with pytest.raises(progress.Diverged, match=r'd_\w+ is nan at step 6; the last good checkpoint is that of step 4'):
     train.run(tiny(), tmp_path)
+
+
+@pytest.mark.parametrize(('field', 'first'), [('checkpoint.every_steps', 1), ('sample_every_steps', 1)])
+def test_a_state_that_is_not_finite_is_neither_saved_nor_drawn(tmp_path, field, first):
+  config = vae.get_config()
+  config.data.image_size, config.model.width, config.model.hidden_size = 8, 2, 8
+  config.optimizer.update(name='sgd', learning_rate=1e38)
+  config.update_from_flattened_dict({field: first})
+  with pytest.raises(progress.Diverged, match=r'^NaN or infinity in \S.* after step 1; there is no checkpoint yet$'):
+    train.run(config, tmp_path)
+  assert not list((tmp_path / 'checkpoints').glob('0*')) and not (tmp_path / 'samples/samples_0000001.png').exists()
+
+
+def test_samples_that_are_not_finite_end_the_run_too(tmp_path, monkeypatch):
+  draw = train.Snapshots.draw
+  monkeypatch.setattr(
+    train.Snapshots,
+    'draw',
+    lambda self, state: {name: x * np.float32(np.nan if state.step else 1) for name, x in draw(self, state).items()},
+  )
+  with pytest.raises(progress.Diverged, match=r'NaN or infinity in samples after step 2; the last good .* of step 1'):
+    train.run(tiny(**{'checkpoint.every_steps': 1, 'sample_every_steps': 2}), tmp_path)
+
+
+def paint(folder, names, seed):
+  rng = np.random.default_rng(seed)
+  folder.mkdir(exist_ok=True)
+  for name in names:
+    Image.fromarray(rng.integers(0, 256, (8, 8), np.uint8)).save(folder / f'{name}.png')
+
+
+def test_a_run_is_not_continued_on_other_data(tmp_path):
+  pictures, workdir = tmp_path / 'pictures', tmp_path / 'run'
+  here = lambda folder, **more: tiny(**{'data.source': f'folder:{folder}', 'num_steps': 1, **more})
+  names = [f'{i:03d}' for i in range(80)]
+  paint(pictures, names, seed=0)
+  train.run(here(pictures), workdir)
+  about = (workdir / 'dataset.json').read_bytes()
+
+  def refused(*words):
+    for attempt in (train.prepare, train.run):
+      with pytest.raises(ValueError, match=r'/run holds a run on other data, folder:.*/pictures: ') as caught:
+        attempt(here(pictures, num_steps=2), workdir)
+      assert all(word in str(caught.value) for word in words) and '\n' not in str(caught.value)
+    assert (workdir / 'dataset.json').read_bytes() == about
+    with pytest.raises(ValueError, match='is no longer what the run was trained on'):
+      guard.training_data(configs.load(workdir).data, workdir)
+
+  paint(pictures, names, seed=1)
+  refused('sha256 is ')
+  paint(pictures, names, seed=0)
+  paint(pictures, ('more', 'and', 'another'), seed=1)
+  refused('sha256 is ', 'examples.train is 64 there and 67 here')
+  for name in ('more', 'and', 'another'):
+    (pictures / f'{name}.png').unlink()
+
+  moved = pictures.rename(tmp_path / 'moved')
+  assert int(train.run(here(moved, num_steps=2), workdir).step) == 2
+  assert configs.load(workdir).data.source == f'folder:{moved}'
+  assert (workdir / 'dataset.json').read_bytes() == about
+  guard.training_data(configs.load(workdir).data, workdir)
+
+
+def test_a_second_process_is_refused_while_the_first_trains(straight, tmp_path):
+  workdir, state = straight
+  with runs.claimed(tmp_path), pytest.raises(ValueError, match=rf'^{tmp_path} is being trained by another process$'):
+    train.run(tiny(), tmp_path)
+  assert [path.name for path in tmp_path.iterdir()] == ['.lock']
+  assert equal(train.run(tiny(), workdir), state)  # the end gives the lock back
+
+
+def test_a_mistake_that_was_never_saved_is_replaced(straight, tmp_path):
+  workdir, state = straight
+  mistake = tiny(**{'model.width': 3, 'data.source': 'digits', 'data.image_size': 16})
+  runs.create(tmp_path, mistake, data.load(mistake.data))
+  paint(tmp_path / 'samples', ['samples_0000001'], seed=0)
+  assert equal(train.run(tiny(), tmp_path), state)
+  for name in ('config.json', 'dataset.json'):
+    assert json.loads((tmp_path / name).read_text()) == json.loads((workdir / name).read_text())
+  assert not (tmp_path / 'samples' / 'samples_0000001.png').exists()
+
+
+def test_damaged_checkpoints_are_one_line_that_says_what_to_do(tmp_path):
+  train.run(tiny(num_steps=1), tmp_path)
+  (tmp_path / 'checkpoints' / '00000001' / 'checkpoint.json').unlink()
+  with pytest.raises(ValueError, match=r'^every checkpoint in .* is damaged: steps 1\. Bring one back .*afresh$'):
+    train.run(tiny(num_steps=2), tmp_path)
 
 
 def test_a_run_is_not_continued_as_another(straight):

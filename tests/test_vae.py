@@ -199,6 +199,8 @@ def test_the_average_moves_with_the_ramp_up(batch, state):
     ({'beta': -1.0}, r'config\.model\.beta is -1\.0'),
     ({'free_bits': float('nan')}, r'config\.model\.free_bits is nan'),
     ({'kl_warmup_steps': -5}, r'config\.model\.kl_warmup_steps is -5'),
+    ({'ema_rampup': float('nan')}, r'config\.ema\.rampup is nan'),
+    ({'ema_half_life_kimg': -1.0}, r'config\.ema\.half_life_kimg is -1\.0'),
   ],
 )
 def test_settings_out_of_range_are_refused(options, message):

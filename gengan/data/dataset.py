@@ -23,7 +23,7 @@ _CHUNK = 64  # images a task of the thread pool
 # What a model was trained on, as `Dataset.statistics` tells it. Each hash depends on those before it: on the files, on
 # which of them are in which split, and on what decoding made of them.
 _HASHES = ('sha256', 'chosen_sha256', 'decoded_sha256')
-_COUNTS = ('examples', 'excluded', 'subset', 'preprocessing')
+_FACTS = ('examples', 'excluded', 'subset', 'preprocessing')
 
 
 @dataclasses.dataclass(frozen=True)
@@ -197,7 +197,7 @@ def differences(kept: dict[str, Any], here: dict[str, Any]) -> list[str]:
     for name in known(_HASHES)
     if kept[name] != here[name]
   ][:1]
-  for name in known(_COUNTS):
+  for name in known(_FACTS):
     for key in sorted(kept[name].keys() & here[name].keys()):
       if kept[name][key] != here[name][key]:
         texts.append(f'{name}.{key} is {kept[name][key]} there and {here[name][key]} here')

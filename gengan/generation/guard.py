@@ -10,6 +10,7 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from gengan import data
+from gengan.data.dataset import differences
 from gengan.evaluators import copying_guard
 from gengan.formats import ledger
 
@@ -58,9 +59,8 @@ def training_data(config: ConfigDict, workdir: pathlib.Path) -> data.Dataset:
     FileNotFoundError, ValueError: the data cannot be read, or is something else now.
   """
   dataset = data.load(config)
-  expected = json.loads((workdir / 'dataset.json').read_text())
-  if dataset.statistics['sha256'] != expected['sha256']:
-    raise ValueError(f'{config.source} is no longer what the run was trained on')
+  if changed := differences(json.loads((workdir / 'dataset.json').read_text()), dataset.statistics):
+    raise ValueError(f'{config.source} is no longer what the run was trained on: {"; ".join(changed)}')
   return dataset
 
 

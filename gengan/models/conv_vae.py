@@ -151,12 +151,28 @@ def _check(config: ConfigDict) -> None:
     layers.resolution_plan(config.data.image_size)
   if model.architecture == 'mlp' and model.norm != 'none':
     raise ValueError(f"config.model.norm is {model.norm!r}; config.model.architecture 'mlp' has only 'none'")
-  for name in ('width', 'hidden_size'):
-    if model[name] < 1:
-      raise ValueError(f'config.model.{name} is {model[name]}; it must be at least 1')
+  for name, size in (('width', model.width), ('hidden_size', model.hidden_size)):
+    if size < 1:
+      raise ValueError(f'config.model.{name} is {size}; it must be at least 1')
   if config.data.channels not in (1, 3):
     raise ValueError(f'config.data.channels is {config.data.channels}; it must be 1 or 3')
   if config.data.image_size < 1:
     raise ValueError(f'config.data.image_size is {config.data.image_size}; it must be at least 1')
   if model.conditional and model.num_classes < 2:
     raise ValueError(f'config.model.num_classes is {model.num_classes}; a conditional model needs at least 2 classes')
+  _check_likelihood(config)
+
+
+def _check_likelihood(config: ConfigDict) -> None:
+  """Bits and nats are those of a likelihood only where the images have the values that it gives probabilities to."""
+  name, data = config.model.likelihood, config.data
+  if name == 'bernoulli' and data.binarise == 'none':
+    raise ValueError(
+      "config.model.likelihood is 'bernoulli', which is of black and white, but config.data.binarise is 'none': set it "
+      "to 'threshold' or 'stochastic', or the likelihood to 'discretized_logistic'"
+    )
+  if name.startswith('discretized_logistic') and data.dequantise:
+    raise ValueError(
+      f'config.model.likelihood is {name!r}, which is of 256 grey levels, but config.data.dequantise, which adds noise '
+      "to them, is True: set it to False, or the likelihood to 'gaussian'"
+    )

@@ -120,8 +120,8 @@ def make(config: ConfigDict, axis_name: str | None = None) -> core.Algorithm:
     latent_size=model.latent_size,
     loss=losses.gan_loss(config.loss),
     optimizers={
-      name: optimizers.make(config.optimizers[name], section=f'config.optimizers.{name}')
-      for name in ('generator', 'discriminator')
+      'generator': optimizers.make(config.optimizers.generator, section='config.optimizers.generator'),
+      'discriminator': optimizers.make(config.optimizers.discriminator, section='config.optimizers.discriminator'),
     },
     regularizers=regularizers.make(config.regularizers, axis_name=axis_name),
     augment=augment.make(config.get('augment', ''), axis_name=axis_name),
@@ -145,6 +145,10 @@ def _check(config: ConfigDict) -> None:
     raise ValueError(f'config.model.width is {model.width}; it must be at least 1')
   if model.d_norm not in D_NORMS:
     raise ValueError(f'config.model.d_norm is {model.d_norm!r}; it must be one of {", ".join(D_NORMS)}')
+  for name, slope in (('g_slope', model.g_slope), ('d_slope', model.d_slope)):
+    if not 0 <= slope < 1:  # from 1 on it is linear, or no longer monotone
+      raise ValueError(f'config.model.{name} is {slope}; it must be at least 0 and below 1')
+  _check_batch_norm(config)
   if model.conditional and model.num_classes < 2:
     raise ValueError(f'config.model.num_classes is {model.num_classes}; a conditional model needs at least 2 classes')
   if config.regularizers.gradient_penalty and model.d_norm == 'batch':
@@ -152,3 +156,11 @@ def _check(config: ConfigDict) -> None:
       "config.model.d_norm is 'batch', but config.regularizers.gradient_penalty needs a discriminator that sees each "
       "image alone: set it to 'layer', 'spectral' or 'none'"
     )
+
+
+def _check_batch_norm(config: ConfigDict) -> None:
+  """The groups divide every batch that a network sees: the share of one update of D."""
+  groups, rows = config.model.batch_norm_groups, config.batch_size // max(config.d_steps_per_g_step, 1)
+  if groups < 1 or rows % groups:
+    share = 'config.batch_size' if rows == config.batch_size else 'config.batch_size / config.d_steps_per_g_step'
+    raise ValueError(f'config.model.batch_norm_groups is {groups}; it must be at least 1 and divide {share}, {rows}')

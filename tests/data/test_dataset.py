@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 
 from gengan.data import default_config, load, train_iterator
+from gengan.data.dataset import differences
 from gengan.data.manifest import read_manifest, write_manifest
 from gengan.data.sources import open_source
 
@@ -140,3 +141,40 @@ def test_unlabelled_sets_have_one_class(tmp_path):
   assert dataset.num_classes == 1
   assert not dataset.train.labels.any()
   assert dataset.statistics['labelled'] is False
+
+
+def test_where_the_same_images_lie_makes_no_difference(folder, tmp_path):
+  spec, gone = f'folder:{folder}', ['a/000.png', 'b/001.png', 'b/003.png']
+  write_manifest(tmp_path / 'exclude.json', open_source(spec), {'train': dict.fromkeys(gone, 'because')})
+  here = load(default_config(source=spec, exclude=str(tmp_path / 'exclude.json')))
+  moved, manifest = folder.rename(tmp_path / 'moved'), (tmp_path / 'exclude.json').rename(tmp_path / 'list.json')
+  config = default_config(source=f'folder:{moved}', exclude=str(manifest))
+  for limit in (1 << 30, 0):
+    there = load(config, memory_limit=limit)
+    assert differences(here.statistics, there.statistics) == []
+    assert differences(json.loads(json.dumps(there.statistics)), here.statistics) == []
+
+
+def test_what_tells_two_sets_apart_is_named(folder, tmp_path):
+  spec = f'folder:{folder}'
+  statistics = lambda **more: load(default_config(source=spec, **more)).statistics
+  here = statistics()
+  assert differences(here, statistics(channels=3, flip=True)) == [
+    f'decoded_sha256 is {here["decoded_sha256"][:12]}… there and {statistics(channels=3)["decoded_sha256"][:12]}… here',
+    'preprocessing.flip is False there and True here',
+    'preprocessing.image_shape is [16, 16, 1] there and [16, 16, 3] here',
+  ]
+  assert [text.split(' is ')[0] for text in differences(here, statistics(validation_fraction=0.2))] == [
+    'chosen_sha256',
+    'examples.train',
+    'examples.validation',
+  ]
+  excluded = []
+  for name in load(default_config(source=spec)).train.names[:2]:
+    write_manifest(tmp_path / 'exclude.json', open_source(spec), {'train': {name: 'because'}})
+    excluded.append(statistics(exclude=str(tmp_path / 'exclude.json')))
+  assert [text.split(' is ')[0] for text in differences(*excluded)] == ['chosen_sha256']
+  Image.new('RGB', (12, 9)).save(folder / 'a' / '000.png')
+  assert [text.split(' is ')[0] for text in differences(here, statistics())] == ['sha256']
+  older = {name: value for name, value in here.items() if name not in ('chosen_sha256', 'sha256', 'subset')}
+  assert differences(older, here) == []

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import pathlib
+import shutil
 
 import jax
 import numpy as np
@@ -169,6 +170,17 @@ def test_a_mistake_is_one_line(gan_run, flags, message, capsys):
     evaluate.main([f'--workdir={gan_run}', '--sets=1', '--num=64', *flags])
   error = capsys.readouterr().err
   assert stop.value.code == 2 and message in error and error.count('\n') == 1
+
+
+def test_other_data_than_the_run_was_trained_on_are_refused(gan_run, tmp_path, capsys):
+  workdir = tmp_path / 'run'
+  shutil.copytree(gan_run, workdir)
+  about = json.loads((workdir / 'dataset.json').read_text())
+  (workdir / 'dataset.json').write_text(json.dumps(about | {'sha256': 'another'}))
+  with pytest.raises(SystemExit):
+    evaluate.main([f'--workdir={workdir}', '--sets=1', '--num=64', '--network=pixels', '--metrics=kernel'])
+  error = capsys.readouterr().err
+  assert 'other data' in error and error.count('\n') == 1
 
 
 def test_a_folder_that_is_no_run_is_named(tmp_path, capsys):

@@ -27,6 +27,8 @@ def tiny(**model):
   config.data.image_size = 8
   config.model.update(width=4, hidden_size=8, latent_size=5, num_classes=3)
   config.model.update(model)
+  if config.model.likelihood == 'bernoulli':
+    config.data.binarise = 'threshold'
   return config
 
 
@@ -113,6 +115,24 @@ def test_values_that_cannot_be_are_refused(section, field, value, message):
   with pytest.raises(ValueError, match=message) as error:
     conv_vae.make(config)
   assert '\n' not in str(error.value)
+
+
+@pytest.mark.parametrize(
+  ('likelihood', 'field', 'value', 'right'),
+  [
+    ('bernoulli', 'binarise', 'none', "'threshold' or 'stochastic'"),
+    ('discretized_logistic', 'dequantise', True, 'set it to False'),
+    ('discretized_logistic_mixture', 'dequantise', True, 'set it to False'),
+  ],
+)
+def test_a_likelihood_of_other_images_is_refused(likelihood, field, value, right):
+  config = tiny(likelihood=likelihood)
+  conv_vae.make(config)
+  config.data[field] = value
+  with pytest.raises(ValueError, match=rf"config\.model\.likelihood is '{likelihood}'.*config\.data\.{field}.*{right}"):
+    conv_vae.make(config)
+  config.model.likelihood = 'gaussian'
+  conv_vae.make(config)
 
 
 def test_a_conditional_model_needs_classes_and_an_mlp_has_no_norm():

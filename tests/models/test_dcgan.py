@@ -106,6 +106,18 @@ def test_samples_lie_in_the_images_range_with_the_slope_as_set():
     ('regularizers.gradient_penalty', 10.0, 'config.model.d_norm'),
     ('model.conditional', True, 'config.model.num_classes'),
     ('d_steps_per_g_step', 0, 'config.d_steps_per_g_step'),
+    (
+      'model.batch_norm_groups',
+      0,
+      'config.model.batch_norm_groups is 0; .* at least 1 and divide config.batch_size, 64',
+    ),
+    ('model.batch_norm_groups', 3, 'config.model.batch_norm_groups is 3; .* divide config.batch_size, 64'),
+    ('model.g_slope', -0.1, 'config.model.g_slope is -0.1; it must be at least 0 and below 1'),
+    ('model.g_slope', float('nan'), 'config.model.g_slope is nan'),
+    ('model.d_slope', 1.0, 'config.model.d_slope is 1.0'),
+    ('ema.half_life_kimg', -1.0, 'config.ema.half_life_kimg is -1.0; it must be at least 0'),
+    ('ema.rampup', float('nan'), 'config.ema.rampup is nan; it must be above 0 and at most 1, or None'),
+    ('ema.rampup', 0.0, 'config.ema.rampup is 0.0'),
     ('optimizers.generator.name', 'lion', 'config.optimizers.generator.name.*adam'),
   ],
 )
@@ -113,4 +125,15 @@ def test_what_cannot_be_is_refused_by_name(field, value, message):
   config = dcgan_config.get_config()
   config.update_from_flattened_dict({field: value})
   with pytest.raises(ValueError, match=message):
+    dcgan.make(config)
+
+
+def test_batch_norm_groups_divide_the_share_of_one_update_of_d():
+  config = dcgan_config.get_config()
+  config.model.batch_norm_groups = 32
+  dcgan.make(config)
+  config.d_steps_per_g_step = 4
+  with pytest.raises(
+    ValueError, match=r'batch_norm_groups is 32; .*config\.batch_size / config\.d_steps_per_g_step, 16'
+  ):
     dcgan.make(config)
