@@ -1,19 +1,9 @@
 """The evaluation of a run: which images, which network, which metrics, and the report of all of it."""
 
-from gengan.evaluation.evaluator import (
-  TRAINING,
-  Evaluator,
-  Settings,
-  check,
-  data_classifier,
-  make_network,
-  mean_and_deviation,
-  of_config,
-  real_images,
-)
+from gengan.evaluation.evaluator import Evaluator, Settings, check, mean_and_deviation, of_config
+from gengan.evaluation.networks import data_classifier, make_network, real_images
 
 __all__ = [
-  'TRAINING',
   'Evaluator',
   'Settings',
   'check',

@@ -9,21 +9,14 @@ import jax
 import numpy as np
 from ml_collections import ConfigDict
 
-from gengan import core, data, images, mixing, sharding
-from gengan.evaluators import cache, classifier, features, suite
+from gengan import core, data, images, sharding
+from gengan.evaluation import networks
+from gengan.evaluators import cache, features, suite
 from gengan.evaluators.network import Network
 from gengan.evaluators.protocol import Evaluation, Protocol
 
 BATCH_SIZE = 256  # images a compiled call, rounded up to the mesh's devices
-CLASSIFIER_STEPS = 1000
-CLASSIFIER_POLICY = 'translation'
-TRAINING = (  # of `train_classifier`, for protocols
-  f'ResNet of width {classifier.WIDTH}, {CLASSIFIER_STEPS} steps of {classifier.BATCH_SIZE} images, '
-  f'{CLASSIFIER_POLICY}, version {classifier.VERSION}'
-)
 FEATURES_VERSION = 2  # of what is kept, for caches
-KINDS = ('pixels', 'pca', 'classifier', 'inception', 'inception_clean', 'inception_other', 'vgg', 'vgg_other')
-NETWORKS = f'it must be {", ".join(KINDS[:3])}, or one of {", ".join(KINDS[3:])} with :FILE'
 MAX_TRAIN = 60_000  # training images whose features are kept to look for copies
 
 
@@ -48,87 +41,6 @@ class Settings:
   seeds: tuple[int, ...] = (0,)
   truncation: float = 1.0
   weights: str = 'ema'
-
-
-def make_network(name: str, dataset: data.Dataset, config: ConfigDict) -> Network:
-  """The network whose features are compared.
-
-  Args:
-    name: 'pixels'; 'pca', their principal components in the train split; 'classifier', trained on the train split once
-      and then cached; 'inception:FILE' with the published weights of FID; 'inception_clean:FILE' with the resizer of
-      clean-fid; 'inception_other:FILE' with other weights for the same network, whose scores are never called FID;
-      'vgg:FILE' with published weights of VGG16 and 'vgg_other:FILE' with others.
-    dataset: of the run.
-    config: of the run.
-
-  Raises:
-    ValueError: an unknown name, a classifier for unlabelled data, or a file that is not what it must be.
-  """
-  kind, _, path = name.partition(':')
-  match kind:
-    case 'pixels':
-      return features.pixels(dataset.image_shape)
-    case 'pca':
-      return features.pca(real_images(dataset.train, config)[0])
-    case 'classifier':
-      return features.of_classifier(data_classifier(dataset, config))
-    case 'inception' | 'inception_clean' | 'inception_other' if path:
-      from gengan.evaluators import inception
-
-      resizer = 'clean' if kind == 'inception_clean' else 'tensorflow'
-      return inception.load(path, allow_other=kind == 'inception_other', resizer=resizer)
-    case 'vgg' | 'vgg_other' if path:
-      from gengan.evaluators import vgg
-
-      return vgg.load(path, allow_other=kind == 'vgg_other')
-  raise ValueError(f'the network is {name!r}; {NETWORKS}')
-
-
-def data_classifier(dataset: data.Dataset, config: ConfigDict) -> classifier.Classifier:
-  """A classifier trained on the train split and validated on the validation split, from the cache where it is there.
-
-  Raises:
-    ValueError: the data has fewer than two classes.
-  """
-  if dataset.num_classes < 2:
-    raise ValueError('a classifier needs labels of at least 2 classes, which this data does not have; use pixels')
-
-  def compute():
-    validation = real_images(dataset.validation, config)
-    trained = train_classifier(*real_images(dataset.train, config), dataset, config, validation=validation, seed=0)
-    return classifier.to_arrays(trained)
-
-  key = _data_key(dataset) | {'steps': CLASSIFIER_STEPS, 'width': classifier.WIDTH, 'version': classifier.VERSION}
-  return classifier.from_arrays(cache.cached('classifier', key, compute))
-
-
-def train_classifier(
-  images: np.ndarray,
-  labels: np.ndarray,
-  dataset: data.Dataset,
-  config: ConfigDict,
-  *,
-  validation: tuple[np.ndarray, np.ndarray] | None,
-  seed: int,
-) -> classifier.Classifier:
-  """A classifier trained on the given images, real or generated; without validation images its last step is kept."""
-  return classifier.train(
-    mixing.batches(mixing.shuffled(images, labels, seed=seed), batch_size=classifier.BATCH_SIZE),
-    num_classes=dataset.num_classes,
-    steps=CLASSIFIER_STEPS,
-    validation=validation if validation is not None and len(validation[1]) else None,
-    seed=seed,
-    policy=CLASSIFIER_POLICY,
-    flip=config.data.flip,
-  )
-
-
-def real_images(split: data.Split, config: ConfigDict) -> tuple[np.ndarray, np.ndarray]:
-  """uint8 images and labels of a whole split, preprocessed as the model saw them."""
-  batches = list(_real_batches(split, config))
-  if not batches:
-    return np.zeros((0, *split.images.shape[1:]), np.uint8), np.zeros(0, np.int32)
-  return tuple(np.concatenate(arrays) for arrays in zip(*batches, strict=True))
 
 
 def generated_batches(
@@ -251,9 +163,9 @@ class Evaluator:
     return features.extract(self.network, batches, mesh=self.mesh, batch_size=batch_size(self.mesh), keep=keep)
 
   def _features_of(self, split, keep) -> features.Features:
-    key = _data_key(self._dataset) | {'split': split.name, 'keep': keep, 'version': FEATURES_VERSION}
+    key = networks.data_key(self._dataset) | {'split': split.name, 'keep': keep, 'version': FEATURES_VERSION}
     kept = features.some(len(split), keep)
-    compute = lambda: features.to_arrays(self._extract(_real_batches(split, self._config), kept))
+    compute = lambda: features.to_arrays(self._extract(networks.real_batches(split, self._config), kept))
     return features.from_arrays(cache.cached(f'features-{self.network.name}', key | _identity(self.network), compute))
 
 
@@ -293,8 +205,8 @@ def check(config: ConfigDict, dataset: data.Dataset) -> None:
   if kind == 'classifier' and dataset.num_classes < 2:
     raise ValueError("config.evaluators.network is 'classifier', but the data has no classes; set it to 'pixels'")
   path = settings.network.partition(':')[2]
-  if kind not in KINDS or bool(path) != (KINDS.index(kind) >= 3):
-    raise ValueError(f'config.evaluators.network is {settings.network!r}; {NETWORKS}')
+  if kind not in networks.KINDS or bool(path) != (networks.KINDS.index(kind) >= 3):
+    raise ValueError(f'config.evaluators.network is {settings.network!r}; {networks.NETWORKS}')
   if path and not pathlib.Path(path).is_file():
     raise FileNotFoundError(f'config.evaluators.network is {settings.network!r}, but there is no file {path}')
 
@@ -304,7 +216,7 @@ def of_config(config: ConfigDict, dataset: data.Dataset, mesh: jax.sharding.Mesh
   families = _families(config)
   if not families:
     return None
-  network = make_network(config.evaluators.network, dataset, config)
+  network = networks.make_network(config.evaluators.network, dataset, config)
   num = config.evaluators.num_generated
   settings = Settings(families, num_generated=num, num_pairwise=num)
   return Evaluator(settings, network=network, dataset=dataset, config=config, mesh=mesh)
@@ -314,16 +226,5 @@ def _families(config: ConfigDict) -> tuple[str, ...]:
   return tuple(name.strip() for name in config.evaluators.metrics.split(',') if name.strip())
 
 
-def _real_batches(split: data.Split, config: ConfigDict) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-  for batch, mask in data.eval_batches(split, config.data, batch_size=BATCH_SIZE):
-    yield images.to_uint8(batch['image'][mask]), batch['label'][mask]
-
-
 def _identity(network: Network) -> dict[str, str]:
   return {'network': network.name, 'sha256': network.sha256, 'resizer': network.resizer, 'precision': network.precision}
-
-
-def _data_key(dataset: data.Dataset) -> dict[str, object]:
-  """What the real images depend on."""
-  fields = ('sha256', 'examples', 'excluded', 'preprocessing', 'decoded_sha256', 'chosen_sha256')
-  return {f'data_{name}': dataset.statistics[name] for name in fields}

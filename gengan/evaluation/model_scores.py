@@ -8,14 +8,8 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from gengan import core, data
-from gengan.evaluation.evaluator import (
-  BATCH_SIZE,
-  TRAINING,
-  generated_batches,
-  mean_and_deviation,
-  real_images,
-  train_classifier,
-)
+from gengan.evaluation.evaluator import BATCH_SIZE, generated_batches, mean_and_deviation
+from gengan.evaluation.networks import TRAINING, real_images, train_classifier
 from gengan.evaluators import likelihood, path_length
 from gengan.evaluators.bootstrap import bootstrap
 from gengan.evaluators.network import Network

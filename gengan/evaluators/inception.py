@@ -16,7 +16,7 @@ import jax.numpy as jnp
 from flax import linen as nn
 
 from gengan.evaluators import inception_weights, weights
-from gengan.evaluators.network import Network
+from gengan.evaluators.network import Network, check_images
 from gengan.evaluators.resizers import RESIZERS
 
 FEATURES = 2048
@@ -79,10 +79,7 @@ def apply(params: PyTree, images: jax.Array, *, resizer: str = 'tensorflow') -> 
   Raises:
     ValueError: another shape or type.
   """
-  if images.ndim != 4 or images.shape[-1] not in (1, 3) or 0 in images.shape:
-    raise ValueError(f'images must be [N, H, W, C] with C = 1 or 3, not {list(images.shape)}')
-  if images.dtype != jnp.uint8 and not jnp.issubdtype(images.dtype, jnp.floating):
-    raise ValueError(f'images must be uint8 or float in [-1, 1], not {images.dtype}')
+  check_images(images)
   return _forward(params, _prepare(images, resizer))
 
 

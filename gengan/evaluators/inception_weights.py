@@ -5,6 +5,8 @@ from typing import Any
 
 import numpy as np
 
+from gengan.evaluators import weights
+
 EPSILON = 1e-3  # of the batch normalisation
 
 # SHA-256 of the files that carry the weights of 2015-12-05, from which the Fréchet Inception distance is computed.
@@ -118,18 +120,7 @@ class _Archive:
 
   def tensor(self, name: str, shape: tuple[int, ...]) -> np.ndarray:
     """In float64."""
-    key = self.key(name)
-    if key not in self.tensors:
-      raise ValueError(f'{self.where}: the key {key} is missing among its {len(self.tensors)}')
-    value = np.asarray(self.tensors[key])
-    if value.shape != shape:
-      raise ValueError(f'{self.where}: {key} has the shape {list(value.shape)}, not {list(shape)}')
-    if value.dtype.kind != 'f':
-      raise ValueError(f'{self.where}: {key} is {value.dtype}, not float')
-    value = value.astype(np.float64)
-    if not np.isfinite(value).all():
-      raise ValueError(f'{self.where}: {key} holds values that are NaN or infinite')
-    return value
+    return weights.tensor(self.tensors, self.key(name), shape, self.where).astype(np.float64)
 
   def key(self, name: str) -> str:
     """The file's name for a tensor."""

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import jax
+import jax.numpy as jnp
 
 
 class Network(NamedTuple):
@@ -27,3 +28,11 @@ class Network(NamedTuple):
   precision: str
   apply: Callable[[jax.Array], dict[str, jax.Array]]
   batch_size: int = 256
+
+
+def check_images(images: jax.Array) -> None:
+  """Raises a ValueError unless they are [N, H, W, C] with C = 1 or 3, uint8 or float, as published networks want."""
+  if images.ndim != 4 or images.shape[-1] not in (1, 3) or 0 in images.shape:
+    raise ValueError(f'images must be [N, H, W, C] with C = 1 or 3, not {list(images.shape)}')
+  if images.dtype != jnp.uint8 and not jnp.issubdtype(images.dtype, jnp.floating):
+    raise ValueError(f'images must be uint8 or float in [-1, 1], not {images.dtype}')

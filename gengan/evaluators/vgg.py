@@ -18,7 +18,7 @@ import numpy as np
 from flax import linen as nn
 
 from gengan.evaluators import resizers, weights
-from gengan.evaluators.network import Network
+from gengan.evaluators.network import Network, check_images
 
 FEATURES = 4096
 IMAGE_SIZE = 224
@@ -84,10 +84,7 @@ def apply(params: PyTree, images: jax.Array) -> dict[str, jax.Array]:
   Raises:
     ValueError: another shape or type.
   """
-  if images.ndim != 4 or images.shape[-1] not in (1, 3) or 0 in images.shape:
-    raise ValueError(f'images must be [N, H, W, C] with C = 1 or 3, not {list(images.shape)}')
-  if images.dtype != jnp.uint8 and not jnp.issubdtype(images.dtype, jnp.floating):
-    raise ValueError(f'images must be uint8 or float in [-1, 1], not {images.dtype}')
+  check_images(images)
   return {'features': _forward(params, _prepare(images, IMAGE_SIZE))}
 
 
@@ -143,17 +140,7 @@ def parameters(tensors: Mapping[str, np.ndarray], shapes: Mapping[str, Any], whe
     ValueError: the first key that is missing, has another shape or type, or is not finite.
   """
 
-  def tensor(key: str, shape: tuple[int, ...]) -> np.ndarray:
-    if key not in tensors:
-      raise ValueError(f'{where}: the key {key} is missing among its {len(tensors)}')
-    value = np.asarray(tensors[key])
-    if value.shape != shape:
-      raise ValueError(f'{where}: {key} has the shape {list(value.shape)}, not {list(shape)}')
-    if value.dtype.kind != 'f':
-      raise ValueError(f'{where}: {key} is {value.dtype}, not float')
-    if not np.isfinite(value).all():
-      raise ValueError(f'{where}: {key} holds values that are NaN or infinite')
-    return value.astype(np.float32)
+  tensor = lambda key, shape: weights.tensor(tensors, key, shape, where).astype(np.float32)
 
   def layer(key: str, kernel: tuple[int, ...]) -> dict[str, np.ndarray]:
     *window, inputs, outputs = kernel

@@ -7,7 +7,7 @@ import math
 import os
 import pathlib
 import zipfile
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -172,3 +172,27 @@ def _npz(data: bytes, members: set[str]) -> dict[str, np.ndarray]:
     raise ValueError('it is a zip archive, but neither of PyTorch nor of NumPy')
   with np.load(io.BytesIO(data), allow_pickle=False) as content:
     return {name: content[name] for name in content.files}
+
+
+def tensor(tensors: Mapping[str, np.ndarray], key: str, shape: tuple[int, ...], where: str) -> np.ndarray:
+  """One array of a file, in the type that it has there.
+
+  Args:
+    tensors: by name.
+    key: its name.
+    shape: that it must have.
+    where: the file, for error messages.
+
+  Raises:
+    ValueError: it is missing, has another shape, is not float, or is not finite.
+  """
+  if key not in tensors:
+    raise ValueError(f'{where}: the key {key} is missing among its {len(tensors)}')
+  value = np.asarray(tensors[key])
+  if value.shape != shape:
+    raise ValueError(f'{where}: {key} has the shape {list(value.shape)}, not {list(shape)}')
+  if value.dtype.kind != 'f':
+    raise ValueError(f'{where}: {key} is {value.dtype}, not float')
+  if not np.isfinite(value).all():
+    raise ValueError(f'{where}: {key} holds values that are NaN or infinite')
+  return value

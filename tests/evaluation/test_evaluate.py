@@ -12,7 +12,7 @@ from PIL import Image
 
 from configs import conditional_dcgan, vae
 from gengan import checkpoint, data, evaluate, evaluation, runs, sharding, train
-from gengan.evaluation import evaluator, model_scores, report
+from gengan.evaluation import evaluator, model_scores, networks, report
 from gengan.evaluators.protocol import Evaluation
 from gengan.generation.weights import state_sha256
 
@@ -47,7 +47,7 @@ def vae_run(tmp_path_factory):
 @pytest.fixture(autouse=True)
 def quick(monkeypatch, tmp_path_factory):
   monkeypatch.setenv('GENGAN_CACHE', str(tmp_path_factory.getbasetemp() / 'cache'))
-  monkeypatch.setattr(evaluator, 'CLASSIFIER_STEPS', 5)
+  monkeypatch.setattr(networks, 'CLASSIFIER_STEPS', 5)
 
 
 def scores_of(workdir):
