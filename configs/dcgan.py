@@ -5,7 +5,9 @@ python -m gengan.main --config=configs/dcgan.py:mnist             # prepared TFD
 python -m gengan.main --config=configs/dcgan.py:mnist --config.data.source=idx:path/to/mnist
 python -m gengan.main --config=configs/dcgan.py:folder --config.data.source=folder:path/to/images
 
-Digits: 2 min 41 s with start and compilation on 2 CPU cores (AMD EPYC); docs/images/digits.png shows the result.
+Digits: 82 s with installation, start and compilation on 2 quiet CPU cores (AMD EPYC), 2 min 41 s on slower ones;
+docs/images/digits.png shows the result. python -m gengan.evaluate, 3 sets of 2,048 samples against the 179 test digits
+(few: compare only with the same protocol): fd_classifier 3.99 ± 0.11, precision 0.61, recall 0.87, coverage 1.00.
 """
 
 from ml_collections import ConfigDict

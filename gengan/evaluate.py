@@ -9,6 +9,7 @@ python -m gengan.evaluate --compare runs/a runs/b            # one table; refuse
 import argparse
 import dataclasses
 import pathlib
+import warnings
 from collections.abc import Sequence
 
 from gengan import arguments
@@ -24,6 +25,7 @@ def main(argv: Sequence[str] | None = None) -> None:
   """The command line; exits with code 2 and one line where a flag, the run or the data is unusable."""
   parser = _parser()
   args = parser.parse_args(argv)
+  warnings.formatwarning = lambda message, *_, **__: f'gengan.evaluate: {message}\n'
   try:
     if args.compare:
       print(compare(args.compare))
