@@ -8,12 +8,11 @@ and nothing has to be saved. `iterate` turns a stream into batches.
 import fractions
 import functools
 import itertools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
 from gengan.core import Batch
-from gengan.generation import stream as generation
 
 Examples = tuple[np.ndarray, np.ndarray]  # images [N, H, W, C] uint8, labels [N] int32
 Stream = Callable[[int, int], Examples]
@@ -27,51 +26,36 @@ def shuffled(images: np.ndarray, labels: np.ndarray, *, seed: int) -> Stream:
   """
   if not len(labels) or len(labels) != len(images):
     raise ValueError(f'{len(images)} images and {len(labels)} labels are no set to train on')
-  return _epochs(lambda epoch: (images, labels), len(labels), seed=seed)
+  return in_epochs(lambda epoch: (images, labels), len(labels), seed=seed)
 
 
-def recycled(
-  draw: generation.Draw,
-  *,
-  classes: Sequence[int],
-  size: int,
-  seed: int,
-  every_epochs: int = 1,
-  filters: Sequence[generation.Filter] = (),
-  max_attempts: int = generation.MAX_ATTEMPTS,
-) -> Stream:
-  """Generated images, drawn again by the generator after every so many epochs (Lampis et al. 2023, dynamic recycle).
-
-  Set e is what lies in slots e * size to (e + 1) * size - 1 of the endless set that `gengan.generate` numbers, so no
-  image comes twice, and only one set is in memory.
+def in_epochs(examples: Callable[[int], Examples], size: int, *, seed: int) -> Stream:
+  """Streams one epoch after another, each in an order of its own.
 
   Args:
-    draw: see `gengan.generation.stream.make_draw`.
-    classes: in turn; empty for an unconditional model.
-    size: images of a set.
-    seed: of the order.
-    every_epochs: passes through a set before it is drawn anew; 0: the first set is kept.
-    filters: see `gengan.generation.filters`; a slot that finds no image is left out.
-    max_attempts: candidates a slot, where there are filters.
-
-  Raises:
-    ValueError: no size, or the filters leave nothing (when the set is first drawn).
+    examples: from the number of an epoch to its set.
+    size: of every set.
+    seed: of the orders.
   """
-  if size < 1 or every_epochs < 0:
-    raise ValueError(f'a recycled set needs at least 1 image and 0 epochs or more, not {size} and {every_epochs}')
 
-  @functools.lru_cache(maxsize=2)  # a batch spans at most two sets
-  def drawn(number: int) -> Examples:
-    slots = np.arange(number * size, (number + 1) * size)
-    labels = generation.labels_of(slots, classes)
-    found = generation.fill(draw, slots, labels, filters=filters, max_attempts=max_attempts if filters else 1)
-    if not len(found.labels):
-      raise ValueError(f'the filters dropped all of {found.drawn} candidates')
-    missing = size - len(found.labels)  # an epoch has one length: a few images come twice instead
-    rows = np.concatenate([np.arange(len(found.labels)), np.arange(missing) % len(found.labels)])
-    return found.images[rows], found.labels[rows]
+  @functools.lru_cache(maxsize=4)
+  def order(epoch: int) -> np.ndarray:
+    return np.random.default_rng([seed, epoch]).permutation(size)
 
-  return _epochs(lambda epoch: drawn(epoch // every_epochs if every_epochs else 0), size, seed=seed)
+  def stream(start: int, stop: int) -> Examples:
+    parts = []
+    while True:
+      epoch, first = divmod(start, size)
+      last = min(size, first + stop - start)
+      images, labels = examples(epoch)
+      rows = order(epoch)[first:last]
+      parts.append((images[rows], labels[rows]))
+      start += last - first
+      if start >= stop:
+        break
+    return tuple(np.concatenate(arrays) for arrays in zip(*parts, strict=True))
+
+  return stream
 
 
 def mix(first: Stream, second: Stream, *, share: float) -> Stream:
@@ -114,26 +98,3 @@ def iterate(stream: Stream, *, batch_size: int, start: int = 0) -> Iterator[Batc
   for step in itertools.count(start):
     images, labels = of_step(step)
     yield {'image': images.astype(np.float32) / 127.5 - 1, 'label': labels.astype(np.int32)}
-
-
-def _epochs(examples: Callable[[int], Examples], size: int, *, seed: int) -> Stream:
-  """Streams epoch after epoch of sets of one size, each in an order of its own."""
-
-  @functools.lru_cache(maxsize=4)
-  def order(epoch: int) -> np.ndarray:
-    return np.random.default_rng([seed, epoch]).permutation(size)
-
-  def stream(start: int, stop: int) -> Examples:
-    parts = []
-    while True:
-      epoch, first = divmod(start, size)
-      last = min(size, first + stop - start)
-      images, labels = examples(epoch)
-      rows = order(epoch)[first:last]
-      parts.append((images[rows], labels[rows]))
-      start += last - first
-      if start >= stop:
-        break
-    return tuple(np.concatenate(arrays) for arrays in zip(*parts, strict=True))
-
-  return stream

@@ -2,13 +2,10 @@
 
 import itertools
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from gengan import core, mixing
-from gengan.generation import stream as generation
+from gengan import mixing
 
 
 def numbered(size, first=0):
@@ -21,21 +18,6 @@ def labels_of(stream, start, stop):
   assert images.dtype == np.uint8 and len(images) == len(labels) == stop - start
   assert (images[:, 0, 0, 0] == labels % 256).all()  # an image keeps its label
   return labels.tolist()
-
-
-def make_draw():
-  """A generator whose every image is its own number: the latent's hash of the slot, read back from four pixels."""
-  algorithm = core.Algorithm(
-    init=None,
-    train_step=None,
-    eval_step=None,
-    prior=lambda state, key, labels: jax.random.uniform(key, (len(labels), 4)),
-    decode=lambda state, latents, labels: latents.reshape(-1, 2, 2, 1) * 2 - 1,
-    encode=None,
-  )
-  empty = {}
-  state = core.State(step=jnp.int32(0), params=empty, opt_state=empty, model_state=empty, ema_params=empty, extra=empty)
-  return generation.make_draw(algorithm, state, seed=3)
 
 
 def test_an_epoch_holds_every_example_once_and_the_next_has_another_order():
@@ -78,42 +60,9 @@ def test_a_mix_is_the_same_for_every_batch_size_and_resumes_anywhere():
   assert len(list(itertools.islice(mixing.iterate(mixed, batch_size=8), 3))) == 3
 
 
-def test_a_generator_gives_a_fresh_set_every_epoch_and_the_slots_of_generate():
-  draw = make_draw()
-  stream = mixing.recycled(draw, classes=(4, 2), size=6, seed=0)
-  sets = [np.unique(stream(start, start + 6)[0].reshape(6, -1), axis=0) for start in (0, 6, 12)]
-  assert all(len(each) == 6 for each in sets)
-  assert len(np.unique(np.concatenate(sets), axis=0)) == 18  # nothing comes twice
-  slots = np.arange(6, 12)
-  second = generation.fill(draw, slots, generation.labels_of(slots, (4, 2)))
-  np.testing.assert_array_equal(sets[1], np.unique(second.images.reshape(6, -1), axis=0))
-  assert sorted(stream(6, 12)[1].tolist()) == [2, 2, 2, 4, 4, 4]
-
-
-def test_a_set_lasts_as_many_epochs_as_it_is_told():
-  draw = make_draw()
-  rows = lambda every, start: np.unique(
-    mixing.recycled(draw, classes=(), size=5, seed=0, every_epochs=every)(start, start + 5)[0].reshape(5, -1), axis=0
-  )
-  assert (rows(2, 0) == rows(2, 5)).all() and (rows(2, 5) != rows(2, 10)).any()
-  assert (rows(0, 0) == rows(0, 50)).all()
-
-
-def test_filters_apply_and_an_epoch_keeps_its_length():
-  bright = generation.Filter('bright', lambda candidates: candidates.images[:, 0, 0, 0] > 0)
-  stream = mixing.recycled(make_draw(), classes=(), size=8, seed=0, filters=[bright], max_attempts=1)
-  images, _ = stream(0, 8)
-  assert len(images) == 8 and (images[:, 0, 0, 0] > 127).all()
-  nothing = generation.Filter('none', lambda candidates: np.zeros(len(candidates.labels), bool))
-  with pytest.raises(ValueError, match='dropped all of 8'):
-    mixing.recycled(make_draw(), classes=(), size=8, seed=0, filters=[nothing], max_attempts=1)(0, 1)
-
-
 def test_impossible_mixes_are_refused():
   stream = mixing.shuffled(*numbered(3), seed=0)
   with pytest.raises(ValueError, match='must be from 0 to 1'):
     mixing.mix(stream, stream, share=1.5)
   with pytest.raises(ValueError, match='no set to train on'):
     mixing.shuffled(np.zeros((0, 2, 2, 1)), np.zeros(0), seed=0)
-  with pytest.raises(ValueError, match='at least 1 image'):
-    mixing.recycled(None, classes=(), size=0, seed=0)

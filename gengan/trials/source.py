@@ -9,7 +9,7 @@ from ml_collections import ConfigDict
 
 from gengan import mixing, runs
 from gengan.evaluators.classifier import Classifier
-from gengan.generation import filters, stream
+from gengan.generation import filters, recycling, stream
 from gengan.trials import arms
 
 SLOTS_A_SEED = 1 << 26  # of the generated set that each seed has for itself; a multiple of `stream.ROWS`
@@ -56,7 +56,7 @@ def make(opened: runs.Run, judge: Callable[[], Classifier], settings: ConfigDict
     draw, kept = candidates(seed, chosen)
     again = settings.every_epochs if 'recycle' in chosen else 0
     classes = range(opened.num_classes)
-    return mixing.recycled(draw, classes=classes, size=size, seed=seed, every_epochs=again, filters=kept)
+    return recycling.recycled(draw, classes=classes, size=size, seed=seed, every_epochs=again, filters=kept)
 
   def generate_of(labels: np.ndarray, seed: int) -> mixing.Examples:
     draw, kept = candidates(seed, arms.split_means(settings.mixed_means))

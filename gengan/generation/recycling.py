@@ -1,0 +1,53 @@
+"""Generated images as a stream that the generator draws anew, to be mixed with real ones by `gengan.mixing`."""
+
+import functools
+from collections.abc import Sequence
+
+import numpy as np
+
+from gengan import mixing
+from gengan.generation import stream
+
+
+def recycled(
+  draw: stream.Draw,
+  *,
+  classes: Sequence[int],
+  size: int,
+  seed: int,
+  every_epochs: int = 1,
+  filters: Sequence[stream.Filter] = (),
+  max_attempts: int = stream.MAX_ATTEMPTS,
+) -> mixing.Stream:
+  """Generated images, drawn again by the generator after every so many epochs (Lampis et al. 2023, dynamic recycle).
+
+  Set e is what lies in slots e * size to (e + 1) * size - 1 of the endless set that `gengan.generate` numbers, so no
+  image comes twice, and only one set is in memory.
+
+  Args:
+    draw: see `gengan.generation.stream.make_draw`.
+    classes: in turn; empty for an unconditional model.
+    size: images of a set.
+    seed: of the order.
+    every_epochs: passes through a set before it is drawn anew; 0: the first set is kept.
+    filters: see `gengan.generation.filters`; a slot that finds no image is left out.
+    max_attempts: candidates a slot, where there are filters.
+
+  Raises:
+    ValueError: no size, or the filters leave nothing (when the set is first drawn).
+  """
+  if size < 1 or every_epochs < 0:
+    raise ValueError(f'a recycled set needs at least 1 image and 0 epochs or more, not {size} and {every_epochs}')
+
+  @functools.lru_cache(maxsize=2)  # a batch spans at most two sets
+  def drawn(number: int) -> mixing.Examples:
+    slots = np.arange(number * size, (number + 1) * size)
+    labels = stream.labels_of(slots, classes)
+    found = stream.fill(draw, slots, labels, filters=filters, max_attempts=max_attempts if filters else 1)
+    if not len(found.labels):
+      raise ValueError(f'the filters dropped all of {found.drawn} candidates')
+    missing = size - len(found.labels)  # an epoch has one length: a few images come twice instead
+    rows = np.concatenate([np.arange(len(found.labels)), np.arange(missing) % len(found.labels)])
+    return found.images[rows], found.labels[rows]
+
+  return mixing.in_epochs(lambda epoch: drawn(epoch // every_epochs if every_epochs else 0), size, seed=seed)
