@@ -65,7 +65,9 @@ def training_data(config: ConfigDict, workdir: pathlib.Path) -> data.Dataset:
 
 
 def training_features(config: ConfigDict, workdir: pathlib.Path) -> tuple[np.ndarray, np.ndarray]:
-  """Pooled pixels of the training images, mirrored ones too where training mirrored them, and of held-out images.
+  """Pooled pixels of the training images, mirrored ones too where training mirrored them, and of validation images.
+
+  What the distances decide goes into a set that others train on, so no test image has a say in it.
 
   Args:
     config: `config.data` of the run.
@@ -79,9 +81,8 @@ def training_features(config: ConfigDict, workdir: pathlib.Path) -> tuple[np.nda
   train = pool(dataset.train)
   if config.flip:  # a mirrored training image is a training image
     train = np.concatenate([train, pool(dataclasses.replace(dataset.train, images=_Mirrored(dataset.train.images)))])
-  held_out = [pool(split) for split in (dataset.validation, dataset.test) if len(split)]
-  held_out = np.concatenate(held_out or [train[:0]])
-  return train, held_out[_spread(len(held_out), SAMPLES)]
+  held_out = dataset.validation
+  return train, _pooled(held_out, _spread(len(held_out), SAMPLES)) if len(held_out) else train[:0]
 
 
 def _spread(count: int, at_most: int) -> np.ndarray:

@@ -1,0 +1,50 @@
+"""What the copying guard looks at: the run's own training images, and no test image."""
+
+import json
+
+import numpy as np
+import pytest
+
+from gengan import data
+from gengan.evaluators import copying_guard
+from gengan.generation import guard
+
+
+@pytest.fixture
+def run(tmp_path):
+  config = data.default_config(source='digits', image_size=8, channels=1)
+  dataset = data.load(config)
+  (tmp_path / 'dataset.json').write_text(json.dumps(dataset.statistics))
+  return config, tmp_path, dataset
+
+
+def test_only_training_and_validation_images_have_a_say(run):
+  config, workdir, dataset = run
+  train, held_out = guard.training_features(config, workdir)
+  np.testing.assert_array_equal(train, copying_guard.pooled(dataset.train.images))
+  np.testing.assert_array_equal(held_out, copying_guard.pooled(dataset.validation.images))
+  test = {row.tobytes() for row in copying_guard.pooled(dataset.test.images)}
+  assert not test & {row.tobytes() for row in held_out}
+
+
+def test_a_mirrored_training_image_is_a_training_image(run):
+  config, workdir, dataset = run
+  config.flip = True
+  (workdir / 'dataset.json').write_text(json.dumps(data.load(config).statistics))
+  train, _ = guard.training_features(config, workdir)
+  np.testing.assert_array_equal(train[len(dataset.train) :], copying_guard.pooled(dataset.train.images[:, :, ::-1]))
+
+
+def test_without_validation_images_there_is_nothing_held_out(run):
+  config, workdir, _ = run
+  config.validation_fraction = 0.0
+  (workdir / 'dataset.json').write_text(json.dumps(data.load(config).statistics))
+  train, held_out = guard.training_features(config, workdir)
+  assert held_out.shape == (0, train.shape[1])
+
+
+def test_other_data_are_refused(run):
+  config, workdir, _ = run
+  config.test_fraction = 0.3
+  with pytest.raises(ValueError, match=r'no longer what the run was trained on: .*chosen'):
+    guard.training_data(config, workdir)
