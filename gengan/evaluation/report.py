@@ -7,6 +7,7 @@ import importlib.resources
 import os
 import pathlib
 import string
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -86,7 +87,7 @@ def render(evaluation: Evaluation, pictures: dict[str, str]) -> str:
     warnings=''.join(f'<p class="warning">{html.escape(text)}</p>' for text in warnings(evaluation)),
     split=protocol['split'],
     sets=len(protocol['seeds']),
-    scores=_table(('Score', 'Value', 'Better', 'Meaning'), scores),
+    scores=_table(('Score', 'Value', 'Better', 'Meaning'), scores, numbers=(1,)),
     by_class=_by_class(about.get('by_class', {})),
     samples=pictures['samples'],
     neighbours=pictures['neighbours'],
@@ -164,13 +165,14 @@ def _by_class(scores: dict[str, dict[str, float]]) -> str:
     return ''
   names = list(next(iter(scores.values())))
   rows = [(html.escape(name), *(f'{values[name]:.4g}' for values in scores.values())) for name in names]
-  return '<h2>By class</h2>' + _table(('Class', *scores), rows)
+  return '<h2>By class</h2>' + _table(('Class', *scores), rows, numbers=range(1, 1 + len(scores)))
 
 
-def _table(heads: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+def _table(heads: tuple[str, ...], rows: list[tuple[str, ...]], *, numbers: Sequence[int] = ()) -> str:
+  """HTML; the columns `numbers` are aligned on the right, the fourth is an explanation."""
   head = f'<tr>{"".join(f"<th>{name}</th>" for name in heads)}</tr>' if heads else ''
-  styles = ['', ' class="number"' if heads else '', '', ' class="meaning"']
-  lines = [''.join(f'<td{style}>{text}</td>' for style, text in zip(styles, row, strict=False)) for row in rows]
+  style = lambda column: ' class="number"' if column in numbers else ' class="meaning"' if column == 3 else ''
+  lines = [''.join(f'<td{style(column)}>{text}</td>' for column, text in enumerate(row)) for row in rows]
   return f'<table>{head}{"".join(f"<tr>{line}</tr>" for line in lines)}</table>'
 
 
