@@ -14,6 +14,27 @@ from gengan.snapshots import Snapshots
 Examine = Callable[[int, core.State, set[str]], dict[str, float]]
 
 
+def check(config: ConfigDict, algorithm: core.Algorithm, abstract_state: core.State, batch: core.Batch) -> None:
+  """Refuses a `config.checkpoint.best_metric` that no examination of this run will give.
+
+  Args:
+    config: of the run.
+    algorithm: made from it.
+    abstract_state: of `jax.ShapeDtypeStruct`.
+    batch: likewise.
+
+  Raises:
+    ValueError: names the field, and the metrics that there are.
+  """
+  wanted = config.checkpoint.best_metric
+  values = jax.eval_shape(algorithm.eval_step, abstract_state, batch, jax.eval_shape(lambda: jax.random.key(0)))
+  known = [*(f'validation/{name}' for name in sorted(values)), *collapse.METRICS]
+  beginnings = evaluation.score_names(config)
+  if wanted and wanted not in known and not wanted.startswith(beginnings):
+    known += [f'{name}...' if name.endswith('_') else name for name in beginnings]
+    raise ValueError(f'config.checkpoint.best_metric is {wanted!r}; it must be one of {", ".join(known)}')
+
+
 def due(config: ConfigDict, step: int, *, stop: bool) -> set[str]:
   """What to do with the state of a step: some of 'validate', 'evaluate', 'draw' and 'save'.
 

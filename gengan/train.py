@@ -52,6 +52,7 @@ def prepare(config: ConfigDict, workdir: str | os.PathLike) -> Training:
   algorithm = configs.make_algorithm(config, axis_name=axis_name)
   abstract_state = sharding.abstract_state(algorithm, batch, mesh)
   core.check_steps(algorithm, abstract_state, batch, axis_name=axis_name, devices=mesh.size)
+  examination.check(config, algorithm, abstract_state, batch)
   iterator = data.train_iterator(
     dataset.train,
     config.data,

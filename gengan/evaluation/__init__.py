@@ -1,6 +1,6 @@
 """The evaluation of a run: which images, which network, which metrics, and the report of all of it."""
 
-from gengan.evaluation.evaluator import Evaluator, Settings, check, mean_and_deviation, of_config
+from gengan.evaluation.evaluator import Evaluator, Settings, check, mean_and_deviation, of_config, score_names
 from gengan.evaluation.networks import data_classifier, make_network, real_images
 
 __all__ = [
@@ -12,4 +12,5 @@ __all__ = [
   'mean_and_deviation',
   'of_config',
   'real_images',
+  'score_names',
 ]

@@ -222,6 +222,11 @@ def of_config(config: ConfigDict, dataset: data.Dataset, mesh: jax.sharding.Mesh
   return Evaluator(settings, network=network, dataset=dataset, config=config, mesh=mesh)
 
 
+def score_names(config: ConfigDict) -> tuple[str, ...]:
+  """How the names of the scores that `config.evaluators` asks for begin."""
+  return tuple(f'validation/{name}' for family in _families(config) for name in suite.FAMILIES[family].names)
+
+
 def _families(config: ConfigDict) -> tuple[str, ...]:
   return tuple(name.strip() for name in config.evaluators.metrics.split(',') if name.strip())
 

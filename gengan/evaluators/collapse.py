@@ -5,6 +5,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+METRICS = ('diversity', 'diversity_ratio', 'nearest_ratio', 'contrast_ratio')
+
 
 class Report(NamedTuple):
   """What `check` found: metrics by name, and one line of text for every alarm."""

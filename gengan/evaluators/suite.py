@@ -83,7 +83,8 @@ def copying_scores(inputs: Inputs) -> dict[str, float]:
     f'authenticity_{name}': copying.authenticity(train, generated),
     **{f'data_copying_{key}_{name}': test[key] for key in ('z', 'c_t') if key in test},
     f'closer_to_train_{name}': closest['share_closer_to_train'],
-    f'closest_train_ratio_{name}': closest['median_to_train'] / closest['median_holdout_to_train'],
+    f'closest_train_distance_{name}': closest['median_to_train'],
+    f'closest_train_distance_real_{name}': closest['median_holdout_to_train'],
   }
 
 
@@ -139,31 +140,35 @@ class Family(NamedTuple):
 
   Attributes:
     measure: from `Inputs` to scores by name.
+    names: how the names of its scores begin, whatever the network.
     by_class: likewise to one value a class, in the order of the labels; None where there is none.
     needs: of 'conditional' (a model that is asked for a class), 'classes' (a network that tells classes apart) and
       'own classes' (one that knows those of the data).
   """
 
   measure: Callable[[Inputs], dict[str, float]]
+  names: tuple[str, ...]
   by_class: Callable[[Inputs], dict[str, list[float]]] | None = None
   needs: tuple[str, ...] = ()
 
 
 FAMILIES: dict[str, Family] = {
-  'frechet': Family(frechet_scores),
-  'frechet_infinity': Family(frechet_infinity_scores),
+  'frechet': Family(frechet_scores, ('fd_', 'fid', 'clean_fid')),
+  'frechet_infinity': Family(frechet_infinity_scores, ('fd_infinity_',)),
   'intra_class': Family(
     intra_class_scores,
+    ('intra_fd_',),
     lambda inputs: {f'intra_fd_{inputs.network.name}': list(_intra_class(inputs)[1].values())},
     needs=('conditional',),
   ),
-  'kernel': Family(kernel_scores),
-  'inception_score': Family(inception_scores, needs=('classes',)),
-  'manifold': Family(manifold_scores),
-  'vendi': Family(vendi_scores),
-  'copying': Family(copying_scores),
+  'kernel': Family(kernel_scores, ('kd_', 'kid', 'clean_kid')),
+  'inception_score': Family(inception_scores, ('is_',), needs=('classes',)),
+  'manifold': Family(manifold_scores, ('precision_', 'recall_', 'density_', 'coverage_')),
+  'vendi': Family(vendi_scores, ('vendi_ratio_',)),
+  'copying': Family(copying_scores, ('authenticity_', 'data_copying_', 'closer_to_train_', 'closest_train_distance_')),
   'consistency': Family(
     consistency_scores,
+    ('label_consistency',),
     lambda inputs: {'label_consistency': class_accuracies(inputs.generated)},
     needs=('conditional', 'own classes'),
   ),

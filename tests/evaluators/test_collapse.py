@@ -96,3 +96,9 @@ def test_bad_input(digits):
   ]:
     with pytest.raises(ValueError, match=message):
       collapse.check(samples, real)
+
+
+def test_the_list_of_metrics_is_what_check_gives(digits):
+  assert tuple(collapse.check(digits[:N], digits[N : 2 * N], d_accuracy_real=[], d_accuracy_fake=[]).metrics) == (
+    collapse.METRICS
+  )

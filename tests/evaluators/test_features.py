@@ -134,3 +134,13 @@ def test_accuracies_by_class_against_a_loop():
   assert suite.accuracies_by_class(right, labels, 4) == pytest.approx(expected)
   with pytest.raises(ValueError, match='no image of class 4'):
     suite.accuracies_by_class(right, labels, 5)
+
+
+@pytest.mark.filterwarnings('ignore::gengan.evaluators.checks.FewSamplesWarning')
+@pytest.mark.parametrize('family', suite.FAMILIES)
+def test_the_names_of_scores_begin_as_their_family_says(family):
+  variables = classifier.ResNet(3, 4).init(jax.random.key(0), np.zeros((1, 8, 8, 3)), train=False)
+  network = features.of_classifier(classifier.Classifier(variables, 3, 4, 0.0, 1))
+  found = extract(network)
+  scores = suite.measure([family], suite.Inputs(found, found, found, network))
+  assert scores and all(name.startswith(suite.FAMILIES[family].names) for name in scores)
