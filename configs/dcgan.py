@@ -8,6 +8,10 @@ python -m gengan.main --config=configs/dcgan.py:folder --config.data.source=fold
 Digits: 82 s with installation, start and compilation on 2 quiet CPU cores (AMD EPYC), 2 min 41 s on slower ones;
 docs/images/digits.png shows the result. python -m gengan.evaluate, 3 sets of 2,048 samples against the 179 test digits
 (few: compare only with the same protocol): fd_classifier 3.99 ± 0.11, precision 0.61, recall 0.87, coverage 1.00.
+
+After 2,000 of the 20,000 steps, 10,000 samples against the 10,000 test images, each with a classifier of its own data:
+MNIST fd_classifier 6.6, precision 0.73, recall 0.80, coverage 0.44; Fashion-MNIST 3.9, 0.71, 0.71, 0.54; CIFAR-10 from
+JPEGs 6.0, 0.92, 0.48, 0.63. Seven to eleven minutes each on 2 CPU cores that others used too.
 """
 
 from ml_collections import ConfigDict
