@@ -22,8 +22,8 @@ import numpy as np
 import orbax.checkpoint as ocp
 from jax.experimental import multihost_utils
 
-from gengan import checksums
-from gengan.core import PyTree, State
+from gengan import checksums, leaves
+from gengan.core import State
 
 log = logging.getLogger(__name__)
 
@@ -147,13 +147,13 @@ class Checkpointer:
         f'step {step} cannot be saved: {self.directory / _name(newest)} is not older; '
         'restore it first, move it away or use another directory'
       )
-    leaves = _leaves(state)
+    arrays = leaves.by_path(state)
     about = {
       'step': step,
       'processes': jax.process_count(),
       'metrics': {name: _finite(value) for name, value in (metrics or {}).items()},
       'config': dict(config),
-      'leaves': {path: _describe(leaf) for path, leaf in leaves.items()},
+      'leaves': {path: leaves.describe(leaf) for path, leaf in arrays.items()},
     }
     about, data = _to_json(about), _to_json(dict(data))
     partial = self.directory / (_name(step) + _PARTIAL)
@@ -162,7 +162,7 @@ class Checkpointer:
     if jax.process_index() == 0:
       (partial / 'checkpoint.json').write_text(about)
     # Orbax makes the processes meet before it writes, hence every data file is there when the arrays are.
-    self._orbax.save(partial / 'state', args=ocp.args.StandardSave(_nested(_filled(leaves))), force=True)
+    self._orbax.save(partial / 'state', args=ocp.args.StandardSave(leaves.nested(leaves.filled(arrays))), force=True)
     self._pending = self._background.submit(self._finish, step)
     self._current = step
     return True
@@ -188,9 +188,9 @@ class Checkpointer:
       raise error or ValueError(f'process 0 found no intact checkpoint in {self.directory}')
     folder = self.directory / _name(found)
     about = json.loads((folder / 'checkpoint.json').read_text())
-    expected = _leaves(abstract_state)
-    _check_leaves(folder, about['leaves'], {path: _describe(leaf) for path, leaf in expected.items()})
-    target = _nested({path: _on_a_device(leaf) for path, leaf in _filled(expected).items()})
+    expected = leaves.by_path(abstract_state)
+    leaves.check(folder, about['leaves'], {path: leaves.describe(leaf) for path, leaf in expected.items()})
+    target = leaves.nested({path: _on_a_device(leaf) for path, leaf in leaves.filled(expected).items()})
     arrays = self._orbax.restore(folder / 'state', args=ocp.args.StandardRestore(target))
     arrays = flax.traverse_util.flatten_dict(arrays, sep='/')
     arrays |= {path: jnp.zeros(leaf.shape, leaf.dtype) for path, leaf in expected.items() if leaf.size == 0}
@@ -333,43 +333,6 @@ def _to_json(value: dict[str, Any]) -> str:
     raise ValueError(f'data and config of a checkpoint must be JSON: {error}') from None
 
 
-def _leaves(tree: PyTree) -> dict[str, Any]:
-  """Leaves by path, 'params/generator/Conv_0/kernel'. Empty collections and None have none, so any may be saved."""
-  paths = jax.tree_util.tree_flatten_with_path(tree)[0]
-  leaves = {jax.tree_util.keystr(path, simple=True, separator='/'): leaf for path, leaf in paths}
-  if len(leaves) < len(paths):
-    raise ValueError('two leaves of the state have the same path; do not use "/" in the names of collections')
-  return leaves
-
-
-def _filled(leaves: dict[str, Any]) -> dict[str, Any]:
-  """Those that have elements: Orbax writes no others."""
-  return {path: leaf for path, leaf in leaves.items() if leaf.size}
-
-
-def _nested(leaves: dict[str, Any]) -> dict[str, Any]:
-  return flax.traverse_util.unflatten_dict(leaves, sep='/')
-
-
-def _describe(leaf: Any) -> str:
-  return f'{leaf.dtype}[{",".join(map(str, leaf.shape))}]'
-
-
 def _on_a_device(leaf: jax.ShapeDtypeStruct) -> jax.ShapeDtypeStruct:
   sharding = getattr(leaf, 'sharding', None) or jax.sharding.SingleDeviceSharding(jax.local_devices()[0])
   return jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding)
-
-
-def _check_leaves(folder: pathlib.Path, found: dict[str, str], expected: dict[str, str]) -> None:
-  differ = [path for path in expected if path in found and found[path] != expected[path]]
-  problems = {
-    'missing in the checkpoint': [path for path in expected if path not in found],
-    'not in the model': [path for path in found if path not in expected],
-    'different': [f'{path} is {found[path]}, the model has {expected[path]}' for path in differ],
-  }
-  texts = []
-  for name, paths in problems.items():
-    if paths:
-      texts.append(f'{name}: ' + ', '.join(paths[:5]) + (f' and {len(paths) - 5} more' if len(paths) > 5 else ''))
-  if texts:
-    raise ValueError(f'{folder} does not fit the model; ' + '; '.join(texts))

@@ -28,6 +28,7 @@ POSITIVE = (
   'checkpoint.keep_latest',
   'evaluators.every_steps',
 )
+ADDED = {'private_data': False}  # fields that came later, and the value that says what runs before them did
 CHOICES = {'mesh.mode': ('jit', 'pmap'), 'checkpoint.best_mode': ('min', 'max')}
 REQUIRED = (  # of a training config; what a recipe reads beside them, it says itself
   *POSITIVE,
@@ -77,10 +78,6 @@ def check(config: ConfigDict) -> None:
       raise ValueError(f'config.{field} is {flat[field]!r}; it must be one of {", ".join(choices)}')
   if config.checkpoint.keep_every_steps < 0:
     raise ValueError(f'config.checkpoint.keep_every_steps is {config.checkpoint.keep_every_steps}; 0 keeps none')
-  if config.mesh.mode == 'pmap' and config.mesh.fsdp != 1:
-    raise ValueError(
-      f"config.mesh.fsdp is {config.mesh.fsdp}; in mode 'pmap' every device holds the state: set it to 1"
-    )
 
 
 def require_fields(config: ConfigDict, fields: Sequence[str], *, kind: str, example: str) -> None:
@@ -189,7 +186,7 @@ def write_json(path: pathlib.Path, content: Any) -> None:
 
 
 def load(workdir: str | os.PathLike) -> ConfigDict:
-  """The config of a run.
+  """The config of a run, which may have begun before one of its fields existed.
 
   Raises:
     FileNotFoundError: there is no run in this folder.
@@ -204,7 +201,7 @@ def load(workdir: str | os.PathLike) -> ConfigDict:
     raise ValueError(f'{path} is damaged: {error}') from error
   if not isinstance(content, dict) or 'model' not in content:
     raise ValueError(f'{path} is not the config of a run: it has no model')
-  return ConfigDict(content)
+  return ConfigDict({**ADDED, **content})
 
 
 def require_writable(folder: pathlib.Path, *, flag: str) -> None:

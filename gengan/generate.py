@@ -26,11 +26,13 @@ def main(argv: Sequence[str] | None = None) -> None:
   try:
     _check(args)
     from gengan import sharding  # here, for a mistaken flag is told before JAX and orbax are imported
-    from gengan.generation import job
+    from gengan.generation import job, request
 
     sharding.initialize()
-    prepared = job.prepare(_request(args), workdir=args.workdir, out=args.out, checkpoint=args.checkpoint, ema=args.ema)
-    print(job.run(prepared, batch_size=args.batch_size, allow_copies=args.allow_copies))
+    asked = request.prepare(
+      _request(args), workdir=args.workdir, out=args.out, checkpoint=args.checkpoint, ema=args.ema
+    )
+    print(job.run(asked, batch_size=args.batch_size, allow_copies=args.allow_copies))
   except (ValueError, OSError) as error:
     parser.error(str(error))
   except KeyboardInterrupt:
@@ -68,9 +70,9 @@ def _parser() -> arguments.Parser:
 
 
 def _request(args: argparse.Namespace):
-  from gengan.generation import job
+  from gengan.generation.request import Request
 
-  return job.Request(
+  return Request(
     num=args.num,
     format=args.format,
     labels=tuple(args.labels),

@@ -1,10 +1,9 @@
-"""Pictures from arrays: grids, PNG files, animations, walks through latent space, curves of a run's metrics.
+"""Pictures from arrays: grids, PNG files, animations, walks through latent space.
 
 Images are [N, H, W, C] with C = 1 (grey) or 3 (RGB), float in [-1, 1] or uint8. Pictures are [H, W, C] uint8.
 """
 
 import contextlib
-import json
 import math
 import os
 import pathlib
@@ -18,16 +17,6 @@ from PIL import Image, ImageDraw, ImageFont, PngImagePlugin
 from gengan.core import PyTree
 
 ANIMATION_SUFFIXES = ('.gif', '.webp')
-
-# Metrics that belong on one pair of axes; every other metric has its own.
-_CURVE_GROUPS = {
-  'losses': ('d_loss', 'g_loss'),
-  'mean logits of the discriminator': ('d_real', 'd_fake'),
-  'accuracy of the discriminator': ('d_accuracy_real', 'd_accuracy_fake'),
-  'regularisers': ('r1', 'r2', 'gradient_penalty', 'path_length', 'consistency'),
-  'evidence lower bound (nats)': ('elbo', 'recon', 'kl'),
-  "diversity as a share of the real data's": ('diversity_ratio', 'nearest_ratio', 'contrast_ratio'),
-}
 
 
 def to_uint8(images: np.ndarray) -> np.ndarray:
@@ -125,7 +114,7 @@ def as_picture(images: np.ndarray) -> np.ndarray:
 
 
 @contextlib.contextmanager
-def _replacing(path: str | os.PathLike) -> Iterator[pathlib.Path]:
+def replacing(path: str | os.PathLike) -> Iterator[pathlib.Path]:
   """A file beside `path` that takes its place once written, so that a half-written picture never looks whole."""
   path = pathlib.Path(path)
   path.parent.mkdir(parents=True, exist_ok=True)
@@ -154,7 +143,7 @@ def save_png(path: str | os.PathLike, picture: np.ndarray, *, text: Mapping[str,
   for key, value in (text or {}).items():
     metadata.add_text(key, value)
   image = _pillow(picture)
-  with _replacing(path) as beside:
+  with replacing(path) as beside:
     image.save(beside, format='png', pnginfo=metadata)
 
 
@@ -187,7 +176,7 @@ def save_animation(
     options = {'optimize': False}
   durations = [round(1000 * seconds)] * len(pictures)
   durations[-1] += round(1000 * hold)
-  with _replacing(path) as beside:
+  with replacing(path) as beside:
     first, *others = pictures
     first.save(beside, format=suffix[1:], save_all=True, append_images=others, duration=durations, loop=0, **options)
 
@@ -237,89 +226,3 @@ def interpolate(start: PyTree, end: PyTree, num: int, *, path: str = 'spherical'
     return np.where((sine > 1e-4) & (time > 0) & (time < 1), arc, linear).astype(dtype)
 
   return jax.tree.map(walk, start, end)
-
-
-def plot_curves(metrics_path: str | os.PathLike, path: str | os.PathLike) -> None:
-  """Draws every metric of a run as PNG: the values faint, their running median strong.
-
-  Metrics that are read together share axes (d_loss with g_loss, elbo with recon and kl); a prefix such as
-  `validation/` keeps a metric on the axes of its name. The x axis is in thousands of images where the lines have
-  `kimg`, else in steps. An axis that outliers would flatten shows the middle 98 % and says so.
-
-  Args:
-    metrics_path: the run's metrics.jsonl, as `writers.JsonLinesWriter` writes it; may still be growing.
-    path: the .png to write.
-
-  Raises:
-    FileNotFoundError: no such metrics file.
-    ValueError: no metric in it.
-  """
-  from matplotlib.figure import Figure  # here, for it takes half a second to import
-
-  curves, unit = _read_curves(metrics_path)
-  if not curves:
-    raise ValueError(f'{metrics_path}: no metrics to draw')
-  group_of = {name: title for title, names in _CURVE_GROUPS.items() for name in names}
-  axes_names: dict[str, list[str]] = {title: [] for title in _CURVE_GROUPS}
-  for name in curves:
-    base = name.rsplit('/', 1)[-1]
-    axes_names.setdefault(group_of.get(base, base), []).append(name)
-  axes_names = {title: names for title, names in axes_names.items() if names}
-  columns = min(3, len(axes_names))
-  rows = math.ceil(len(axes_names) / columns)
-  figure = Figure(figsize=(5.2 * columns, 3.4 * rows), layout='constrained')
-  for index, (title, names) in enumerate(axes_names.items()):
-    _draw_curves(figure.add_subplot(rows, columns, index + 1), title, {name: curves[name] for name in names}, unit)
-  with _replacing(path) as beside:
-    figure.savefig(beside, format='png', dpi=110)
-
-
-def _read_curves(path: str | os.PathLike) -> tuple[dict[str, tuple[np.ndarray, np.ndarray]], str]:
-  """Each metric's x and y from JSON lines, in x's order, and the unit of x."""
-  lines = []
-  for line in pathlib.Path(path).read_text(encoding='utf-8').splitlines():
-    with contextlib.suppress(json.JSONDecodeError):  # the last line of a run that is still writing, or was killed
-      lines.append(json.loads(line))
-  unit = 'kimg' if lines and all('kimg' in line for line in lines) else 'step'
-  points: dict[str, dict[float, float]] = {}
-  for line in lines:
-    for name in line.keys() - {'step', 'time', 'kimg'}:
-      points.setdefault(name, {})[line[unit]] = float(line[name])
-  curves = {name: np.array(sorted(values.items())).T for name, values in sorted(points.items())}
-  return {name: (x, y) for name, (x, y) in curves.items()}, unit
-
-
-def _draw_curves(axes, title: str, curves: Mapping[str, tuple[np.ndarray, np.ndarray]], unit: str) -> None:
-  shown, whole = [], []  # (lowest, highest) of every curve, with and without its outliers
-  for name, (x, y) in curves.items():
-    finite = np.isfinite(y)
-    x, y = x[finite], y[finite]
-    if not len(y):
-      axes.plot([], [], label=f'{name} (never finite)')
-      continue
-    window = max(1, len(y) // 20)
-    if window == 1:
-      axes.plot(x, y, label=name, linewidth=1.5, marker='o' if len(y) < 40 else None, markersize=3)
-    else:
-      (raw,) = axes.plot(x, y, linewidth=0.7, alpha=0.25)
-      axes.plot(*_running_median(x, y, window), color=raw.get_color(), linewidth=1.6, label=name)
-    shown.append(np.percentile(y, (1, 99)))
-    whole.append((y.min(), y.max()))
-  if shown:
-    (low, high), (lowest, highest) = [(min(a), max(b)) for a, b in (zip(*shown, strict=True), zip(*whole, strict=True))]
-    if highest - lowest > 4 * (high - low) > 0:
-      title += ' (middle 98 %)'
-      axes.set_ylim(low - 0.1 * (high - low), high + 0.1 * (high - low))
-    elif highest == lowest:
-      axes.set_ylim(lowest - (0.1 * abs(lowest) or 1), lowest + (0.1 * abs(lowest) or 1))
-  axes.set_title(title, fontsize=11)
-  axes.set_xlabel('thousands of images (kimg)' if unit == 'kimg' else 'step', fontsize=9)
-  axes.ticklabel_format(useOffset=False)
-  axes.grid(alpha=0.3)
-  axes.legend(fontsize=9)
-
-
-def _running_median(x: np.ndarray, y: np.ndarray, window: int) -> tuple[np.ndarray, np.ndarray]:
-  """Median of the `window` values on either side, at up to 400 places: no lag, and one spike does not move it."""
-  places = np.unique(np.linspace(0, len(y) - 1, 400).round().astype(int))
-  return x[places], np.array([np.median(y[max(0, place - window) : place + window + 1]) for place in places])

@@ -23,7 +23,6 @@ ILL_TYPED = {  # what absl's parsers say
   'could not convert string to float': 'a number',
   'Non-boolean argument': 'true or false',
 }
-GUARDS = ('gengan.locks', 'gengan.runs', 'gengan.checkpoint', 'gengan.checksums')  # of the run's folder
 
 
 def parse(argv: list[str]) -> list[str]:
@@ -48,11 +47,7 @@ def main(argv: list[str]) -> None:
     sys.exit(f'gengan: {_one_line(error)}')
   try:
     train.fit(training)
-  except Diverged as error:
-    sys.exit(f'gengan: {error}')
-  except (ValueError, OSError) as error:
-    if not _is_refusal(error):
-      raise
+  except (train.Refused, Diverged) as error:
     sys.exit(f'gengan: {_one_line(error)}')
 
 
@@ -114,12 +109,6 @@ def _explain(error: Exception) -> str:
     if ill_typed:
       return f'{ill_typed[1]} is {ill_typed[2]!r}; it must be {expected}'
   return _one_line(error)
-
-
-def _is_refusal(error: Exception) -> bool:
-  """Whether it was raised on purpose by what guards the folder; anything else in training is a bug to be looked at."""
-  *_, (frame, _) = traceback.walk_tb(error.__traceback__)
-  return frame.f_globals.get('__name__') in GUARDS
 
 
 def _one_line(error: Exception) -> str:

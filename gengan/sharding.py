@@ -79,6 +79,14 @@ def make_mesh(*, data: int = -1, fsdp: int = 1, devices: Sequence[jax.Device] | 
   return jax.make_mesh((data, fsdp), AXES, axis_types=(AxisType.Auto,) * 2, devices=devices)
 
 
+def check_mode(mode: str, mesh: Mesh) -> None:
+  """Raises a ValueError unless a step can be compiled for this mesh in this mode, 'jit' or 'pmap'."""
+  if mode not in ('jit', 'pmap'):
+    raise ValueError(f"config.mesh.mode={mode!r} is unknown; possible: 'jit', 'pmap'")
+  if mode == 'pmap' and (mesh.shape['fsdp'] > 1 or jax.process_count() > 1):
+    raise ValueError("config.mesh.mode='pmap' needs config.mesh.fsdp=1 and a single process; else use 'jit'")
+
+
 def check_batch_size(batch_size: int, mesh: Mesh) -> None:
   """Raises a ValueError unless the batch of one step, over all processes, divides evenly over the devices."""
   if batch_size < 1 or batch_size % mesh.size:
@@ -201,19 +209,17 @@ def compile_step(
     `step.lower` takes the same and returns what `jax.jit(...).lower` does (jit mode only).
 
   Raises:
-    ValueError: an unknown mode; pmap with a sharded state or over several processes.
+    ValueError: as `check_mode`.
   """
+
+  check_mode(mode, mesh)
 
   def step(state, batch, key):
     return train_step(state, batch, jax.random.fold_in(key, state.step))
 
   donated = (0,) if donate else ()
   if mode == 'pmap':
-    if mesh.shape['fsdp'] > 1 or jax.process_count() > 1:
-      raise ValueError("config.mesh.mode='pmap' needs config.mesh.fsdp=1 and a single process; else use 'jit'")
     return _pmap_step(step, mesh, axis_name, donated)
-  if mode != 'jit':
-    raise ValueError(f"config.mesh.mode={mode!r} is unknown; possible: 'jit', 'pmap'")
   whole = replicated(mesh)
   layout = whole if state_sharding is None else state_sharding
   compiled = jax.jit(

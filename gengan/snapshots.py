@@ -7,7 +7,7 @@ import jax
 import numpy as np
 from PIL import Image
 
-from gengan import core, images
+from gengan import core, curves, images
 
 ROWS = 8  # of a sample grid
 WALKS, WALK_LENGTH = 6, 10
@@ -77,7 +77,7 @@ class Snapshots:
     images.save_png(files[0], walk)
     frames = [np.asarray(Image.open(path)) for path in sorted(self.folder.glob('samples_*.png'))]
     images.save_animation(files[1], [np.atleast_3d(frame) for frame in frames], seconds=0.15, hold=2.0)
-    images.plot_curves(metrics_path, files[2])
+    curves.plot(metrics_path, files[2])
     return files
 
   def _walk(self, state: core.State) -> np.ndarray:

@@ -16,6 +16,10 @@ from gengan.progress import Progress
 from gengan.snapshots import Snapshots
 
 
+class Refused(ValueError):
+  """The run's folder does not allow it to begin or to continue; nothing has been changed."""
+
+
 class Training(NamedTuple):
   """Everything a run needs, checked and ready: what `prepare` finds out and `fit` uses."""
 
@@ -43,6 +47,7 @@ def prepare(config: ConfigDict, workdir: str | os.PathLike) -> Training:
   configs.check(config)
   sharding.initialize(config.mesh.distributed)
   mesh = sharding.make_mesh(data=config.mesh.data, fsdp=config.mesh.fsdp)
+  sharding.check_mode(config.mesh.mode, mesh)
   sharding.check_batch_size(config.batch_size, mesh)
   dataset = data.load(config.data)
   evaluation.check(config, dataset)
@@ -71,16 +76,20 @@ def fit(training: Training) -> core.State:
 
   Raises:
     Diverged: a metric, the state or a sample is not finite; names the step, which it is and the last good checkpoint.
-    ValueError, OSError: before the first step: another process trains in the folder, or its checkpoints are damaged.
+    Refused: before the first step: another process trains in the folder, or its checkpoints are damaged.
   """
   config, workdir, dataset, algorithm, mesh, abstract_state, iterator = training
   init_key, train_key, eval_key, sample_key = jax.random.split(jax.random.key(config.seed), 4)
   with contextlib.ExitStack() as stack:
-    stack.enter_context(runs.claimed(workdir))
-    runs.create(workdir, config, dataset)
-    interrupts = stack.enter_context(Interrupts())
-    checkpointer = stack.enter_context(runs.open_checkpoints(workdir, config))
-    state, start, examined = _begin(training, checkpointer, init_key)
+    try:
+      stack.enter_context(runs.claimed(workdir))
+      runs.create(workdir, config, dataset)
+      interrupts = stack.enter_context(Interrupts())
+      checkpointer = stack.enter_context(runs.open_checkpoints(workdir, config))
+      restored = checkpointer.restore(abstract_state) if checkpointer.steps() else None
+    except (ValueError, OSError) as error:
+      raise Refused(str(error)) from error
+    state, start, examined = _begin(training, restored, init_key)
     writer = stack.enter_context(
       writers.create(
         workdir,
@@ -144,12 +153,11 @@ def fit(training: Training) -> core.State:
   return state
 
 
-def _begin(training: Training, checkpointer: checkpoints.Checkpointer, key: jax.Array) -> tuple[core.State, int, int]:
+def _begin(training: Training, restored: checkpoints.Restored | None, key: jax.Array) -> tuple[core.State, int, int]:
   """The state to train on from, its step, and that step again if everything due at it has been done, else -1."""
-  config, _, _, algorithm, mesh, abstract_state, iterator = training
-  if not checkpointer.steps():
+  config, _, _, algorithm, mesh, _, iterator = training
+  if restored is None:
     return sharding.init(algorithm, key, runs.example_batch(config, config.batch_size), mesh), 0, -1
-  restored = checkpointer.restore(abstract_state)
   iterator.set_state(restored.data)
   # Without metrics, it was saved for a signal, before anything else, or only pictures were due: they come out the same.
   return restored.state, restored.step, restored.step if restored.metrics else -1

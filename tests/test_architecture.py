@@ -10,9 +10,9 @@ import pytest
 
 PACKAGE = pathlib.Path(__file__).parents[1] / 'gengan'
 FOUNDATION = {'core'}
-SHARED = {'checksums', 'images', 'locks'}
+SHARED = {'checksums', 'images', 'leaves', 'locks'}
 PARTS = {'losses', 'likelihoods', 'regularizers', 'layers', 'augment', 'optimizers'}
-SERVICES = {'sharding', 'checkpoint', 'interrupts', 'writers', 'data', 'evaluators', 'formats', *SHARED}
+SERVICES = {'sharding', 'checkpoint', 'interrupts', 'writers', 'curves', 'data', 'evaluators', 'formats', *SHARED}
 
 
 def allowed(room: str) -> set[str] | None:

@@ -94,13 +94,6 @@ def test_a_field_that_is_not_there_is_told_with_those_that_are(path, message):
   assert wrong is None if message is None else re.search(message, wrong), wrong
 
 
-def test_pmap_shards_no_state():
-  config = dcgan.get_config()
-  config.mesh.update(mode='pmap', fsdp=2)
-  with pytest.raises(ValueError, match=r'config\.mesh\.fsdp'):
-    configs.check(config)
-
-
 def test_a_recipe_is_an_import_path():
   with pytest.raises(ValueError, match=r'config\.model\.name.*json.*make'):
     configs.make_algorithm(ConfigDict({'model': {'name': 'json'}}))
@@ -178,7 +171,8 @@ def test_classes_are_those_of_the_data(conditional, given, found, labelled, expe
     ({'d_steps_per_g_step': 3}, r'config\.d_steps_per_g_step is 3; a batch of 64 rows'),
     ({'d_steps_per_g_step': 3, 'mesh.mode': 'pmap'}, r'config\.d_steps_per_g_step is 3; a batch of 8 rows'),
     ({'model.batch_norm_groups': 3}, r'config\.model\.batch_norm_groups is 3'),
-    ({'model.batch_norm_groups': 4, 'mesh.mode': 'pmap'}, '4 batch-norm groups are neither 1 nor a multiple of the 8'),
+    ({'model.batch_norm_groups': 4, 'mesh.mode': 'pmap'}, 'batch_norm_groups is 4; .* 1 or a multiple of the 8 d'),
+    ({'mesh.mode': 'pmap', 'mesh.fsdp': 2}, r"config\.mesh\.mode='pmap' needs config\.mesh\.fsdp=1"),
     ({'model.num_classes': 5}, r'config\.model\.num_classes is 5'),
     ({'ema.rampup': -1.0}, r'config\.ema\.rampup is -1\.0'),
   ],
@@ -233,4 +227,14 @@ def test_only_how_long_where_and_how_often_may_change(tmp_path):
   configs.require_same_run(config, tmp_path)
   config.optimizers.generator.b1 = 0.9
   with pytest.raises(ValueError, match=r'config.optimizers.generator.b1 is 0.5 there and 0.9 here\. Choose another'):
+    configs.require_same_run(config, tmp_path)
+
+
+def test_a_run_from_before_a_field_existed_goes_on_as_it_began(tmp_path):
+  config = dcgan.get_config()
+  before = {name: value for name, value in config.to_dict().items() if name != 'private_data'}
+  configs.write_json(tmp_path / 'config.json', before)
+  configs.require_same_run(config, tmp_path)
+  config.private_data = True
+  with pytest.raises(ValueError, match=r'config\.private_data is False there and True here'):
     configs.require_same_run(config, tmp_path)

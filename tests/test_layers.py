@@ -252,11 +252,11 @@ def test_batch_norm_under_pmap_equals_one_device(groups):
 
 def test_batch_that_does_not_divide_is_refused():
   x = jnp.zeros((6, 2, 2, 3))
-  with pytest.raises(ValueError, match='6 rows does not divide into 4 batch-norm groups'):
+  with pytest.raises(ValueError, match='batch_norm_groups is 4; it must divide the batch, 6 rows'):
     batch_norm(groups=4).init(jax.random.key(0), x)
   variables = batch_norm().init(jax.random.key(0), x)
   apply = lambda x: batch_norm(groups=3, axis_name='data').apply(variables, x, mutable='batch_stats')
-  with pytest.raises(ValueError, match='3 batch-norm groups are neither 1 nor a multiple of the 2 devices'):
+  with pytest.raises(ValueError, match='batch_norm_groups is 3; it must be 1 or a multiple of the 2 devices'):
     jax.pmap(apply, axis_name='data', devices=jax.devices()[:2])(x.reshape(2, 3, 2, 2, 3))
 
 

@@ -8,7 +8,7 @@ import types
 import pytest
 
 from configs import dcgan
-from gengan import checkpoint, checksums, locks, main, progress, runs, train
+from gengan import main, progress, runs, train
 
 ROOT = pathlib.Path(__file__).parents[1]
 
@@ -97,24 +97,13 @@ def raiser(error):
   return fail
 
 
-def damaged(training):
-  checksums.verify(training)
-
-
-def locked(training):
-  with locks.take(training / 'lock', 'it is taken'):
-    locks.take(training / 'lock', 'it is taken')
-
-
 @pytest.mark.parametrize(
   ('prepare', 'fit', 'message'),
   [
     (raiser(PermissionError(13, 'Permission denied')), None, 'Permission denied'),
     (raiser(ValueError('two\nlines')), None, '^gengan: two lines$'),
     (None, raiser(progress.Diverged('d_loss is nan')), 'd_loss is nan'),
-    (None, damaged, 'SHA256SUMS is missing'),
-    (None, locked, 'it is taken'),
-    (None, lambda training: checkpoint._check_leaves(training, {}, {'w': 'f32'}), 'does not fit the model; missing'),
+    (None, raiser(train.Refused('every checkpoint\nis damaged')), '^gengan: every checkpoint is damaged$'),
   ],
 )
 def test_a_mistake_in_training_is_answered_in_one_line(prepare, fit, message, monkeypatch, tmp_path):

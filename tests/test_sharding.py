@@ -243,11 +243,15 @@ def test_an_impossible_batch_size_is_named(mode):
   sharding.check_batch_size(16, mesh)
 
 
-def test_impossible_modes():
+def test_impossible_modes(monkeypatch):
   with pytest.raises(ValueError, match=r"config.mesh.mode='xmap'"):
     sharding.compile_step(tiny().train_step, mesh=sharding.make_mesh(), mode='xmap')
   with pytest.raises(ValueError, match=r'config.mesh.fsdp=1'):
     sharding.compile_step(tiny().train_step, mesh=sharding.make_mesh(fsdp=2), mode='pmap')
+  monkeypatch.setattr(sharding.jax, 'process_count', lambda: 2)
+  sharding.check_mode('jit', sharding.make_mesh())
+  with pytest.raises(ValueError, match='a single process'):
+    sharding.check_mode('pmap', sharding.make_mesh())
 
 
 def test_compiler_options_are_used_where_the_compiler_knows_them():

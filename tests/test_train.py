@@ -208,7 +208,7 @@ def test_a_run_is_not_continued_on_other_data(tmp_path):
 
 def test_a_second_process_is_refused_while_the_first_trains(straight, tmp_path):
   workdir, state = straight
-  with runs.claimed(tmp_path), pytest.raises(ValueError, match=rf'^{tmp_path} is being trained by another process$'):
+  with runs.claimed(tmp_path), pytest.raises(train.Refused, match=rf'^{tmp_path} is being trained by another process$'):
     train.run(tiny(), tmp_path)
   assert [path.name for path in tmp_path.iterdir()] == ['.lock']
   assert equal(train.run(tiny(), workdir), state)  # the end gives the lock back
@@ -228,7 +228,7 @@ def test_a_mistake_that_was_never_saved_is_replaced(straight, tmp_path):
 def test_damaged_checkpoints_are_one_line_that_says_what_to_do(tmp_path):
   train.run(tiny(num_steps=1), tmp_path)
   (tmp_path / 'checkpoints' / '00000001' / 'checkpoint.json').unlink()
-  with pytest.raises(ValueError, match=r'^every checkpoint in .* is damaged: steps 1\. Bring one back .*afresh$'):
+  with pytest.raises(train.Refused, match=r'^every checkpoint in .* is damaged: steps 1\. Bring one back .*afresh$'):
     train.run(tiny(num_steps=2), tmp_path)
 
 

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from gengan import checksums, data, images, runs
+from gengan import checksums, curves, data, images, runs
 from gengan.evaluation.evaluator import Evaluator, generated_batches, labels_like
 from gengan.evaluators import neighbours
 from gengan.evaluators.protocol import Evaluation, cell
@@ -66,9 +66,9 @@ def write(
   images.save_png(folder / 'samples.png', images.grid(samples[:SAMPLES], scale=_scale(samples)))
   images.save_png(folder / 'neighbours.png', neighbour_sheet(samples, labels, dataset, evaluator))
   pictures = {name: _picture(folder / f'{name}.png') for name in ('samples', 'neighbours')}
-  curves = pathlib.Path(evaluation.about['workdir']) / 'metrics.jsonl'
-  if curves.exists():
-    images.plot_curves(curves, folder / 'curves.png')
+  metrics = pathlib.Path(evaluation.about['workdir']) / 'metrics.jsonl'
+  if metrics.exists():
+    curves.plot(metrics, folder / 'curves.png')
     pictures['curves'] = _picture(folder / 'curves.png', pixels=False)
   page, record = folder / 'index.html', folder / 'evaluation.json'
   _write(record, evaluation.to_json())

@@ -17,7 +17,7 @@ def publish(job, book: ledger.Ledger, copying: dict[str, Any]) -> dict[str, Any]
   """Completes the files, counts them anew, writes the card and gives the set its name.
 
   Args:
-    job: see `gengan.generation.job.Job`.
+    job: see `gengan.generation.request.Job`.
     book: with a receipt for every shard.
     copying: report of the copying guard.
 

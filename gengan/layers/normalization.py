@@ -67,11 +67,11 @@ class BatchNorm(nn.Module):
     """Groups on this device, and whether they span the devices."""
     devices = 1 if axis_name is None else lax.axis_size(axis_name)
     if self.groups < 1 or rows * devices % self.groups:
-      raise ValueError(f'a batch of {rows * devices} rows does not divide into {self.groups} batch-norm groups')
+      raise ValueError(f'batch_norm_groups is {self.groups}; it must divide the batch, {rows * devices} rows')
     if self.groups == 1:
       return 1, axis_name is not None
     if self.groups % devices:
-      raise ValueError(f'{self.groups} batch-norm groups are neither 1 nor a multiple of the {devices} devices')
+      raise ValueError(f'batch_norm_groups is {self.groups}; it must be 1 or a multiple of the {devices} devices')
     return self.groups // devices, False
 
 

@@ -10,16 +10,12 @@ import types
 import jax
 import numpy as np
 import pytest
-from ml_collections import ConfigDict
 
-from gengan import checksums, core, runs
+from gengan import checksums, core
 from gengan.formats import FORMATS, ledger
 from gengan.generation import guard, job, publishing, stream, weights
-from tests.generation.test_stream import EMPTY, toy
-
-NAMES = ('ant', 'bee', 'cat')
-ALGORITHM = toy()._replace(score=lambda state, images, labels: 3 * images[:, 0, 0, 0])
-DATASET = {'source': 'folder:/home/someone/animals', 'sha256': 'abc', 'examples': {'train': 80}, 'class_names': NAMES}
+from tests.generation.conftest import ALGORITHM, NAMES
+from tests.generation.test_stream import EMPTY
 
 
 class Killed(BaseException):
@@ -47,24 +43,6 @@ def _compiled(seed, scale):
 def _cached_draw(algorithm, state, *, seed, scale, batch_size):
   del algorithm, state, batch_size
   return _compiled(seed, scale)
-
-
-@pytest.fixture
-def prepare(tmp_path, monkeypatch):
-  """From a name and options to a job that makes the set of this name."""
-  workdir = tmp_path / 'run'
-  workdir.mkdir()
-  (workdir / 'dataset.json').write_text(json.dumps(DATASET))
-  data = {'image_size': 4, 'channels': 1, 'source': DATASET['source'], 'data_dir': '/home/someone', 'flip': False}
-
-  def make(name, *, conditional=True, algorithm=ALGORITHM, **options):
-    config = ConfigDict({'model': {'name': 'my.model', 'conditional': conditional}, 'data': data})
-    run = runs.Run(config, algorithm, EMPTY, 7, len(NAMES), NAMES)
-    monkeypatch.setattr(runs, 'load', lambda workdir, *, checkpoint, ema: run)
-    request = job.Request(**({'num': 300, 'format': 'npz', 'shard_size': 128} | options))
-    return job.prepare(request, workdir=workdir, out=tmp_path / name)
-
-  return make
 
 
 def tree(folder):
@@ -189,17 +167,6 @@ def test_paths_are_reduced_to_their_last_part():
   after = {'source': 'digits', 'exclude': '', 'deep': [{'workdir': 'x', 'source': 'tfds:cifar10:3.0.2'}], 'n': 1}
   assert publishing.without_places(before) == after
   assert publishing.without_places({'exclude': '/a:b/exclude.json'}) == {'exclude': 'exclude.json'}
-
-
-def test_a_mistake_is_told_before_anything_is_written(prepare, monkeypatch, tmp_path):
-  monkeypatch.setattr(guard, 'check', lambda *args, **kwargs: pytest.fail('the guard was asked'))
-  with pytest.raises(ValueError, match=r"--classifier is 'no\.mod:f': .*module:function"):
-    prepare('set', classifier='no.mod:f', min_confidence=0.5)
-  with pytest.raises(ValueError, match=r"--classifier is 'json:__name__', which cannot be called"):
-    prepare('set', classifier='json:__name__', min_confidence=0.5)
-  with pytest.raises(ValueError, match='this model has none'):
-    prepare('set', algorithm=ALGORITHM._replace(score=None), discriminator_percentile=80.0)
-  assert not list(tmp_path.glob('set*'))
 
 
 def test_an_error_before_the_first_shard_leaves_nothing_behind(prepare, monkeypatch, tmp_path):

@@ -1,0 +1,53 @@
+"""The leaves of a state by their paths, as a checkpoint names, describes and compares them."""
+
+import pathlib
+from typing import Any
+
+import flax
+import jax
+
+from gengan.core import PyTree
+
+
+def by_path(tree: PyTree) -> dict[str, Any]:
+  """Leaves by path, 'params/generator/Conv_0/kernel'. Empty collections and None have none, so any may be saved."""
+  paths = jax.tree_util.tree_flatten_with_path(tree)[0]
+  leaves = {jax.tree_util.keystr(path, simple=True, separator='/'): leaf for path, leaf in paths}
+  if len(leaves) < len(paths):
+    raise ValueError('two leaves of the state have the same path; do not use "/" in the names of collections')
+  return leaves
+
+
+def filled(leaves: dict[str, Any]) -> dict[str, Any]:
+  """Those that have elements: Orbax writes no others."""
+  return {path: leaf for path, leaf in leaves.items() if leaf.size}
+
+
+def nested(leaves: dict[str, Any]) -> dict[str, Any]:
+  """The tree of dicts that the paths spell."""
+  return flax.traverse_util.unflatten_dict(leaves, sep='/')
+
+
+def describe(leaf: Any) -> str:
+  """Dtype and shape: 'float32[4,8]'."""
+  return f'{leaf.dtype}[{",".join(map(str, leaf.shape))}]'
+
+
+def check(folder: pathlib.Path, found: dict[str, str], expected: dict[str, str]) -> None:
+  """Compares the leaves of a checkpoint with those of a model, both as `describe` puts them.
+
+  Raises:
+    ValueError: names those that are missing, superfluous or of another shape or dtype, five of each at most.
+  """
+  differ = [path for path in expected if path in found and found[path] != expected[path]]
+  problems = {
+    'missing in the checkpoint': [path for path in expected if path not in found],
+    'not in the model': [path for path in found if path not in expected],
+    'different': [f'{path} is {found[path]}, the model has {expected[path]}' for path in differ],
+  }
+  texts = []
+  for name, paths in problems.items():
+    if paths:
+      texts.append(f'{name}: ' + ', '.join(paths[:5]) + (f' and {len(paths) - 5} more' if len(paths) > 5 else ''))
+  if texts:
+    raise ValueError(f'{folder} does not fit the model; ' + '; '.join(texts))

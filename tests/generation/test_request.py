@@ -1,0 +1,34 @@
+"""A request is settled, or refused, before anything is written."""
+
+import pytest
+
+from gengan.generation import guard
+from tests.generation.conftest import ALGORITHM, NAMES
+
+
+def test_a_mistake_is_told_before_anything_is_written(prepare, monkeypatch, tmp_path):
+  monkeypatch.setattr(guard, 'check', lambda *args, **kwargs: pytest.fail('the guard was asked'))
+  with pytest.raises(ValueError, match=r"--classifier is 'no\.mod:f': .*module:function"):
+    prepare('set', classifier='no.mod:f', min_confidence=0.5)
+  with pytest.raises(ValueError, match=r"--classifier is 'json:__name__', which cannot be called"):
+    prepare('set', classifier='json:__name__', min_confidence=0.5)
+  with pytest.raises(ValueError, match='this model has none'):
+    prepare('set', algorithm=ALGORITHM._replace(score=None), discriminator_percentile=80.0)
+  assert not list(tmp_path.glob('set*'))
+
+
+def test_what_is_left_open_is_settled(prepare):
+  asked = prepare('Set 1', num=300, shard_size=0, min_confidence=0.5, classifier='json:loads')
+  assert asked.classes == (0, 1, 2) and asked.request.labels == (0, 1, 2)  # all, for a conditional model
+  assert asked.request.shard_size == 16384 and asked.request.max_attempts == 100  # small images; drawn again at need
+  assert asked.about.name == 'set_1' and asked.about.num_shards == 1 and asked.about.class_names == NAMES
+  assert prepare('2', shard_size=0).about.name == 'set_2' and prepare('2').request.max_attempts == 1
+  whole = prepare('3', conditional=False)
+  assert whole.classes == () and whole.about.class_names == () and whole.about.num_shards == 3
+
+
+def test_the_plan_holds_what_the_bytes_depend_on(prepare):
+  plan = prepare('a').plan
+  assert prepare('b').plan == plan  # not the place
+  assert prepare('a', seed=1).plan != plan and prepare('a', latent_scale=0.9).plan != plan
+  assert plan['step'] == 7 and plan['weights'] == 'averaged' and len(plan['weights_sha256']) == 64
