@@ -38,7 +38,8 @@ def kernel_distance(
     ValueError: shapes that do not fit, values that are not finite, or subsets larger than the sets.
   """
   if subsets is None and subset_size is None:
-    return _discrepancy(*_sides(*checks.pair(x, y, ('x', 'y'), at_least=2)))
+    pair = _pair(*checks.pair(x, y, ('x', 'y'), at_least=2))
+    return _discrepancy(_moved(pair.x, pair), _moved(pair.y, pair))
   return kernel_distance_of_subsets(
     x, y, subsets=SUBSETS if subsets is None else subsets, subset_size=subset_size, seed=seed
   )[0]
@@ -55,13 +56,9 @@ def kernel_distance_of_subsets(
   if size > fewest:
     raise ValueError(f'subset_size is {size}, but there are {fewest} samples')
   rng = np.random.default_rng(seed)
-  sides = _sides(x, y, rows=size)
-
-  def some(side):
-    rows = rng.choice(len(side.moved), size, replace=False, shuffle=False)
-    return side._replace(moved=side.moved[rows], offset=side.offset[rows], squares=side.squares[rows])
-
-  values = [_discrepancy(*map(some, sides)) for _ in range(subsets)]
+  pair = _pair(x, y, rows=size)
+  some = lambda side: _moved(side, pair, rng.choice(len(side.rows), size, replace=False, shuffle=False))
+  values = [_discrepancy(some(pair.x), some(pair.y)) for _ in range(subsets)]
   return float(np.mean(values)), float(np.std(values))
 
 
@@ -72,35 +69,55 @@ class _Side(NamedTuple):
   small and wants all pairs; what is linear in q needs no pairs.
 
   Attributes:
-    moved: [N, D] x' / scale, in the precision of the products.
+    rows: [N, D] x until `_moved`, then x' / scale in the precision of the products.
     offset: [N] a.
+    middle: about the mean of a.
     squares: [N] |x'|^2 / D.
     gamma: scale^2 / D, so that q is gamma times the product of two moved rows.
   """
 
-  moved: np.ndarray
+  rows: np.ndarray
   offset: np.ndarray
+  middle: float
   squares: np.ndarray
   gamma: float
 
 
-def _sides(x: np.ndarray, y: np.ndarray, *, rows: int | None = None) -> tuple[_Side, _Side]:
+class _Pair(NamedTuple):
+  """Two sets in one frame, and the precision of their products."""
+
+  x: _Side
+  y: _Side
+  frame: neighbours.Frame
+  dtype: type
+
+
+def _pair(x: np.ndarray, y: np.ndarray, *, rows: int | None = None) -> _Pair:
   """Both sets, prepared for products of so many rows each (None: all)."""
   rows, dimensions = rows or min(len(x), len(y)), x.shape[1]
   averages_out = rows**2 * dimensions >= LARGE and min(map(_participation, (x, y))) >= MANY
-  moved = neighbours.centred(x, y, np.result_type(x, y) if averages_out else np.float64)
-  centre = moved.centre.astype(np.float64)
+  dtype = np.result_type(x, y) if averages_out else np.float64
+  frame = neighbours.frame(x, y)
+  centre = frame.centre.astype(np.float64)
+  constant = (1 + centre @ centre / dimensions) / 2
 
-  def side(rows, moved_rows):
+  def side(rows):
     offset, squares = np.empty(len(rows)), np.empty(len(rows))
-    for part in _tiles(rows):
-      shifted = rows[part].astype(np.float64)
-      shifted -= centre
-      offset[part] = (shifted @ centre + (dimensions + centre @ centre) / 2) / dimensions
+    for part in _tiles(rows, neighbours.CACHED):
+      shifted = frame.scale * neighbours.move(rows[part], frame, dtype).astype(np.float64)
+      offset[part] = shifted @ centre / dimensions + constant
       squares[part] = np.einsum('nd,nd->n', shifted, shifted) / dimensions
-    return _Side(moved_rows, offset, squares, moved.scale**2 / dimensions)
+    return _Side(rows, offset, offset.mean(), squares, frame.scale**2 / dimensions)
 
-  return side(x, moved.x), side(y, moved.y)
+  return _Pair(side(x), side(y), frame, dtype)
+
+
+def _moved(side: _Side, pair: _Pair, chosen: np.ndarray | slice = slice(None)) -> _Side:
+  """Some rows of a side, moved into the frame."""
+  rows = side.rows[chosen]
+  rows = rows.astype(pair.dtype, copy=isinstance(chosen, slice))  # an index array has made a copy
+  neighbours.move(rows, pair.frame, pair.dtype, out=rows)
+  return side._replace(rows=rows, offset=side.offset[chosen], squares=side.squares[chosen])
 
 
 def _participation(x: np.ndarray) -> float:
@@ -112,35 +129,35 @@ def _participation(x: np.ndarray) -> float:
 def _discrepancy(x: _Side, y: _Side) -> float:
   x_sums, y_sums = _sums(x), _sums(y)
   across = _linear(x, y, x_sums, y_sums)
-  for i in _tiles(x.moved):
-    for j in _tiles(y.moved):
-      across += _quadratic_and_cubic(x.moved[i] @ y.moved[j].T, x.offset[i], y.offset[j], x.gamma)
-  return float(_mean_of_pairs(x, x_sums) + _mean_of_pairs(y, y_sums) - 2 * across / (len(x.moved) * len(y.moved)))
+  for i in _tiles(x.rows):
+    for j in _tiles(y.rows):
+      across += _quadratic_and_cubic(x.rows[i] @ y.rows[j].T, x.offset[i], y.offset[j], x.gamma)
+  return float(_mean_of_pairs(x, x_sums) + _mean_of_pairs(y, y_sums) - 2 * across / (len(x.rows) * len(y.rows)))
 
 
 def _mean_of_pairs(x: _Side, sums: np.ndarray) -> float:
   """Mean of k(x_i, x_j) over i != j: the tiles below the diagonal are those above it, transposed."""
   total = _linear(x, x, sums, sums) - 12 * x.squares @ x.offset**2 - 8 * (x.offset**3).sum()
-  tiles = list(_tiles(x.moved))
+  tiles = list(_tiles(x.rows))
   for number, i in enumerate(tiles):
-    products = x.moved[i] @ x.moved[i].T  # of an array with itself: half the work
+    products = x.rows[i] @ x.rows[i].T  # of an array with itself: half the work
     np.fill_diagonal(products, 0)
     total += _quadratic_and_cubic(products, x.offset[i], x.offset[i], x.gamma)
     for j in tiles[number + 1 :]:
-      total += 2 * _quadratic_and_cubic(x.moved[i] @ x.moved[j].T, x.offset[i], x.offset[j], x.gamma)
-  return total / (len(x.moved) * (len(x.moved) - 1))
+      total += 2 * _quadratic_and_cubic(x.rows[i] @ x.rows[j].T, x.offset[i], x.offset[j], x.gamma)
+  return total / (len(x.rows) * (len(x.rows) - 1))
 
 
 def _sums(side: _Side) -> np.ndarray:
-  """[3, D] sums over the rows of d^p times the moved row for p = 0, 1, 2, where d is what a exceeds its mean by."""
-  exceeds = side.offset - side.offset.mean()
-  small = np.stack([exceeds, exceeds**2]).astype(side.moved.dtype) @ side.moved
-  return np.stack([side.moved.sum(axis=0, dtype=np.float64), *small])
+  """[3, D] sums over the rows of d^p times the moved row for p = 0, 1, 2, where d is what a exceeds the middle by."""
+  exceeds = side.offset - side.middle
+  weights = np.stack([np.ones_like(exceeds), exceeds, exceeds**2]).astype(side.rows.dtype)
+  return (weights @ side.rows).astype(np.float64)
 
 
 def _linear(x: _Side, y: _Side, x_sums: np.ndarray, y_sums: np.ndarray) -> float:
-  """Sum over all pairs of 3 q (a + b)^2 + (a + b)^3, with a + b = m + d + e around the sum of both means."""
-  m = x.offset.mean() + y.offset.mean()
+  """Sum over all pairs of 3 q (a + b)^2 + (a + b)^3, with a + b = m + d + e around the sum of both middles."""
+  m = x.middle + y.middle
   (s0, s1, s2), (t0, t1, t2) = x_sums, y_sums
   products = m**2 * (s0 @ t0) + 2 * m * (s1 @ t0 + s0 @ t1) + s2 @ t0 + 2 * s1 @ t1 + s0 @ t2
   a, b = ([(side.offset**p).sum() for p in range(4)] for side in (x, y))
@@ -156,6 +173,6 @@ def _quadratic_and_cubic(products: np.ndarray, a: np.ndarray, b: np.ndarray, gam
   return gamma**3 * cubes + 3 * gamma**2 * weighted
 
 
-def _tiles(x: np.ndarray) -> Iterator[slice]:
-  for start in range(0, len(x), TILE):
-    yield slice(start, min(start + TILE, len(x)))
+def _tiles(x: np.ndarray, size: int = TILE) -> Iterator[slice]:
+  for start in range(0, len(x), size):
+    yield slice(start, min(start + size, len(x)))

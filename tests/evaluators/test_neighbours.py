@@ -94,14 +94,18 @@ def test_copies_are_at_distance_zero_and_ties_are_bitwise_equal():
 @pytest.mark.parametrize('dtype', [np.float32, np.float64])
 def test_centring_loses_nothing_to_the_scale(name, dtype):
   x, y = CASES[name]
-  moved = neighbours.centred(x, y, dtype)
-  assert np.frexp(moved.scale)[0] == 0.5  # a power of two
-  for original, result in ((x, moved.x), (y, moved.y)):
+  frame = neighbours.frame(x, y)
+  assert np.frexp(frame.scale)[0] == 0.5  # a power of two
+  for original in (x, y):
+    result = neighbours.move(original, frame, dtype)
     assert result.dtype == dtype
+    in_place = original.astype(np.result_type(original, dtype))
+    neighbours.move(in_place, frame, in_place.dtype, out=in_place)
+    assert (in_place.astype(dtype) == result).all()
     assert np.square(result.astype(np.float64)).sum(axis=1).max() <= 1 + 1e-6
-    expected = original.astype(np.float64) - moved.centre.astype(np.float64)
-    error = np.abs(result.astype(np.float64) * moved.scale - expected)
-    tolerance = np.finfo(dtype).eps * np.abs(expected) + moved.scale * np.finfo(dtype).smallest_subnormal
+    expected = original.astype(np.float64) - frame.centre.astype(np.float64)
+    error = np.abs(result.astype(np.float64) * frame.scale - expected)
+    tolerance = np.finfo(dtype).eps * np.abs(expected) + frame.scale * np.finfo(dtype).smallest_subnormal
     assert (error <= tolerance).all()
 
 
