@@ -69,7 +69,7 @@ def data_copying(
   train, test = checks.pair(train, test, ('train', 'test'))
   train, generated = checks.pair(train, generated, ('train', 'generated'))
   cells, least = checks.count(cells, 'cells'), checks.count(least, 'least')
-  if cells > len(np.unique(train, axis=0)):
+  if cells > _distinct(train, at_most=cells):
     raise ValueError(f'cells is {cells}, but there are fewer distinct training samples')
   train_cells, test_cells, generated_cells = _cells(train, test, generated, cells, seed)
   by_cell, shares = [], []
@@ -118,6 +118,16 @@ def distance_to_closest_record(train: np.ndarray, holdout: np.ndarray, generated
     'median_to_holdout': float(np.median(to_holdout)),
     'median_holdout_to_train': float(np.median(reference)),
   }
+
+
+def _distinct(rows: np.ndarray, *, at_most: int) -> int:
+  """How many rows differ, looked for until there are so many."""
+  found = set()
+  for row in rows:
+    found.add((row + 0.0).tobytes())  # -0.0 is 0.0
+    if len(found) == at_most:
+      break
+  return len(found)
 
 
 def _z(train: np.ndarray, test: np.ndarray, generated: np.ndarray) -> float:
