@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from gengan import sharding
-from gengan.evaluators import classifier, features, metrics, suite
+from gengan.evaluators import classifier, features
 from gengan.evaluators.network import Network
 
 RNG = np.random.default_rng(0)
@@ -91,56 +91,3 @@ def test_features_that_are_not_finite_are_refused():
 def test_a_batch_larger_than_announced_is_refused():
   with pytest.raises(ValueError, match='larger than the batch size of 8'):
     extract(features.pixels((8, 8, 3)), size=9)
-
-
-@pytest.mark.parametrize(
-  'name, resizer, expected',
-  [
-    ('inception_fid', 'tensorflow', 'fid'),
-    ('inception_fid', 'clean', 'clean_fid'),
-    ('inception_other', 'tensorflow', 'fd_inception_other'),
-    ('classifier', 'none', 'fd_classifier'),
-  ],
-)
-def test_only_the_published_network_gives_a_fid(name, resizer, expected):
-  found = extract(features.pixels((8, 8, 3)))
-  network = Network(name, '', found.rows.shape[1], resizer, 'float32', lambda x: {})
-  with pytest.warns(metrics.FewSamplesWarning):
-    scores = suite.measure(['frechet'], suite.Inputs(found, None, found, network))
-  assert list(scores) == [expected] and abs(scores[expected]) < 1e-6
-
-
-@pytest.mark.parametrize(
-  'family, network, conditional, message',
-  [
-    ('fid', 'pixels', True, "unknown metrics 'fid'; it must be some of frechet"),
-    ('inception_score', 'pixels', True, 'inception_score needs a network that classifies'),
-    ('consistency', 'inception:file', True, 'consistency needs the network that knows the labels of this data'),
-    ('consistency', 'classifier', False, 'consistency needs a class-conditional model'),
-    ('intra_class', 'pixels', False, 'intra_class needs a class-conditional model'),
-    ('likelihood', 'pixels', True, 'likelihood needs a model with an encoder'),
-  ],
-)
-def test_what_cannot_be_measured_is_refused(family, network, conditional, message):
-  with pytest.raises(ValueError, match=message):
-    suite.check([family], network=network, conditional=conditional, encoder=False)
-  suite.check(['inception_score', 'frechet'], network='inception:file', conditional=False, encoder=False)
-
-
-def test_accuracies_by_class_against_a_loop():
-  right = RNG.integers(0, 2, 50).astype(bool)
-  labels = np.arange(50) % 4
-  expected = [np.mean([r for r, label in zip(right, labels, strict=True) if label == k]) for k in range(4)]
-  assert suite.accuracies_by_class(right, labels, 4) == pytest.approx(expected)
-  with pytest.raises(ValueError, match='no image of class 4'):
-    suite.accuracies_by_class(right, labels, 5)
-
-
-@pytest.mark.filterwarnings('ignore::gengan.evaluators.checks.FewSamplesWarning')
-@pytest.mark.parametrize('family', suite.FAMILIES)
-def test_the_names_of_scores_begin_as_their_family_says(family):
-  variables = classifier.ResNet(3, 4).init(jax.random.key(0), np.zeros((1, 8, 8, 3)), train=False)
-  network = features.of_classifier(classifier.Classifier(variables, 3, 4, 0.0, 1))
-  found = extract(network)
-  scores = suite.measure([family], suite.Inputs(found, found, found, network))
-  assert scores and all(name.startswith(suite.FAMILIES[family].names) for name in scores)
