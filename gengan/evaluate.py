@@ -17,8 +17,6 @@ from gengan import arguments
 FOLDER = 'evaluation'
 DEFAULT = ('frechet', 'kernel', 'manifold', 'vendi', 'copying')
 OF_A_CLASSIFIER = ('inception_score', 'consistency')  # added to the default where the network knows classes
-IMPORTANCE_SAMPLES = 50
-PATHS = 1000
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -76,11 +74,11 @@ def evaluate(args: argparse.Namespace) -> tuple[pathlib.Path, pathlib.Path]:
   metrics = args.metrics or _default_metrics(run, network_name)
   conditional = bool(run.config.model.get('conditional', False))
   settings = evaluation.Settings(
-    families=tuple(name for name in metrics if name in suite.FAMILIES),
+    families=tuple(metrics),
     split=args.split,
     num_generated=args.num or min(10_000, max(len(split), 2048)),
     num_pairwise=args.num_pairwise,
-    seeds=_seeds(args),
+    seeds=tuple(range(args.seed, args.seed + args.sets)),
     truncation=args.truncation,
     weights='ema' if args.ema else 'raw',
   )
@@ -88,9 +86,6 @@ def evaluate(args: argparse.Namespace) -> tuple[pathlib.Path, pathlib.Path]:
   network = evaluation.make_network(network_name, dataset, run.config)
   evaluator = evaluation.Evaluator(settings, network=network, dataset=dataset, config=run.config, mesh=mesh)
   measured = evaluator.evaluate(run.state, run.algorithm)
-
-  extra = _of_the_model(metrics, run, dataset, network, mesh, args)
-  by_class = measured.about['by_class'] | {name: values for each in extra for name, values in each.by_class.items()}
   about = {
     'workdir': str(args.workdir),
     'model': run.config.model.name,
@@ -100,59 +95,12 @@ def evaluate(args: argparse.Namespace) -> tuple[pathlib.Path, pathlib.Path]:
     'kimg': run.step * run.config.batch_size / 1000,
     'source': run.config.data.source,
     'features': network.size,
-    'by_class': {name: dict(zip(dataset.class_names, values, strict=True)) for name, values in by_class.items()},
+    'by_class': {
+      name: dict(zip(dataset.class_names, values, strict=True)) for name, values in measured.about['by_class'].items()
+    },
   }
-  measured = dataclasses.replace(
-    measured,
-    scores={**measured.scores, **{name: value for each in extra for name, value in each.scores.items()}},
-    deviations={**measured.deviations, **{name: value for each in extra for name, value in each.deviations.items()}},
-    protocol=dataclasses.replace(measured.protocol, model_scores=tuple(each.setting for each in extra)),
-    about=about,
-  )
+  measured = dataclasses.replace(measured, about=about)
   return report.write(args.out or args.workdir / FOLDER, measured, run, dataset, evaluator)
-
-
-def _of_the_model(metrics, run, dataset, network, mesh, args: argparse.Namespace) -> list:
-  """What the model itself is asked, as `gengan.evaluation.model_scores.Measured`."""
-  from gengan.evaluation import model_scores
-
-  conditional = bool(run.config.model.get('conditional', False))
-  seeds = _seeds(args)
-  found = []
-  if 'likelihood' in metrics:
-    found.append(
-      model_scores.likelihood_scores(
-        run.algorithm,
-        run.state,
-        getattr(dataset, args.split),
-        run.config,
-        samples=IMPORTANCE_SAMPLES,
-        seed=args.seed,
-      )
-    )
-  if 'path_length' in metrics:
-    classes = run.num_classes if conditional else 1
-    found.append(
-      model_scores.path_length_score(run.algorithm, run.state, network, num_classes=classes, paths=PATHS, seeds=seeds)
-    )
-  if 'classification_accuracy' in metrics:
-    found.append(
-      model_scores.classification_accuracy_score(
-        run.algorithm,
-        run.state,
-        dataset,
-        run.config,
-        split=args.split,
-        seeds=seeds,
-        truncation=args.truncation,
-        mesh=mesh,
-      )
-    )
-  return found
-
-
-def _seeds(args: argparse.Namespace) -> tuple[int, ...]:
-  return tuple(range(args.seed, args.seed + args.sets))
 
 
 def _default_metrics(run, network_name: str) -> tuple[str, ...]:

@@ -1,6 +1,6 @@
 """The evaluation of a run: which images, which network, which metrics, and the report of all of it."""
 
-from gengan.evaluation.evaluator import Evaluator, Settings, check, mean_and_deviation, of_config, score_names
+from gengan.evaluation.evaluator import Evaluator, Settings, check, of_config, score_names
 from gengan.evaluation.networks import data_classifier, make_network, real_images
 
 __all__ = [
@@ -9,7 +9,6 @@ __all__ = [
   'check',
   'data_classifier',
   'make_network',
-  'mean_and_deviation',
   'of_config',
   'real_images',
   'score_names',

@@ -3,19 +3,19 @@
 import dataclasses
 import functools
 import pathlib
-from collections.abc import Iterator, Mapping, Sequence
 
 import jax
 import numpy as np
 from ml_collections import ConfigDict
 
-from gengan import core, data, images, sharding
-from gengan.evaluation import networks
+from gengan import core, data
+from gengan.evaluation import model_scores, networks
+from gengan.evaluation.samples import batch_size, generated_batches, labels_like
 from gengan.evaluators import cache, features, suite
+from gengan.evaluators.averages import mean_and_deviation
 from gengan.evaluators.network import Network
 from gengan.evaluators.protocol import Evaluation, Protocol
 
-BATCH_SIZE = 256  # images a compiled call, rounded up to the mesh's devices
 FEATURES_VERSION = 2  # of what is kept, for caches
 MAX_TRAIN = 60_000  # training images whose features are kept to look for copies
 
@@ -43,43 +43,6 @@ class Settings:
   weights: str = 'ema'
 
 
-def generated_batches(
-  algorithm: core.Algorithm,
-  state: core.State,
-  labels: np.ndarray,
-  *,
-  seed: int,
-  truncation: float = 1.0,
-  mesh: jax.sharding.Mesh,
-) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-  """Samples as uint8 images [b, H, W, C] with their labels [b], b at most `batch_size(mesh)`, drawn by all devices.
-
-  The state must lie on the mesh. Equal seeds give equal images, but for rounding on another number of devices.
-  """
-
-  @jax.jit
-  def draw(state, key, labels):
-    labels = jax.lax.with_sharding_constraint(labels, sharding.batch_sharding(mesh))
-    latents = core.scale_latents(algorithm.prior(state, key, labels), truncation)
-    return jax.lax.with_sharding_constraint(algorithm.decode(state, latents, labels), sharding.replicated(mesh))
-
-  size, key = batch_size(mesh), jax.random.key(seed)
-  for number, start in enumerate(range(0, len(labels), size)):
-    part = labels[start : start + size]
-    drawn = draw(state, jax.random.fold_in(key, number), np.resize(part, size))
-    yield images.to_uint8(np.asarray(drawn)[: len(part)]), part
-
-
-def labels_like(train_labels: np.ndarray, num: int, *, seed: int) -> np.ndarray:
-  """Labels [num] drawn from those of the training images, as published protocols do."""
-  return np.random.default_rng([seed, 1]).choice(train_labels, num).astype(np.int32)
-
-
-def batch_size(mesh: jax.sharding.Mesh) -> int:
-  """Images a compiled call: 256, or the next multiple of the mesh's devices."""
-  return -(-BATCH_SIZE // mesh.size) * mesh.size
-
-
 class Evaluator:
   """Measures states of one algorithm against one split; what does not change is computed once.
 
@@ -94,9 +57,7 @@ class Evaluator:
     Raises:
       ValueError: unknown families, too few images, or another split.
     """
-    suite.check(
-      settings.families, network=network.name, conditional=bool(config.model.get('conditional', False)), encoder=False
-    )
+    suite.check(settings.families, network=network.name, conditional=_conditional(config), encoder=True)
     if settings.split not in ('validation', 'test'):
       raise ValueError(f"the split is {settings.split!r}; it must be 'validation' or 'test'")
     split = getattr(dataset, settings.split)
@@ -130,15 +91,38 @@ class Evaluator:
     return self.evaluate(state, algorithm).scores
 
   def evaluate(self, state: core.State, algorithm: core.Algorithm) -> Evaluation:
-    """Draws one sample set a seed and measures each; values by class are those of the first."""
-    runs, about = [], {}
-    for seed in self.settings.seeds:
-      train = self.train if 'copying' in self.settings.families else None
+    """Draws one sample set a seed and measures each, then asks the model itself what only it can tell.
+
+    Values by class are those of the first set.
+
+    Raises:
+      ValueError: too few images for one of the families, or of a class.
+    """
+    settings, runs, by_class = self.settings, [], {}
+    families = [family for family in settings.families if suite.FAMILIES[family].measure]
+    for seed in settings.seeds if families else ():
+      train = self.train if 'copying' in families else None
       inputs = suite.Inputs(self.real, train, self.generated(state, algorithm, seed), self.network, seed)
-      runs.append(suite.measure(self.settings.families, inputs))
-      if len(runs) == 1:
-        about = {'by_class': suite.by_class(self.settings.families, inputs)}
-    return Evaluation(*mean_and_deviation(runs), self.protocol, about)
+      runs.append(suite.measure(families, inputs))
+      by_class = by_class or suite.by_class(families, inputs)
+    scores, deviations = mean_and_deviation(runs) if runs else ({}, {})
+    asked = model_scores.measure(
+      settings.families,
+      algorithm,
+      state,
+      dataset=self._dataset,
+      config=self._config,
+      network=self.network,
+      split=settings.split,
+      seeds=settings.seeds,
+      truncation=settings.truncation,
+      mesh=self.mesh,
+    )
+    for measured in asked:
+      scores, deviations = scores | measured.scores, deviations | measured.deviations
+      by_class = by_class | measured.by_class
+    protocol = dataclasses.replace(self.protocol, model_scores=tuple(measured.setting for measured in asked))
+    return Evaluation(scores, deviations, protocol, {'by_class': by_class})
 
   @functools.cached_property
   def train(self) -> features.Features:
@@ -169,15 +153,8 @@ class Evaluator:
     return features.from_arrays(cache.cached(f'features-{self.network.name}', key | _identity(self.network), compute))
 
 
-def mean_and_deviation(runs: Sequence[Mapping[str, float]]) -> tuple[dict[str, float], dict[str, float]]:
-  """Means and standard deviations (n - 1) of scores by name over runs; no deviations of a single run."""
-  mean = {name: float(np.mean([run[name] for run in runs])) for name in runs[0]}
-  deviation = {name: float(np.std([run[name] for run in runs], ddof=1)) for name in mean} if len(runs) > 1 else {}
-  return mean, deviation
-
-
-def check(config: ConfigDict, dataset: data.Dataset) -> None:
-  """Raises a ValueError that names the field of `config.evaluators` that cannot work with this data."""
+def check(config: ConfigDict, dataset: data.Dataset, algorithm: core.Algorithm) -> None:
+  """Raises a ValueError that names the field of `config.evaluators` that cannot work with this data or model."""
   settings = config.evaluators
   families = _families(config)
   if config.private_data and (families or config.checkpoint.best_metric):
@@ -189,10 +166,11 @@ def check(config: ConfigDict, dataset: data.Dataset) -> None:
     return
   try:
     suite.check(
-      families, network=settings.network, conditional=bool(config.model.get('conditional', False)), encoder=False
+      families,
+      network=settings.network,
+      conditional=_conditional(config),
+      encoder=algorithm.encode is not None,
     )
-    if of_the_model := set(families) & set(suite.OF_THE_MODEL):
-      raise ValueError(f'{", ".join(sorted(of_the_model))} is measured by python -m gengan.evaluate, not in the loop')
   except ValueError as error:
     raise ValueError(f'config.evaluators.metrics: {error}') from None
   if settings.num_generated < 2:
@@ -225,6 +203,10 @@ def of_config(config: ConfigDict, dataset: data.Dataset, mesh: jax.sharding.Mesh
 def score_names(config: ConfigDict) -> tuple[str, ...]:
   """How the names of the scores that `config.evaluators` asks for begin."""
   return tuple(f'validation/{name}' for family in _families(config) for name in suite.FAMILIES[family].names)
+
+
+def _conditional(config: ConfigDict) -> bool:
+  return bool(config.model.get('conditional', False))
 
 
 def _families(config: ConfigDict) -> tuple[str, ...]:

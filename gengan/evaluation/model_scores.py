@@ -7,15 +7,18 @@ import jax
 import numpy as np
 from ml_collections import ConfigDict
 
-from gengan import core, data
-from gengan.evaluation.evaluator import BATCH_SIZE, generated_batches, mean_and_deviation
+from gengan import core, data, sharding
 from gengan.evaluation.networks import TRAINING, real_images, train_classifier
+from gengan.evaluation.samples import BATCH_SIZE, generated_batches
 from gengan.evaluators import likelihood, path_length
+from gengan.evaluators.averages import mean_and_deviation
 from gengan.evaluators.bootstrap import bootstrap
 from gengan.evaluators.network import Network
 from gengan.evaluators.suite import accuracies_by_class
 
-WALK_STEP = 1e-4  # of the path, in perceptual path length
+IMPORTANCE_SAMPLES = 50
+PATHS = 1000  # of a path length
+WALK_STEP = 1e-4  # of the path
 
 
 class Measured(NamedTuple):
@@ -34,8 +37,49 @@ class Measured(NamedTuple):
   by_class: dict[str, list[float]]
 
 
+def measure(
+  families: Sequence[str],
+  algorithm: core.Algorithm,
+  state: core.State,
+  *,
+  dataset: data.Dataset,
+  config: ConfigDict,
+  network: Network,
+  split: str,
+  seeds: Sequence[int],
+  truncation: float,
+  mesh: jax.sharding.Mesh,
+) -> list[Measured]:
+  """Those of 'likelihood', 'path_length' and 'classification_accuracy' that are among the families, in this order."""
+  found = []
+  if 'likelihood' in families:
+    held_out = getattr(dataset, split)
+    found.append(
+      likelihood_scores(algorithm, state, held_out, config, samples=IMPORTANCE_SAMPLES, seed=seeds[0], mesh=mesh)
+    )
+  if 'path_length' in families:
+    num_classes = dataset.num_classes if config.model.get('conditional', False) else 1
+    found.append(
+      path_length_score(algorithm, state, network, num_classes=num_classes, paths=PATHS, seeds=seeds, mesh=mesh)
+    )
+  if 'classification_accuracy' in families:
+    found.append(
+      classification_accuracy_score(
+        algorithm, state, dataset, config, split=split, seeds=seeds, truncation=truncation, mesh=mesh
+      )
+    )
+  return found
+
+
 def likelihood_scores(
-  algorithm: core.Algorithm, state: core.State, split: data.Split, config: ConfigDict, *, samples: int, seed: int
+  algorithm: core.Algorithm,
+  state: core.State,
+  split: data.Split,
+  config: ConfigDict,
+  *,
+  samples: int,
+  seed: int,
+  mesh: jax.sharding.Mesh,
 ) -> Measured:
   """elbo, recon, kl, bpd (means over a split), the importance-weighted bound, reconstruction error and active units.
 
@@ -46,10 +90,13 @@ def likelihood_scores(
     config: of the run.
     samples: K of the bound `iw_bound_K`, in nats an image (Burda et al. 2016, eq. 8).
     seed: of the posterior's samples.
+    mesh: on which the state lies.
   """
   key = jax.random.key(seed)
-  eval_step, encode = jax.jit(algorithm.eval_step), jax.jit(algorithm.encode)
-  decode = jax.jit(algorithm.decode)
+  eval_step, encode, decode = (
+    jax.jit(function, out_shardings=sharding.replicated(mesh))
+    for function in (algorithm.eval_step, algorithm.encode, algorithm.decode)
+  )
   values, latent_means = [], []  # of the images of a batch, by name; and their latents
   for number, (batch, mask) in enumerate(data.eval_batches(split, config.data, batch_size=min(BATCH_SIZE, len(split)))):
     batch_key = jax.random.fold_in(key, number)
@@ -125,7 +172,14 @@ def classification_accuracy_score(
 
 
 def path_length_score(
-  algorithm: core.Algorithm, state: core.State, network: Network, *, num_classes: int, paths: int, seeds: Sequence[int]
+  algorithm: core.Algorithm,
+  state: core.State,
+  network: Network,
+  *,
+  num_classes: int,
+  paths: int,
+  seeds: Sequence[int],
+  mesh: jax.sharding.Mesh,
 ) -> Measured:
   """Perceptual path length in the latent space: squared distances of features, a mean over classes with equal shares.
 
@@ -136,9 +190,10 @@ def path_length_score(
     num_classes: 1 for an unconditional model.
     paths: in all, at least one a class.
     seeds: of the latents and of the places along the paths; the deviation is over them.
+    mesh: on which the state lies.
   """
   each = max(1, paths // num_classes)
-  decode = jax.jit(algorithm.decode)
+  decode = jax.jit(algorithm.decode, out_shardings=sharding.replicated(mesh))
   distance = lambda first, second: np.sum((first.astype(np.float64) - second) ** 2, axis=1)
 
   def of_class(label: int, seed: int) -> float:

@@ -12,7 +12,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from gengan import checksums, curves, data, images, runs
-from gengan.evaluation.evaluator import Evaluator, generated_batches, labels_like
+from gengan.evaluation.evaluator import Evaluator
+from gengan.evaluation.samples import generated_batches, labels_like
 from gengan.evaluators import neighbours
 from gengan.evaluators.protocol import Evaluation, cell
 

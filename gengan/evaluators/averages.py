@@ -1,6 +1,6 @@
-"""Means of an algorithm's `eval_step` over a whole data split."""
+"""Means: of an algorithm's `eval_step` over a whole data split, and of scores over sample sets."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import jax
 import numpy as np
@@ -39,6 +39,13 @@ def average(
     raise ValueError('no examples to average over: the split is empty')
   _add(sums, *pending)
   return {name: total / count for name, total in sums.items()}
+
+
+def mean_and_deviation(runs: Sequence[Mapping[str, float]]) -> tuple[dict[str, float], dict[str, float]]:
+  """Means and standard deviations (n - 1) of scores by name over runs, at least one; no deviations of a single run."""
+  mean = {name: float(np.mean([run[name] for run in runs])) for name in runs[0]}
+  deviation = {name: float(np.std([run[name] for run in runs], ddof=1)) for name in mean} if len(runs) > 1 else {}
+  return mean, deviation
 
 
 def _add(sums: dict[str, float], values: Metrics, mask: np.ndarray) -> None:

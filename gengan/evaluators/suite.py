@@ -147,14 +147,15 @@ class Family(NamedTuple):
   """A group of scores that is asked for by one name.
 
   Attributes:
-    measure: from `Inputs` to scores by name.
+    measure: from `Inputs` to scores by name; None where not samples are measured but the model itself is asked, which
+      `gengan.evaluation.model_scores` does.
     names: how the names of its scores begin, whatever the network.
     by_class: likewise to one value a class, in the order of the labels; None where there is none.
-    needs: of 'conditional' (a model that is asked for a class), 'classes' (a network that tells classes apart) and
-      'own classes' (one that knows those of the data).
+    needs: of 'conditional' (a model that is asked for a class), 'encoder' (a model that has one), 'classes' (a network
+      that tells classes apart) and 'own classes' (one that knows those of the data).
   """
 
-  measure: Callable[[Inputs], dict[str, float]]
+  measure: Callable[[Inputs], dict[str, float]] | None
   names: tuple[str, ...]
   by_class: Callable[[Inputs], dict[str, list[float]]] | None = None
   needs: tuple[str, ...] = ()
@@ -180,11 +181,14 @@ FAMILIES: dict[str, Family] = {
     lambda inputs: {'label_consistency': class_accuracies(inputs.generated)},
     needs=('conditional', 'own classes'),
   ),
+  'likelihood': Family(
+    None,
+    ('elbo', 'recon', 'kl', 'bpd', 'iw_bound_', 'active_units'),
+    needs=('encoder',),
+  ),
+  'classification_accuracy': Family(None, ('classification_accuracy_score',), needs=('conditional',)),
+  'path_length': Family(None, ('path_length_',)),
 }
-OF_THE_MODEL = {'likelihood': ('encoder',), 'classification_accuracy': ('conditional',), 'path_length': ()}
-NEEDS = {
-  name: family.needs for name, family in FAMILIES.items()
-} | OF_THE_MODEL  # these: gengan.evaluation.model_scores
 MISSING = {
   'conditional': 'a class-conditional model',
   'classes': 'a network that classifies: classifier, or inception with its file',
@@ -212,7 +216,7 @@ def check(families: Sequence[str], *, network: str, conditional: bool, encoder: 
   """Refuses what cannot be measured, before anything is.
 
   Args:
-    families: of `NEEDS`.
+    families: of `FAMILIES`.
     network: its name, or what a user calls it ('inception:FILE').
     conditional: whether the model is.
     encoder: whether it has one.
@@ -224,8 +228,8 @@ def check(families: Sequence[str], *, network: str, conditional: bool, encoder: 
   there = {'conditional': conditional, 'encoder': encoder}
   there |= {'classes': kind == 'classifier' or kind.startswith('inception'), 'own classes': kind == 'classifier'}
   for family in families:
-    if family not in NEEDS:
-      raise ValueError(f'unknown metrics {family!r}; it must be some of {", ".join(NEEDS)}')
-    for need in NEEDS[family]:
+    if family not in FAMILIES:
+      raise ValueError(f'unknown metrics {family!r}; it must be some of {", ".join(FAMILIES)}')
+    for need in FAMILIES[family].needs:
       if not there[need]:
         raise ValueError(f'{family} needs {MISSING[need]}')

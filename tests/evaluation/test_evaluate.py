@@ -12,7 +12,8 @@ from PIL import Image
 
 from configs import conditional_dcgan, vae
 from gengan import checkpoint, data, evaluate, evaluation, runs, sharding, train
-from gengan.evaluation import evaluator, model_scores, networks, report
+from gengan.evaluation import model_scores, networks, report, samples
+from gengan.evaluators import suite
 from gengan.evaluators.protocol import Evaluation
 from gengan.generation.weights import state_sha256
 
@@ -40,7 +41,10 @@ def gan_run(tmp_path_factory):
 @pytest.fixture(scope='module')
 def vae_run(tmp_path_factory):
   workdir = tmp_path_factory.mktemp('vae') / 'run'
-  train.run(tiny(vae.get_config()), workdir)
+  config = tiny(vae.get_config())
+  config.evaluators.update(metrics='likelihood, path_length', network='pixels', num_generated=64, every_steps=1)
+  config.checkpoint.update(every_steps=1, best_metric='validation/iw_bound_50', best_mode='max')
+  train.run(config, workdir)
   return workdir
 
 
@@ -61,6 +65,22 @@ def test_the_loop_measures_on_the_validation_split_and_keeps_the_best(gan_run):
   assert all(0 <= line['validation/coverage_pixels'] <= 1 for line in lines if 'validation/fd_pixels' in line)
   assert runs.load(gan_run, checkpoint='best').step == min(measured, key=measured.get)
   assert isinstance(runs.open_checkpoints(gan_run, runs.load(gan_run).config), checkpoint.Checkpointer)
+
+
+def test_the_loop_asks_the_model_too_and_keeps_the_best(vae_run):
+  lines = [json.loads(line) for line in (vae_run / 'metrics.jsonl').read_text().splitlines()]
+  measured = {line['step']: line for line in lines if 'validation/iw_bound_50' in line}
+  assert sorted(measured) == [1, 2] and all(line['validation/path_length_pixels'] > 0 for line in measured.values())
+  best = max(measured, key=lambda step: measured[step]['validation/iw_bound_50'])
+  assert runs.load(vae_run, checkpoint='best').step == best
+
+
+def test_what_a_classifier_learns_from_samples_can_steer_a_run(gan_run):
+  run, mesh = runs.load(gan_run), sharding.make_mesh(devices=jax.devices()[:1])
+  run.config.evaluators.metrics = 'classification_accuracy'
+  scores = evaluation.of_config(run.config, data.load(run.config.data), mesh)(run.state, run.algorithm)
+  assert list(scores) == ['classification_accuracy_score'] and 0 <= scores['classification_accuracy_score'] <= 1
+  assert evaluation.score_names(run.config) == ('validation/classification_accuracy_score',)
 
 
 def test_a_conditional_gan_is_measured_on_the_test_split(gan_run, capsys):
@@ -132,7 +152,10 @@ def test_a_vae_adds_its_likelihood(vae_run):
 def test_the_reconstruction_error_counts_every_image_once(vae_run):
   run = runs.load(vae_run)
   split = data.load(run.config.data).test
-  found = model_scores.likelihood_scores(run.algorithm, run.state, split, run.config, samples=2, seed=0).scores
+  mesh = sharding.make_mesh(devices=jax.devices()[:1])
+  measured = model_scores.likelihood_scores(run.algorithm, run.state, split, run.config, samples=2, seed=0, mesh=mesh)
+  found = measured.scores
+  assert all(name.startswith(suite.FAMILIES['likelihood'].names) for name in found)
   batch, mask = next(data.eval_batches(split, run.config.data, batch_size=len(split)))
   latents = run.algorithm.encode(run.state, batch['image'], batch['label'])
   expected = np.mean((np.asarray(run.algorithm.decode(run.state, latents, batch['label'])) - batch['image']) ** 2)
@@ -201,7 +224,7 @@ def test_a_folder_that_is_no_run_is_named(tmp_path, capsys):
     ({'metrics': 'frechet', 'num_generated': 1}, 'config.evaluators.num_generated'),
     ({'metrics': 'consistency'}, 'config.evaluators.metrics: consistency needs the network that knows'),
     ({'metrics': 'inception_score'}, 'config.evaluators.metrics: inception_score needs a network that classifies'),
-    ({'metrics': 'classification_accuracy'}, 'config.evaluators.metrics: classification_accuracy is measured by'),
+    ({'metrics': 'likelihood'}, 'config.evaluators.metrics: likelihood needs a model with an encoder'),
   ],
 )
 def test_a_wrong_config_is_told_before_anything_compiles(changes, field, tmp_path):
@@ -287,7 +310,7 @@ def test_generated_images_do_not_depend_on_the_number_of_devices(gan_run):
   def draw(devices):
     mesh = sharding.make_mesh(devices=jax.devices()[:devices])
     state = jax.device_put(run.state, sharding.replicated(mesh))
-    batches = evaluator.generated_batches(run.algorithm, state, labels, seed=3, mesh=mesh)
+    batches = samples.generated_batches(run.algorithm, state, labels, seed=3, mesh=mesh)
     return np.concatenate([part for part, _ in batches]).astype(int)
 
   assert np.abs(draw(1) - draw(8)).max() <= 1

@@ -1,11 +1,11 @@
-"""The masked mean equals the plain mean over the same examples, however they are cut into batches."""
+"""The masked mean equals the plain mean over the same examples, however they are cut into batches; sets by hand."""
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from gengan.evaluators.averages import average
+from gengan.evaluators.averages import average, mean_and_deviation
 
 X = np.random.default_rng(0).normal(size=23).astype(np.float32)
 KEY = jax.random.key(0)
@@ -49,3 +49,10 @@ def test_refuses_nothing_and_what_is_not_one_value_an_example():
     average(eval_step, 1.0, [({'image': X}, np.zeros(23, bool))], KEY)
   with pytest.raises(ValueError, match=r"'loss' of shape \[\]"):
     average(lambda state, batch, key: {'loss': jnp.mean(batch['image'])}, 1.0, batches(5), KEY)
+
+
+def test_scores_over_sets():
+  mean, deviation = mean_and_deviation([{'fd': 1.0, 'kd': 5.0}, {'fd': 2.0, 'kd': 5.0}, {'fd': 6.0, 'kd': 5.0}])
+  assert mean == {'fd': 3.0, 'kd': 5.0}
+  assert deviation == pytest.approx({'fd': 7**0.5, 'kd': 0.0})  # ((2^2 + 1^2 + 3^2) / 2)^(1/2)
+  assert mean_and_deviation([{'fd': 1.0}]) == ({'fd': 1.0}, {})
