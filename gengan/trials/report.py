@@ -3,7 +3,7 @@
 import math
 import os
 import pathlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,7 @@ from gengan.trials.experiment import LONG_TAIL
 from gengan.trials.statistics import ERRORS, Gain, equivalent_real, generated_for_one_real, paired_gain
 
 BASELINE = 'augmented'
+REAL_ALONE = ('real', 'oversampled', BASELINE)
 Records = Sequence[dict[str, Any]]
 
 
@@ -79,11 +80,19 @@ def gains(records: Records, regime: str) -> dict[str, Gain]:
 
 def best_synthetic(records: Records, regime: str) -> str | None:
   """The arm of generated images alone with the best mean accuracy on validation images; None without such arms."""
+  return _best(r for r in records if r['regime'] == regime and r['arm'].startswith('synthetic'))
+
+
+def best_real(records: Records, regime: str) -> str | None:
+  """Likewise of real images alone; of equally good arms the baseline."""
+  return _best(r for r in records if r['regime'] == regime and r['arm'] in REAL_ALONE)
+
+
+def _best(records: Iterable[dict[str, Any]]) -> str | None:
   found = {}
   for r in records:
-    if r['regime'] == regime and r['arm'].startswith('synthetic'):
-      found.setdefault(r['arm'], []).append(r['validation_accuracy'])
-  return max(found, key=lambda arm: np.mean(found[arm])) if found else None
+    found.setdefault(r['arm'], []).append(r['validation_accuracy'])
+  return max(found, key=lambda arm: (np.mean(found[arm]), arm == BASELINE), default=None)
 
 
 def _conclusion(records: Records) -> list[str]:
@@ -98,6 +107,10 @@ def _conclusion(records: Records) -> list[str]:
       line += f'{_shown(arm)}, {_points(best)} points over classical augmentation).'
       if worst < 0 and best.verdict != 'hurts':
         line += f' At the worst ratio: {100 * worst:+.2f} points.'
+      real = best_real(records, regime)
+      if real not in (None, BASELINE):
+        line += f' But of real images alone, {_shown(real)} did better than with augmentation: '
+        line += f'{_points(gains(records, regime)[real])} points.'
       lines.append(line)
   return [*lines, '']
 
@@ -137,15 +150,15 @@ def _arms(records: Records, regime: str) -> list[str]:
 
 
 def _gap(records: Records, regime: str) -> list[str]:
-  """How far the classifier of generated images alone stays behind that of the real ones."""
-  arm = best_synthetic(records, regime)
-  own, baseline = (_accuracies(records, regime).get(name, {}) for name in (arm, BASELINE))
+  """How far the classifier of generated images alone stays behind that of real ones alone."""
+  arm, real = best_synthetic(records, regime), best_real(records, regime)
+  own, baseline = (_accuracies(records, regime).get(name, {}) for name in (arm, real))
   if not (shared := sorted(own.keys() & baseline.keys())):
     return []
-  gap = paired_gain([baseline[s] for s in shared], [own[s] for s in shared])
+  gap = paired_gain([baseline[s] for s in shared], [own[s] for s in shared], resolution=1 / _num_test(records, regime))
   return [
-    f'Gap of generated images alone to real ones: {_points(gap)} points ({_shown(arm)}, of those arms the best '
-    'on validation images, to augmented).',
+    f'Gap of generated images alone to real ones alone: {_points(gap)} points ({_shown(arm)} to {_shown(real)}, of '
+    'either kind the arm that is best on validation images).',
     '',
   ]
 

@@ -181,7 +181,22 @@ def test_the_gap_is_that_of_the_arm_that_validates_best():
   for arm, accuracy, validation in (('synthetic', 0.8, 0.5), ('synthetic_recycle', 0.7, 0.6)):
     records += [record('all', arm, seed, accuracy) | {'validation_accuracy': validation} for seed in range(2)]
   assert report.best_synthetic(records, 'all') == 'synthetic_recycle'
-  assert 'real ones: +20.00 ± 0.00 points (synthetic recycle' in report.render(records, tiny_config())
+  assert 'real ones alone: +20.00 ± 0.11 points (synthetic recycle to augmented' in report.render(
+    records, tiny_config()
+  )
+
+
+def test_real_images_that_do_better_without_augmentation_are_what_the_rest_is_held_against():
+  records = []
+  accuracies = {'real': 0.9, 'oversampled': 0.8, 'augmented': 0.85, 'mixed_1': 0.88, 'synthetic': 0.7}
+  for arm, accuracy in accuracies.items():
+    records += [record('all', arm, seed, accuracy + 0.001 * seed) for seed in range(2)]
+  assert report.best_real(records, 'all') == 'real'
+  text = report.render(records, tiny_config())
+  assert 'But of real images alone, real did better than with augmentation: +5.00 ± 0.11 points.' in text
+  assert 'real ones alone: +20.00 ± 0.11 points (synthetic to real' in text
+  tied = [r | {'validation_accuracy': 0.9} for r in records]
+  assert report.best_real(tied, 'all') == 'augmented' and 'But of' not in report.render(tied, tiny_config())
 
 
 def test_the_gain_of_a_class_is_that_of_its_own_test_images():
