@@ -57,7 +57,10 @@ class Evaluator:
     Raises:
       ValueError: unknown families, too few images, or another split.
     """
-    suite.check(settings.families, network=network.name, conditional=_conditional(config), encoder=True)
+    self._check = functools.partial(
+      suite.check, settings.families, network=network.name, conditional=_conditional(config)
+    )
+    self._check(encoder=True)  # the model comes later
     if settings.split not in ('validation', 'test'):
       raise ValueError(f"the split is {settings.split!r}; it must be 'validation' or 'test'")
     split = getattr(dataset, settings.split)
@@ -96,8 +99,9 @@ class Evaluator:
     Values by class are those of the first set.
 
     Raises:
-      ValueError: too few images for one of the families, or of a class.
+      ValueError: too few images for one of the families, or of a class; or a likelihood of a model without encoder.
     """
+    self._check(encoder=algorithm.encode is not None)
     settings, runs, by_class = self.settings, [], {}
     families = [family for family in settings.families if suite.FAMILIES[family].measure]
     for seed in settings.seeds if families else ():

@@ -81,6 +81,9 @@ def test_what_a_classifier_learns_from_samples_can_steer_a_run(gan_run):
   scores = evaluation.of_config(run.config, data.load(run.config.data), mesh)(run.state, run.algorithm)
   assert list(scores) == ['classification_accuracy_score'] and 0 <= scores['classification_accuracy_score'] <= 1
   assert evaluation.score_names(run.config) == ('validation/classification_accuracy_score',)
+  run.config.evaluators.metrics = 'likelihood'
+  with pytest.raises(ValueError, match='likelihood needs a model with an encoder'):
+    evaluation.of_config(run.config, data.load(run.config.data), mesh)(run.state, run.algorithm)
 
 
 def test_a_conditional_gan_is_measured_on_the_test_split(gan_run, capsys):
