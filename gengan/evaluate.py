@@ -32,7 +32,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     else:
       _check(args)
       print(*evaluate(args), sep='\n')
-  except (ValueError, FileNotFoundError) as error:
+  except (ValueError, OSError) as error:
     parser.error(str(error))
 
 
@@ -50,7 +50,10 @@ def compare(workdirs: Sequence[pathlib.Path]) -> str:
     path = workdir / FOLDER / 'evaluation.json'
     if not path.exists():
       raise FileNotFoundError(f'{path} does not exist; first: python -m gengan.evaluate --workdir={workdir}')
-    evaluations[str(workdir)] = protocol.Evaluation.from_json(path.read_text())
+    try:
+      evaluations[str(workdir)] = protocol.Evaluation.from_json(path.read_text())
+    except ValueError as error:
+      raise ValueError(f'{path}: {error}') from error
   return protocol.as_text(*protocol.table(evaluations))
 
 
@@ -113,9 +116,12 @@ def _default_metrics(run, network_name: str) -> tuple[str, ...]:
 def _check(args: argparse.Namespace) -> None:
   """What can be said before the run is opened."""
   arguments.check_run(args.workdir)
-  for flag, value, least in (('num', args.num or 2, 2), ('num_pairwise', args.num_pairwise, 2), ('sets', args.sets, 1)):
-    if value < least:
+  for flag, least in (('num', 2), ('num_pairwise', 2), ('sets', 1)):
+    value = getattr(args, flag)
+    if value is not None and value < least:
       raise ValueError(f'--{flag} is {value}; it must be at least {least}')
+  if args.out is not None and args.out.exists() and not args.out.is_dir():
+    raise ValueError(f'--out is {args.out}, which is a file; it must be a folder')
   if args.truncation <= 0:
     raise ValueError(f'--truncation is {args.truncation}; it must be above 0')
   from gengan.evaluators import suite
@@ -131,7 +137,7 @@ def _parser() -> arguments.Parser:
   add('--split', choices=('test', 'validation'), default='test', help='real images to compare with (default test)')
   add('--network', default='', help='classifier (default where there are labels), pixels, or inception:FILE')
   add('--metrics', type=_names, default=(), help='families, separated by commas (default: all that are quick)')
-  add('--num', type=int, default=0, help='generated images a set (default: as many as real ones, 2,048 to 10,000)')
+  add('--num', type=int, default=None, help='generated images a set (default: as many as real ones, 2,048 to 10,000)')
   add('--num_pairwise', type=int, default=10_000, help='images of each kind in metrics of all pairs (default 10,000)')
   add('--sets', type=int, default=3, help='sample sets; the deviation is over them (default 3)')
   add('--truncation', type=float, default=1.0, help='latents times this (default 1)')

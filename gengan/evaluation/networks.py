@@ -36,11 +36,11 @@ def make_network(name: str, dataset: data.Dataset, config: ConfigDict) -> Networ
   """
   kind, _, path = name.partition(':')
   match kind:
-    case 'pixels':
+    case 'pixels' if not path:
       return features.pixels(dataset.image_shape)
-    case 'pca':
+    case 'pca' if not path:
       return features.pca(real_images(dataset.train, config)[0])
-    case 'classifier':
+    case 'classifier' if not path:
       return features.of_classifier(data_classifier(dataset, config))
     case 'inception' | 'inception_clean' | 'inception_other' if path:
       from gengan.evaluators import inception

@@ -53,7 +53,7 @@ def bootstrap(
     raise ValueError('bootstrap needs one or more arrays, each with a row or more')
   if paired and len(set(lengths)) > 1:
     raise ValueError(f'paired arrays must have the same number of rows, not {lengths}')
-  rng = np.random.default_rng(seed)
+  rng = np.random.default_rng(checks.seed(seed))
   values = np.empty(resamples)
   for resample in range(resamples):
     if paired:

@@ -15,7 +15,7 @@ def features(array: np.ndarray, name: str, *, at_least: int = 1) -> np.ndarray:
   Raises:
     ValueError: another shape, fewer than `at_least` rows, no columns, or values that are not finite numbers.
   """
-  array = np.asarray(array)
+  array = numbers(array, name)
   if array.ndim != 2 or not array.shape[1]:
     raise ValueError(f'{name} must be features [N, D], one row a sample, not {list(array.shape)}')
   if len(array) < at_least:
@@ -34,11 +34,25 @@ def pair(
   return x, y
 
 
-def finite(array: np.ndarray, name: str) -> np.ndarray:
-  """The array as float32 (where that holds every value) or float64, finite and of a magnitude that can be squared."""
-  array = np.asarray(array)
+def numbers(array: np.ndarray, name: str) -> np.ndarray:
+  """The array, if it is one of real numbers."""
+  try:
+    array = np.asarray(array)
+  except ValueError:
+    raise ValueError(f'{name} is no array: its rows differ in length') from None
   if array.dtype.kind not in 'biuf' and array.dtype.name != 'bfloat16':
     raise ValueError(f'{name} must hold real numbers, not {array.dtype}')
+  return array
+
+
+def seed(value: int) -> int:
+  """A seed of NumPy's and scikit-learn's generators."""
+  return count(value, 'seed', at_least=0, at_most=2**32 - 1)
+
+
+def finite(array: np.ndarray, name: str) -> np.ndarray:
+  """The array as float32 (where that holds every value) or float64, finite and of a magnitude that can be squared."""
+  array = numbers(array, name)
   exact_in_float32 = array.dtype.name in ('float32', 'float16', 'bfloat16')
   array = array.astype(np.float32 if exact_in_float32 else np.float64, copy=False)
   if array.size:

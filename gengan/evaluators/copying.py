@@ -6,7 +6,7 @@ import numpy as np
 from sklearn.cluster import KMeans
 from sklearn.decomposition import PCA
 
-from gengan.evaluators import checks
+from gengan.evaluators import checks, neighbours
 from gengan.evaluators.neighbours import nearest_neighbours, nearest_others
 
 COMPONENTS = 64  # principal components in which cells are found
@@ -69,6 +69,7 @@ def data_copying(
   train, test = checks.pair(train, test, ('train', 'test'))
   train, generated = checks.pair(train, generated, ('train', 'generated'))
   cells, least = checks.count(cells, 'cells'), checks.count(least, 'least')
+  seed = checks.seed(seed)
   if cells > _distinct(train, at_most=cells):
     raise ValueError(f'cells is {cells}, but there are fewer distinct training samples')
   train_cells, test_cells, generated_cells = _cells(train, test, generated, cells, seed)
@@ -144,6 +145,9 @@ def _cells(train: np.ndarray, test: np.ndarray, generated: np.ndarray, cells: in
   """The cell of every row of each set."""
   if cells == 1:
     return [np.zeros(len(each), int) for each in (train, test, generated)]
-  pca = PCA(min(COMPONENTS, *train.shape), random_state=seed).fit(train)
-  means = KMeans(cells, n_init=4, random_state=seed).fit(pca.transform(train))
-  return [means.predict(pca.transform(each)) for each in (train, test, generated)]
+  frame, dtype = neighbours.frame(train, train), np.result_type(train, test, generated)
+  pca = PCA(min(COMPONENTS, *train.shape), copy=False, random_state=seed)
+  coordinates = [pca.fit_transform(neighbours.move(train, frame, dtype))]
+  coordinates += [pca.transform(neighbours.move(each, frame, dtype)) for each in (test, generated)]
+  means = KMeans(cells, n_init=4, random_state=seed).fit(coordinates[0])
+  return [means.predict(each) for each in coordinates]

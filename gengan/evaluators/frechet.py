@@ -159,20 +159,23 @@ def frechet_distance_infinity(
   Raises:
     ValueError: shapes that do not fit, values that are not finite, or too few samples for so many sizes.
   """
+  if not isinstance(real, Moments):
+    raise ValueError(f'real must be Moments, not {type(real).__name__}; metrics.moments makes them from features')
+  real_mean = _checked_mean(real.mean, 'the mean of real')
   fake = checks.features(fake, 'fake', at_least=2)
-  if fake.shape[1] != len(real.mean):
-    raise ValueError(f'real has {len(real.mean)} dimensions and fake {fake.shape[1]}; they must be the same')
+  if fake.shape[1] != len(real_mean):
+    raise ValueError(f'real has {len(real_mean)} dimensions and fake {fake.shape[1]}; they must be the same')
   sizes = checks.count(sizes, 'sizes', at_least=2)
   smallest = checks.count(max(2, len(fake) // 10) if smallest is None else smallest, 'smallest', at_least=2)
   if len(fake) < smallest + sizes - 1:
     raise ValueError(f'fake: {len(fake)} rows are too few for subsets of {sizes} sizes from {smallest}')
   _warn_of_few(real.count, len(real.mean))
   _warn_of_few(smallest, fake.shape[1])
-  rng = np.random.default_rng(seed)
+  rng = np.random.default_rng(checks.seed(seed))
   real_factor = _checked_factor(real.covariance, len(real.mean), 'real')
   numbers = np.linspace(smallest, len(fake), sizes).astype(int)
   distances = [
-    _distance(real.mean, real_factor, *_mean_and_factor(rng.permutation(fake)[:number], 'fake')) for number in numbers
+    _distance(real_mean, real_factor, *_mean_and_factor(rng.permutation(fake)[:number], 'fake')) for number in numbers
   ]
   return float(np.polynomial.Polynomial.fit(1 / numbers, distances, 1)(0.0))
 

@@ -26,7 +26,7 @@ def importance_weighted_bound(log_weights: np.ndarray) -> float:
 
 def importance_weighted_bounds(log_weights: np.ndarray) -> np.ndarray:
   """The bound of every example, [K, N] -> float64 [N], for data that come in batches."""
-  log_weights = np.asarray(log_weights, np.float64)
+  log_weights = checks.numbers(log_weights, 'log_weights').astype(np.float64)
   if log_weights.ndim != 2 or not log_weights.size:
     raise ValueError(f'log_weights must be [K, N], samples by examples, not {list(log_weights.shape)}')
   most = log_weights.max(axis=0)
@@ -49,8 +49,9 @@ def bits_per_dimension(log_likelihood: float, shape: Sequence[int]) -> float:
   """
   if not math.isfinite(log_likelihood):
     raise ValueError(f'log_likelihood is {log_likelihood}')
-  if not all(length >= 1 for length in shape) or not len(shape):
+  if not len(shape):
     raise ValueError(f'shape {list(shape)} is of no image')
+  shape = [checks.count(length, 'every length in shape') for length in shape]
   return float(-log_likelihood / (math.prod(shape) * math.log(2.0)))
 
 
@@ -64,6 +65,8 @@ def active_units(means: np.ndarray, *, threshold: float = ACTIVE_VARIANCE) -> in
     ValueError: another shape, fewer than two rows, or values that are not finite.
   """
   means = checks.features(means, 'means', at_least=2).astype(np.float64)
+  if not threshold >= 0:
+    raise ValueError(f'threshold is {threshold}; it must be at least 0')
   return int(np.count_nonzero(means.var(axis=0, ddof=1) > threshold))
 
 

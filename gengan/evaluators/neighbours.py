@@ -16,6 +16,7 @@ from gengan.evaluators import checks
 
 BLOCK = 2**24  # pairs at a time: 64 MiB in float32
 CACHED = 128  # rows at a time of what is done row by row
+COLUMNS = 4096  # of a row that are added up at a time
 GATHERED = 2**20  # values of the pairs whose distances are computed at a time: they fit the cache
 LEAST = float(np.finfo(np.float64).smallest_normal)  # scale, whose inverse is finite
 VAGUE = 1 / 32  # share of the pairs in a block, above which deciding them costs more than a product in float64
@@ -229,7 +230,9 @@ def _exact_distances(x: np.ndarray, y: np.ndarray) -> Callable[[np.ndarray, np.n
       difference = x[i[some]].astype(np.float64)
       difference -= y[j[some]]
       difference *= 1 / scale  # so that no square underflows
-      found[some] = scale * np.sqrt(np.einsum('nd,nd->n', difference, difference))
+      # In parts, because NumPy adds up a longer row in another order alone than among others.
+      parts = (difference[:, start : start + COLUMNS] for start in range(0, x.shape[1], COLUMNS))
+      found[some] = scale * np.sqrt(sum(np.einsum('nd,nd->n', part, part) for part in parts))
     return found
 
   return distances

@@ -47,13 +47,13 @@ def perceptual_path_length(
     raise ValueError(f'start has {len(start)} rows and end {len(end)}; a path is one of each')
   if interpolation not in ('slerp', 'lerp'):
     raise ValueError(f'interpolation is {interpolation!r}; it must be slerp or lerp')
-  if not epsilon > 0:
-    raise ValueError(f'epsilon is {epsilon}; it must be positive')
+  if not epsilon**2 > 0:
+    raise ValueError(f'epsilon is {epsilon}; it must be positive, and its square too')
   if not 0 <= trim[0] < trim[1] <= 100:
     raise ValueError(f'trim is {trim}; it must be two percentiles in ascending order')
   checks.count(batch_size, 'batch_size')
   if positions is None:
-    positions = np.random.default_rng(seed).uniform(size=len(start))
+    positions = np.random.default_rng(checks.seed(seed)).uniform(size=len(start))
   positions = np.broadcast_to(np.asarray(positions, np.float64), len(start))
   if not ((positions >= 0) & (positions <= 1)).all():
     raise ValueError('positions must be in [0, 1]')
@@ -71,7 +71,7 @@ def perceptual_path_length(
         f'distance gave the shape {list(found.shape)}; it must be one value a pair, {list(filled.shape)}'
       )
     lengths.append(found[: len(rows)].astype(np.float64) / epsilon**2)
-  return _trimmed_mean(np.concatenate(lengths), *trim)
+  return _trimmed_mean(checks.finite(np.concatenate(lengths), 'distances / epsilon^2'), *trim)
 
 
 def slerp(a: np.ndarray, b: np.ndarray, t: np.ndarray) -> np.ndarray:

@@ -85,8 +85,9 @@ class Evaluation:
       content = json.loads(text)
       fields = dict(content['protocol'])
       fields |= {name: tuple(fields.get(name, ())) for name in ('seeds', 'model_scores')}
-      return cls(content['scores'], content['deviations'], Protocol(**fields), content['about'])
-    except (ValueError, KeyError, TypeError) as error:  # a JSONDecodeError is a ValueError
+      numbers = [{name: float(value) for name, value in content[kind].items()} for kind in ('scores', 'deviations')]
+      return cls(*numbers, Protocol(**fields), content['about'])
+    except (ValueError, KeyError, TypeError, AttributeError) as error:  # a JSONDecodeError is a ValueError
       raise ValueError(f'this is not an evaluation: {error!r}') from error
 
 

@@ -1,6 +1,7 @@
 """Vendi score: how many different samples there are in effect."""
 
 import math
+import numbers
 
 import numpy as np
 
@@ -25,7 +26,7 @@ def vendi_score(x: np.ndarray, *, q: float = 1.0) -> float:
   Raises:
     ValueError: another shape, values that are not finite, a row of zeros, or a negative order.
   """
-  if not q >= 0:
+  if not isinstance(q, numbers.Real) or not q >= 0:
     raise ValueError(f'q is {q}; it must be at least 0')
   x = checks.features(x, 'x')
   # The non-zero eigenvalues of X X^T [N, N] and of X^T X [D, D] are the same.

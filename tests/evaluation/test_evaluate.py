@@ -184,6 +184,9 @@ def test_runs_stand_in_one_table_only_with_one_protocol(gan_run, vae_run, tmp_pa
     (['--network=vgg'], "the network is 'vgg'; it must be pixels"),
     (['--network=vgg:/nowhere.pth'], '/nowhere.pth'),
     (['--num=1'], '--num is 1'),
+    (['--num=0'], '--num is 0'),
+    (['--network=pixels:file'], "the network is 'pixels:file'"),
+    ([f'--out={__file__}'], 'which is a file; it must be a folder'),
     (['--sets=0'], '--sets is 0'),
     (['--truncation=0'], '--truncation is 0'),
     (['--network=pixels', '--metrics=consistency'], 'consistency needs the network that knows the labels'),
@@ -214,6 +217,20 @@ def test_a_folder_that_is_no_run_is_named(tmp_path, capsys):
     with pytest.raises(SystemExit):
       evaluate.main(flags)
     assert capsys.readouterr().err.count('\n') == 1
+
+
+@pytest.mark.parametrize('content', ['[]', '{"scores": [1]}', None])
+def test_a_damaged_evaluation_is_named(content, gan_run, tmp_path, capsys):
+  evaluate.main([f'--workdir={gan_run}', '--num=64', '--sets=1', '--network=pixels', '--metrics=kernel'])
+  found = json.loads((gan_run / 'evaluation' / 'evaluation.json').read_text())
+  path = tmp_path / 'evaluation' / 'evaluation.json'
+  path.parent.mkdir()
+  path.write_text(content or json.dumps(found | {'scores': {'kd_pixels': None}}))
+  capsys.readouterr()
+  with pytest.raises(SystemExit):
+    evaluate.main(['--compare', str(tmp_path)])
+  error = capsys.readouterr().err
+  assert f'{path}: this is not an evaluation' in error and error.count('\n') == 1
 
 
 @pytest.mark.parametrize(

@@ -75,3 +75,13 @@ def test_labels():
     checks.labels([1, 2], 3, 'labels')
   with pytest.raises(ValueError, match='labels must be whole numbers, not float64'):
     checks.labels([1.0, 2.0, 2.5], 3, 'labels')
+
+
+def test_what_is_no_array_of_numbers_is_named():
+  for bad in ([[1, 2], [3]], [['1']], [[1j]], np.array([[1]], object)):
+    with pytest.raises(ValueError, match=r'^x (is no array|must hold real numbers)'):
+      checks.numbers(bad, 'x')
+  for bad in (-1, 1.5, 'a', None, 2**32):
+    with pytest.raises(ValueError, match=r'^seed is .*; it must be a whole number from 0 to 4294967295'):
+      checks.seed(bad)
+  assert checks.seed(np.int64(7)) == 7

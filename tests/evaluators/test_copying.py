@@ -168,3 +168,21 @@ def test_refuses():
     copying.data_copying(x, x, x, least=math.inf)
   with pytest.raises(ValueError, match='cells is 0'):
     copying.data_copying(x, x, x, cells=0)
+
+
+def test_cells_are_the_same_in_every_unit_and_mixture_of_types():
+  islands = 20 * np.arange(3)  # far apart, so that rounding moves no row from one cell to another
+  sets = [RNG.normal(size=(rows, 7)) + islands[np.arange(rows) % 3, None] for rows in (300, 120, 150)]
+  sets = [each.astype(np.float32) for each in sets]
+
+  def scores(*sets):
+    found = copying.data_copying(*sets)
+    return [found['z'], found['c_t'], *sorted(found['cells'])]
+
+  expected = scores(*sets)
+  for power in (80, -130):
+    scale = np.float64(2.0**power)
+    assert scores(*(scale * each for each in sets)) == pytest.approx(expected, rel=1e-9)
+    assert scores(*((scale * each).astype(np.float32) for each in sets)) == pytest.approx(expected, rel=1e-9)
+  train, test, generated = sets
+  assert scores(train, test.astype(np.float64), generated) == pytest.approx(expected, rel=1e-9)

@@ -242,3 +242,15 @@ def test_refuses_what_are_no_features():
     frechet.frechet_distance_infinity(frechet.moments(x), x)
   with pytest.raises(ValueError, match='real has 6 dimensions and fake 5'):
     frechet.frechet_distance_infinity(frechet.moments(x), x[:, 1:])
+
+
+def test_the_real_side_of_the_extrapolation_is_checked_too():
+  x = RNG.normal(size=(300, 5))
+  moments = frechet.moments(x)
+  for real, message in (
+    (x, 'real must be Moments, not ndarray'),
+    (moments._replace(mean=np.full(5, np.nan)), 'NaN'),
+    (moments._replace(mean=moments.mean[:, None]), 'the mean of real'),
+  ):
+    with pytest.raises(ValueError, match=message):
+      frechet.frechet_distance_infinity(real, x)

@@ -1,5 +1,7 @@
 """Kernel distance: against loops over pairs, and its expectation of zero for equal distributions."""
 
+import fractions
+
 import numpy as np
 import pytest
 
@@ -93,3 +95,23 @@ def test_subsets():
 def test_refuses(x, y, options, message):
   with pytest.raises(ValueError, match=message):
     kernel.kernel_distance(x, y, **options)
+
+
+@pytest.mark.parametrize('offset, scale', [(0, 1), (1e3, 1), (1e6, 1), (-1e7, 1), (0, 1e-6), (0, 1e-20)])
+def test_neither_an_offset_nor_a_small_scale_drowns_the_distance(offset, scale):
+  """Against exact arithmetic: plain float64 has lost every digit at an offset of 1e7."""
+  rng = np.random.default_rng(3)
+  x, y = offset + scale * rng.normal(size=(12, 4)), offset + scale * (rng.normal(size=(9, 4)) + 0.3)
+
+  def mean(a, b, *, same):
+    a, b = ([[fractions.Fraction(value) for value in row] for row in rows.tolist()] for rows in (a, b))
+    values = [
+      (sum(p * q for p, q in zip(u, v, strict=True)) / 4 + 1) ** 3
+      for i, u in enumerate(a)
+      for j, v in enumerate(b)
+      if not (same and i == j)
+    ]
+    return sum(values) / len(values)
+
+  exact = mean(x, x, same=True) + mean(y, y, same=True) - 2 * mean(x, y, same=False)
+  assert kernel.kernel_distance(x, y) == pytest.approx(float(exact), rel=1e-8)

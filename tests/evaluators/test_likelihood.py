@@ -52,7 +52,7 @@ def test_bits_per_dimension():
   with pytest.raises(ValueError, match='nan'):
     likelihood.bits_per_dimension(math.nan, (4, 4, 3))
   with pytest.raises(ValueError, match='of no image'):
-    likelihood.bits_per_dimension(-1.0, (0, 4))
+    likelihood.bits_per_dimension(-1.0, ())
 
 
 def test_active_units():
@@ -71,3 +71,14 @@ def test_reconstruction_error():
     likelihood.reconstruction_error(images, images[:1])
   with pytest.raises(ValueError, match='reconstructions holds values that are NaN'):
     likelihood.reconstruction_error(images, images * np.nan)
+
+
+def test_what_is_no_number_is_refused():
+  for bad in (np.array([[1 + 5j, 2]]), np.array([['1', '2']])):
+    with pytest.raises(ValueError, match='log_weights must hold real numbers'):
+      likelihood.importance_weighted_bound(bad)
+  for shape in ((math.inf,), (2.5,), (0, 3)):
+    with pytest.raises(ValueError, match='shape'):
+      likelihood.bits_per_dimension(-3.0, shape)
+  with pytest.raises(ValueError, match='threshold is nan'):
+    likelihood.active_units(RNG.normal(size=(5, 2)), threshold=math.nan)

@@ -159,3 +159,11 @@ def test_refuses():
     neighbours.nearest_neighbours(x, x[:0])
   with pytest.raises(ValueError, match='x holds values beyond'):
     neighbours.nearest_others(x * 1e40)
+
+
+def test_a_distance_is_the_same_number_alone_and_among_others():
+  for dimensions in (8192, 10_000):
+    v = RNG.normal(size=dimensions)
+    alone = neighbours.nearest_neighbours(v[None], np.stack([-v, 0 * v]), 2)[1]
+    among = neighbours.nearest_neighbours(np.stack([v, 0.5 * v, -3 * v]), np.stack([-v, 0 * v]), 2)[1]
+    np.testing.assert_array_equal(among[0], alone[0])
