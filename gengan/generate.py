@@ -143,8 +143,9 @@ def _check_classes(args: argparse.Namespace) -> None:
   names = json.loads(path.read_text())['class_names'] if path.exists() else []
   if args.min_confidence and len(names) < 2:
     raise ValueError('--min_confidence needs classes, and the training images of this run have none')
-  if (args.balanced or args.labels) and (len(names) < 2 or not model.get('conditional', True)):
-    raise ValueError(f'{args.workdir} holds an unconditional model: it has no classes for --balanced and --labels')
+  asked = [flag for flag in ('balanced', 'labels', 'min_confidence') if getattr(args, flag)]
+  if asked and (len(names) < 2 or not model.get('conditional', True)):
+    raise ValueError(f'{args.workdir} holds an unconditional model: it has no classes for --{asked[0]}')
   if outside := [label for label in args.labels if not 0 <= label < len(names)]:
     raise ValueError(f'--labels has {outside[0]}; the classes of this run are 0 to {len(names) - 1}')
 

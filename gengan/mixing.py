@@ -22,10 +22,12 @@ def shuffled(images: np.ndarray, labels: np.ndarray, *, seed: int) -> Stream:
   """Walks through a set without replacement, in a new order every epoch.
 
   Raises:
-    ValueError: the set is empty, or has not as many labels as images.
+    ValueError: the set is empty, has not as many labels as images, or the images are not uint8.
   """
   if not len(labels) or len(labels) != len(images):
     raise ValueError(f'{len(images)} images and {len(labels)} labels are no set to train on')
+  if np.asarray(images).dtype != np.uint8:
+    raise ValueError(f'images are {np.asarray(images).dtype}; they must be uint8, as gengan.images.to_uint8 makes them')
   return in_epochs(lambda epoch: (images, labels), len(labels), seed=seed)
 
 

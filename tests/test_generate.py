@@ -136,7 +136,7 @@ def test_classes_of_an_unconditional_model_are_refused(workdir, tmp_path, capsys
   config['model']['conditional'] = False
   (plain / 'config.json').write_text(json.dumps(config))
   (plain / 'dataset.json').write_text((workdir / 'dataset.json').read_text())
-  for flag in ('--labels=1', '--balanced'):
+  for flag in ('--labels=1', '--balanced', '--min_confidence=0.5'):
     with pytest.raises(SystemExit):
       generate.main([f'--workdir={plain}', '--num=5', f'--out={tmp_path}/set', flag])
     assert 'unconditional model' in capsys.readouterr().err

@@ -66,3 +66,5 @@ def test_impossible_mixes_are_refused():
     mixing.mix(stream, stream, share=1.5)
   with pytest.raises(ValueError, match='no set to train on'):
     mixing.shuffled(np.zeros((0, 2, 2, 1)), np.zeros(0), seed=0)
+  with pytest.raises(ValueError, match='images are float32; they must be uint8'):
+    mixing.shuffled(np.zeros((3, 2, 2, 1), np.float32), np.zeros(3, int), seed=0)

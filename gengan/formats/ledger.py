@@ -54,6 +54,14 @@ class Ledger:
     path = self.root / 'receipts' / f'{shard:05d}.json'
     return json.loads(path.read_text()) if path.exists() else None
 
+  def intact(self, shard: int) -> bool:
+    """Whether it has a receipt and its files are what was written; where not, it is to be made again."""
+    try:
+      receipt = self.receipt(shard)
+      return receipt is not None and all(self._sha256(name) == sha256 for name, sha256 in receipt['files'].items())
+    except (OSError, ValueError):  # a file or the receipt itself is missing or damaged
+      return False
+
   def record(self, shard: int, files: list[str], facts: dict[str, Any]) -> None:
     """Marks a shard as finished.
 

@@ -69,7 +69,9 @@ def _run(job: Job, book: ledger.Ledger, batch_size: int, allow_copies: bool) -> 
     job.run.algorithm, job.run.state, seed=request.seed, scale=request.latent_scale, batch_size=batch_size
   )
   mine = range(jax.process_index(), job.about.num_shards, jax.process_count())
-  left = [shard for shard in mine if book.receipt(shard) is None]
+  left = [shard for shard in mine if not book.intact(shard)]
+  if left and request.unique_bits >= 0:  # what a shard may hold depends on all before it
+    left = [shard for shard in mine if shard >= left[0]]
   training = functools.cache(lambda: guard.training_features(job.run.config.data, job.workdir))
   copying = guard.check(book, lambda: _samples(job, draw), training, allow=allow_copies)
   if left:

@@ -293,3 +293,23 @@ def test_weights_have_a_hash():
   assert weights.state_sha256(one) == weights.state_sha256(jax.tree.map(np.copy, one)) != weights.state_sha256(other)
   assert weights.state_sha256(one) == weights.state_sha256(one.replace(opt_state={'m': np.ones(3)}))
   assert collections.Counter(map(len, [weights.state_sha256(one)])) == {64: 1}
+
+
+@pytest.mark.parametrize('harm', ['flipped', 'deleted', 'receipt'])
+def test_a_shard_that_was_damaged_after_a_kill_is_made_again(harm, prepare, monkeypatch, tmp_path):
+  options = {'unique_bits': 2, 'shard_size': 64}
+  job.run(prepare('whole/set', **options))
+  broken = prepare('broken/set', **options)
+  with monkeypatch.context() as patched, pytest.raises(Killed):
+    patched.setattr(publishing, 'publish', lambda *args: killed())
+    job.run(broken)
+  partial = tmp_path / 'broken' / 'set.partial'
+  path = sorted(path for path in (partial / 'data').rglob('*') if path.is_file())[1]
+  if harm == 'flipped':
+    path.write_bytes(path.read_bytes()[:-1] + b'?')
+  elif harm == 'deleted':
+    path.unlink()
+  else:
+    (partial / 'receipts' / '00001.json').write_text('')
+  job.run(broken)
+  assert tree(tmp_path / 'broken' / 'set') == tree(tmp_path / 'whole' / 'set')
