@@ -41,8 +41,8 @@ def read_back(data: pathlib.Path, about: About) -> Counter:
 
 
 def load_command(about: About, out: str) -> str:
-  """Python that loads it."""
-  first = shards.file_name('images', 0, about.num_shards, '.npz')
-  names = 'images, labels' if about.class_names else 'images'
-  values = "content['images'], content['labels']" if about.class_names else "content['images']"
-  return f"import numpy as np\ncontent = np.load('{out}/{first}')\n{names} = {values}"
+  """Python that loads it, all shards."""
+  names = ('images', 'labels') if about.class_names else ('images',)
+  head = f"import glob\nimport numpy as np\nparts = [np.load(path) for path in sorted(glob.glob('{out}/*.npz'))]"
+  values = ', '.join(f"np.concatenate([part['{name}'] for part in parts])" for name in names)
+  return f'{head}\n{", ".join(names)} = {values}'

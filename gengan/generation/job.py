@@ -10,7 +10,7 @@ import jax
 import numpy as np
 from rich import console, progress
 
-from gengan import evaluation
+from gengan import checksums, evaluation
 from gengan.core import Algorithm, State
 from gengan.evaluators import copying_guard
 from gengan.formats import FORMATS, ledger
@@ -55,8 +55,13 @@ def _found(job: Job) -> str:
   path = job.out / 'card.json'
   if not path.exists():
     raise ValueError(f'--out is {job.out}, which exists already')
-  found = json.loads(path.read_text())
-  ledger.require_same(found['request'], job.plan, f'{job.out} holds a set that was made', 'Delete it')
+  try:
+    found = json.loads(path.read_text())
+    request = found['request']
+  except (ValueError, KeyError, TypeError) as error:
+    raise ValueError(f'{path} is damaged: {error!r}. Delete {job.out} and generate it again') from error
+  ledger.require_same(request, job.plan, f'{job.out} holds a set that was made', 'Delete it')
+  checksums.verify(job.out)
   ledger.clean(job.out)
   return f'{job.out}: complete already, {found["counts"]["kept"]:,} images'
 

@@ -313,3 +313,18 @@ def test_a_shard_that_was_damaged_after_a_kill_is_made_again(harm, prepare, monk
     (partial / 'receipts' / '00001.json').write_text('')
   job.run(broken)
   assert tree(tmp_path / 'broken' / 'set') == tree(tmp_path / 'whole' / 'set')
+
+
+def test_a_set_that_is_no_longer_whole_is_not_called_complete(prepare):
+  made = prepare('set')
+  job.run(made)
+  loaded = {}
+  exec(json.loads((made.out / 'card.json').read_text())['load'].replace("'set/", f"'{made.out}/"), loaded)
+  assert len(loaded['images']) == len(loaded['labels']) == 300  # of all three shards
+  (made.out / 'images-00001-of-00003.npz').unlink()
+  with pytest.raises(ValueError, match=r'images-00001-of-00003\.npz is missing'):
+    job.run(made)
+  for content in ('{', '{}', '[]'):
+    (made.out / 'card.json').write_text(content)
+    with pytest.raises(ValueError, match=r'card\.json is damaged: '):
+      job.run(made)
