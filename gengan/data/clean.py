@@ -41,17 +41,26 @@ def clean(
     Examples by kind of finding; under 'excluded', how many are left out.
 
   Raises:
-    ValueError: an unknown kind, a distance out of range, or a source that cannot be opened.
+    ValueError: an unknown kind, a number out of range, a source that cannot be opened, or a folder that cannot be made.
     FileNotFoundError: there is no such source.
   """
   unknown = [kind for kind in exclude if kind not in EXCLUDABLE]
   if unknown:
     raise ValueError(f'exclude names {unknown[0]!r}; it may name {", ".join(EXCLUDABLE)}')
-  if not 0 <= near_distance <= 8:
-    raise ValueError(f'near_distance is {near_distance}; it must be from 0 to 8 bits')
+  for name, value, high, unit in (
+    ('near_distance', near_distance, 8, 'bits'),
+    ('near_colour', near_colour, 255, 'grey levels'),
+    ('blank_deviation', blank_deviation, 255, 'grey levels'),
+    ('min_per_class', min_per_class, 10**9, 'examples'),
+  ):
+    if not 0 <= value <= high:
+      raise ValueError(f'{name} is {value}; it must be from 0 to {high} {unit}')
   opened = open_source(source, data_dir=data_dir)
   folder = pathlib.Path(out)
-  folder.mkdir(parents=True, exist_ok=True)
+  try:
+    folder.mkdir(parents=True, exist_ok=True)
+  except OSError as error:
+    raise ValueError(f'out is {out}, which cannot be made: {error.strerror}; it must be a folder') from error
   facts = examine(opened)
   settings = {
     'blank_deviation': blank_deviation,

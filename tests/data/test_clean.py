@@ -194,3 +194,19 @@ def test_command_line(dirty, tmp_path):
 
 def test_every_excludable_kind_is_a_kind():
   assert set(EXCLUDABLE) < set(KINDS)
+
+
+@pytest.mark.parametrize(
+  ('options', 'message'),
+  [
+    ({'near_distance': -1}, 'near_distance is -1; it must be from 0 to 8 bits'),
+    ({'near_colour': -1}, 'near_colour is -1; it must be from 0 to 255 grey levels'),
+    ({'blank_deviation': float('nan')}, 'blank_deviation is nan'),
+    ({'min_per_class': -5}, 'min_per_class is -5'),
+    ({'out': __file__}, 'which cannot be made: File exists; it must be a folder'),
+  ],
+)
+def test_what_makes_no_sense_is_told_before_anything_is_read(options, message, tmp_path, monkeypatch):
+  monkeypatch.setattr(sys.modules['gengan.data.clean'], 'examine', lambda opened: pytest.fail('the images were read'))
+  with pytest.raises(ValueError, match=message):
+    clean('digits', **{'out': tmp_path / 'report', **options})
