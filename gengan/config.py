@@ -137,7 +137,7 @@ def set_classes(config: ConfigDict, num_classes: int, *, labelled: bool) -> None
     ValueError: a conditional model on images without labels of two classes, or with fewer classes than they have.
   """
   model = config.model
-  if model.get('conditional', False) and (num_classes < 2 or not labelled):
+  if is_conditional(config) and (num_classes < 2 or not labelled):
     lacks = 'are all of one class' if labelled else 'have no labels'
     raise ValueError(
       f'config.model.conditional is True, but the images of {config.data.source!r} {lacks}; set it to False'
@@ -151,6 +151,11 @@ def set_classes(config: ConfigDict, num_classes: int, *, labelled: bool) -> None
       f'config.model.num_classes is {model.num_classes}, but the data has {num_classes} classes; '
       f'it must be at least {num_classes} (0: as many as the data has)'
     )
+
+
+def is_conditional(config: ConfigDict) -> bool:
+  """Whether its model is asked for a class."""
+  return bool(config.model.get('conditional', False))
 
 
 def make_algorithm(config: ConfigDict, axis_name: str | None = None) -> core.Algorithm:

@@ -61,7 +61,7 @@ def evaluate(args: argparse.Namespace) -> tuple[pathlib.Path, pathlib.Path]:
   """Measures what the flags ask for; returns the paths of the page and of the JSON file."""
   import jax
 
-  from gengan import data, evaluation, runs, sharding
+  from gengan import config, data, evaluation, runs, sharding
   from gengan.evaluation import report
   from gengan.evaluators import suite
   from gengan.generation.weights import state_sha256
@@ -74,8 +74,10 @@ def evaluate(args: argparse.Namespace) -> tuple[pathlib.Path, pathlib.Path]:
   runs.require_same(args.workdir, run.config, dataset)
   network_name = args.network or ('classifier' if dataset.num_classes > 1 else 'pixels')
   split = getattr(dataset, args.split)
-  metrics = args.metrics or _default_metrics(run, network_name)
-  conditional = bool(run.config.model.get('conditional', False))
+  conditional = config.is_conditional(run.config)
+  metrics = args.metrics or _default_metrics(
+    network_name, conditional=conditional, encoder=run.algorithm.encode is not None
+  )
   settings = evaluation.Settings(
     families=tuple(metrics),
     split=args.split,
@@ -106,11 +108,11 @@ def evaluate(args: argparse.Namespace) -> tuple[pathlib.Path, pathlib.Path]:
   return report.write(args.out or args.workdir / FOLDER, measured, run, dataset, evaluator)
 
 
-def _default_metrics(run, network_name: str) -> tuple[str, ...]:
+def _default_metrics(network_name: str, *, conditional: bool, encoder: bool) -> tuple[str, ...]:
   classifies = OF_A_CLASSIFIER if network_name == 'classifier' else ()
-  if not run.config.model.get('conditional', False):
+  if not conditional:
     classifies = tuple(name for name in classifies if name != 'consistency')
-  return (*DEFAULT, *classifies, *(('likelihood',) if run.algorithm.encode is not None else ()))
+  return (*DEFAULT, *classifies, *(('likelihood',) if encoder else ()))
 
 
 def _check(args: argparse.Namespace) -> None:

@@ -8,6 +8,7 @@ import jax
 import numpy as np
 from ml_collections import ConfigDict
 
+from gengan import config as configs
 from gengan import core, data
 from gengan.evaluation import model_scores, networks
 from gengan.evaluation.samples import batch_size, generated_batches, labels_like
@@ -58,7 +59,7 @@ class Evaluator:
       ValueError: unknown families, too few images, or another split.
     """
     self._check = functools.partial(
-      suite.check, settings.families, network=network.name, conditional=_conditional(config)
+      suite.check, settings.families, network=network.name, conditional=configs.is_conditional(config)
     )
     self._check(encoder=True)  # the model comes later
     if settings.split not in ('validation', 'test'):
@@ -172,7 +173,7 @@ def check(config: ConfigDict, dataset: data.Dataset, algorithm: core.Algorithm) 
     suite.check(
       families,
       network=settings.network,
-      conditional=_conditional(config),
+      conditional=configs.is_conditional(config),
       encoder=algorithm.encode is not None,
     )
   except ValueError as error:
@@ -207,10 +208,6 @@ def of_config(config: ConfigDict, dataset: data.Dataset, mesh: jax.sharding.Mesh
 def score_names(config: ConfigDict) -> tuple[str, ...]:
   """How the names of the scores that `config.evaluators` asks for begin."""
   return tuple(f'validation/{name}' for family in _families(config) for name in suite.FAMILIES[family].names)
-
-
-def _conditional(config: ConfigDict) -> bool:
-  return bool(config.model.get('conditional', False))
 
 
 def _families(config: ConfigDict) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ import jax
 import numpy as np
 from ml_collections import ConfigDict
 
+from gengan import config as configs
 from gengan import core, data, sharding
 from gengan.evaluation.networks import TRAINING, real_images, train_classifier
 from gengan.evaluation.samples import BATCH_SIZE, generated_batches
@@ -58,7 +59,7 @@ def measure(
       likelihood_scores(algorithm, state, held_out, config, samples=IMPORTANCE_SAMPLES, seed=seeds[0], mesh=mesh)
     )
   if 'path_length' in families:
-    num_classes = dataset.num_classes if config.model.get('conditional', False) else 1
+    num_classes = dataset.num_classes if configs.is_conditional(config) else 1
     found.append(
       path_length_score(algorithm, state, network, num_classes=num_classes, paths=PATHS, seeds=seeds, mesh=mesh)
     )
