@@ -1,18 +1,22 @@
 """Kernel distance (KID): the maximum mean discrepancy of features under a cubic kernel."""
 
-from collections.abc import Iterator
+import functools
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
+import jax
 import numpy as np
 
 from gengan.evaluators import checks, neighbours
 
-TILE = 2048  # rows and columns of the kernel matrix that are held at a time
+TILE = 1024  # rows and columns of the kernel matrix that are held at a time
 LARGE = 2**36  # pairs times dimensions, from which on the rounding of products in float32 averages out...
 LARGE_SUBSETS = 2**30  # ...likewise of random subsets, which vary by far more than that
 MANY = 256  # ...where so many dimensions share the variance (by their participation ratio)
 LOOKED_AT = 1024  # rows, for that ratio
 SUBSETS, SUBSET_SIZE = 100, 1000  # of the published protocol
+
+_Powers = tuple[np.ndarray, np.ndarray, np.ndarray]  # see `_sums_of_powers`
 
 
 def kernel_distance(
@@ -130,24 +134,27 @@ def _participation(x: np.ndarray) -> float:
 
 
 def _discrepancy(x: _Side, y: _Side) -> float:
-  across = 0.0
-  for i in _tiles(x.rows):
-    for j in _tiles(y.rows):
-      across += _quadratic_and_cubic(x.rows[i] @ y.rows[j].T, x, i, y, j)
+  across = sum(
+    _quadratic_and_cubic(_powers(x.rows[i], y.rows[j]), x, i, y, j) for i in _tiles(x.rows) for j in _tiles(y.rows)
+  )
   n, m = len(x.rows), len(y.rows)
   pairs = _within(x) / (n * (n - 1)) + _within(y) / (m * (m - 1)) - 2 * across / (n * m)
   return float(pairs + _linear(x, y))
 
 
 def _within(x: _Side) -> float:
-  """What is quadratic and cubic in q, over i != j: the tiles below the diagonal are those above it, transposed."""
+  """What is quadratic and cubic in q, over i != j: what is below the diagonal is what is above it, transposed."""
   total, tiles = 0.0, list(_tiles(x.rows))
   for number, i in enumerate(tiles):
-    products = x.rows[i] @ x.rows[i].T  # of an array with itself: half the work
-    np.fill_diagonal(products, 0)
-    total += _quadratic_and_cubic(products, x, i, x, i)
+    middle = i.start + (i.stop - i.start) // 2
+    first, second = slice(i.start, middle), slice(middle, i.stop)
+    own_first, own_second, across = _powers_within(x.rows[i])
+    total += _quadratic_and_cubic(own_first, x, first, x, first) + _quadratic_and_cubic(
+      own_second, x, second, x, second
+    )
+    total += 2 * _quadratic_and_cubic(across, x, first, x, second)
     for j in tiles[number + 1 :]:
-      total += 2 * _quadratic_and_cubic(x.rows[i] @ x.rows[j].T, x, i, x, j)
+      total += 2 * _quadratic_and_cubic(_powers(x.rows[i], x.rows[j]), x, i, x, j)
   return total
 
 
@@ -181,17 +188,53 @@ def _linear(x: _Side, y: _Side) -> float:
 def _sums(side: _Side) -> np.ndarray:
   """[3, D] sums over the rows of d^p times the moved row for p = 0, 1, 2."""
   weights = np.stack([np.ones_like(side.along), side.along, side.along**2]).astype(side.rows.dtype)
-  return (weights @ side.rows).astype(np.float64)
+  return _weighted_sums(weights, side.rows).astype(np.float64)
 
 
-def _quadratic_and_cubic(products: np.ndarray, x: _Side, i: slice, y: _Side, j: slice) -> float:
-  """Sum over all pairs of 3 q^2 (M + d + e) + q^3, for q = gamma times the products of these rows."""
-  squares = np.square(products)
-  ones = lambda size: np.ones(size, squares.dtype)
-  cubes = np.einsum('ij,ij->i', squares, products).sum(dtype=np.float64)
-  d, e = x.along[i] + x.bulk / 2, y.along[j] + y.bulk / 2
-  weighted = d @ (squares @ ones(len(e))).astype(np.float64) + e @ (ones(len(d)) @ squares).astype(np.float64)
-  return x.gamma**3 * cubes + 3 * x.gamma**2 * weighted
+def _quadratic_and_cubic(powers: _Powers, x: _Side, i: slice, y: _Side, j: slice) -> float:
+  """Sum over the pairs of two tiles of 3 q^2 (M + d + e) + q^3, for q = gamma times the products of their rows."""
+  cubes, by_row, by_column = (sums.astype(np.float64) for sums in powers)
+  weighted = (x.along[i] + x.bulk / 2) @ by_row + (y.along[j] + y.bulk / 2) @ by_column
+  return x.gamma**3 * cubes.sum() + 3 * x.gamma**2 * weighted
+
+
+def _by_xla(function: Callable) -> Callable:
+  """Has XLA do it where all operands are float32: on a CPU, its products are half as quick again as NumPy's."""
+  compiled = jax.jit(function)
+
+  @functools.wraps(function)
+  def wrapper(*operands: np.ndarray):
+    if any(operand.dtype != np.float32 for operand in operands):
+      return function(*operands)
+    with jax.default_matmul_precision('highest'):  # an accelerator would round to fewer bits
+      return jax.tree.map(np.asarray, compiled(*operands))
+
+  return wrapper
+
+
+@_by_xla
+def _powers(x, y):
+  """`_sums_of_powers` of the products of two sets of rows."""
+  return _sums_of_powers(x @ y.T)
+
+
+@_by_xla
+def _powers_within(x):
+  """The same for the two halves of a set, each with itself but no row with itself, and for the one with the other."""
+  first, second = x[: len(x) // 2], x[len(x) // 2 :]
+  own = [_sums_of_powers((half @ half.T) * (1 - np.eye(len(half), dtype=x.dtype))) for half in (first, second)]
+  return *own, _sums_of_powers(first @ second.T)
+
+
+def _sums_of_powers(products):
+  """[N, M] -> sums of q^3 by row [N], of q^2 by row [N] and by column [M]."""
+  squares = products * products
+  return (squares * products).sum(axis=1), squares.sum(axis=1), squares.sum(axis=0)
+
+
+@_by_xla
+def _weighted_sums(weights, rows):
+  return weights @ rows
 
 
 def _tiles(x: np.ndarray, size: int = TILE) -> Iterator[slice]:
