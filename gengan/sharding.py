@@ -16,6 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
+from gengan import memory
 from gengan.core import Algorithm, Batch, PyTree, State
 
 AXES = ('data', 'fsdp')
@@ -222,12 +223,12 @@ def compile_step(
     return _pmap_step(step, mesh, axis_name, donated)
   whole = replicated(mesh)
   layout = whole if state_sharding is None else state_sharding
-  compiled = jax.jit(
+  compiled = jit_step(
     step,
+    mesh.devices.flat[0].platform,
     in_shardings=(layout, batch_sharding(mesh), whole),
     out_shardings=(layout, whole),
     donate_argnums=donated,
-    compiler_options=step_options(mesh.devices.flat[0].platform),
   )
 
   def run(state, batch, key):
@@ -237,17 +238,23 @@ def compile_step(
   return run
 
 
-def step_options(platform: str | None = None) -> dict[str, str] | None:
-  """Compiler options for `jax.jit` of any train step; None where the platform or its compiler knows none.
+def jit_step(step: Callable, platform: str | None = None, **settings) -> Callable:
+  """`jax.jit` of any train step, with what makes one quick on a CPU: compiler options, and `memory.keep_freed`.
 
   Args:
     platform: 'cpu', 'gpu' or 'tpu'; None: that of the default device.
+    **settings: of `jax.jit`.
   """
-  return _cpu_options(platform or jax.devices()[0].platform, CPU_STEP_OPTIONS)
+  platform = platform or jax.devices()[0].platform
+  if platform == 'cpu':
+    memory.keep_freed()
+  return jax.jit(step, compiler_options=_cpu_options(platform, CPU_STEP_OPTIONS), **settings)
 
 
 def _pmap_step(step: Callable, mesh: Mesh, axis_name: str, donated: tuple[int, ...]) -> Callable:
   devices = list(mesh.devices.flat)
+  if devices[0].platform == 'cpu':
+    memory.keep_freed()
   compiled = jax.pmap(
     step, axis_name, in_axes=(None, 0, None), out_axes=(None, None), devices=devices, donate_argnums=donated
   )

@@ -259,6 +259,15 @@ def test_compiler_options_are_used_where_the_compiler_knows_them():
   assert sharding._cpu_options('cpu', {'xla_cpu_an_option_of_no_version': ''}) is None
 
 
+@pytest.mark.parametrize('mode', ['jit', 'pmap'])
+def test_steps_on_a_cpu_keep_their_memory(monkeypatch, mode):
+  kept = []
+  monkeypatch.setattr(sharding.memory, 'keep_freed', lambda: kept.append(mode))
+  sharding.compile_step(tiny().train_step, mesh=sharding.make_mesh(), mode=mode)
+  sharding.jit_step(abs, 'gpu')
+  assert kept == [mode]
+
+
 def test_one_process_starts_nothing_unless_asked(monkeypatch):
   monkeypatch.delenv('GENGAN_DISTRIBUTED', raising=False)
   assert sharding.initialize() is False

@@ -213,7 +213,7 @@ def _compiled_training(num_classes: int, width: int, policy: str, flip: bool, we
     params = jax.tree.map(lambda p, u: p + rate * u, variables['params'], updates)
     return {'params': params, **updated}, opt_state
 
-  return jax.jit(init), jax.jit(train_step, compiler_options=sharding.step_options())
+  return jax.jit(init), sharding.jit_step(train_step)
 
 
 @functools.cache
