@@ -20,4 +20,4 @@ def keep_freed() -> bool:
     mallopt = ctypes.CDLL(None).mallopt
   except (AttributeError, OSError, TypeError):  # musl, macOS; Windows
     return False
-  return all([mallopt(ctypes.c_int(option), ctypes.c_int(KEPT)) for option in (_M_MMAP_THRESHOLD, _M_TRIM_THRESHOLD)])
+  return all(mallopt(ctypes.c_int(option), ctypes.c_int(KEPT)) for option in (_M_MMAP_THRESHOLD, _M_TRIM_THRESHOLD))
