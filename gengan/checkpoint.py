@@ -225,7 +225,7 @@ class Checkpointer:
     steps = self.steps()
     if wanted == 'best':
       if not self._best_metric:
-        return -1, ValueError("step='best' needs a Checkpointer with best_metric")
+        return -1, ValueError(f'{self.directory} has no best checkpoint: no best_metric was chosen')
       wanted = self.best_step()
       if wanted is None:
         return -1, FileNotFoundError(f'no checkpoint in {self.directory} has a finite {self._best_metric!r}')

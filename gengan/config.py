@@ -200,13 +200,43 @@ def load(workdir: str | os.PathLike) -> ConfigDict:
   path = pathlib.Path(workdir) / 'config.json'
   if not path.exists():
     raise FileNotFoundError(f'{workdir} is not the folder of a run: it has no config.json')
+  content = read_json(path)
+  if not isinstance(content.get('model'), dict):
+    raise ValueError(f'{path} is not the config of a run: it has no model')
+  return ConfigDict({**ADDED, **content})
+
+
+def load_dataset_facts(workdir: str | os.PathLike) -> dict[str, Any]:
+  """What the data of a run is like, with its 'class_names', as `runs.create` kept it.
+
+  Raises:
+    FileNotFoundError: it is missing.
+    ValueError: its dataset.json is damaged, or something else.
+  """
+  path = pathlib.Path(workdir) / 'dataset.json'
+  if not path.exists():
+    raise FileNotFoundError(f'{path} is missing: nothing says on which data the checkpoints there were trained')
+  content = read_json(path)
+  names = content.get('class_names')
+  if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+    raise ValueError(f'{path} is damaged: it has no list of class_names')
+  return content
+
+
+def read_json(path: pathlib.Path) -> dict[str, Any]:
+  """The JSON object in a file.
+
+  Raises:
+    FileNotFoundError: there is no file.
+    ValueError: it is damaged, or holds something else; one line that names it.
+  """
   try:
     content = json.loads(path.read_text())
   except ValueError as error:
     raise ValueError(f'{path} is damaged: {error}') from error
-  if not isinstance(content, dict) or 'model' not in content:
-    raise ValueError(f'{path} is not the config of a run: it has no model')
-  return ConfigDict({**ADDED, **content})
+  if not isinstance(content, dict):
+    raise ValueError(f'{path} is damaged: it holds no JSON object')
+  return content
 
 
 def require_writable(folder: pathlib.Path, *, flag: str) -> None:

@@ -9,12 +9,11 @@ The same weights, seed and options give the same bytes, whatever the batch size 
 """
 
 import argparse
-import json
 import os
 import pathlib
 from collections.abc import Sequence
 
-from gengan import arguments
+from gengan import arguments, config
 
 FORMATS = ('tfds', 'folder', 'npz', 'webdataset')
 
@@ -114,12 +113,15 @@ def _check(args: argparse.Namespace) -> None:
     raise ValueError(f'--shard_size is {args.shard_size}; it must be a multiple of 64')
   if not 0 < args.truncation <= 1:
     raise ValueError(f'--truncation is {args.truncation}; it must be in (0, 1]')
-  if not 1 <= args.expansion < float('inf'):
-    raise ValueError(f'--expansion is {args.expansion}; it must be at least 1')
+  if not 1 <= args.expansion <= 10:
+    raise ValueError(f'--expansion is {args.expansion}; it must be from 1 to 10')
   if args.truncation < 1 and args.expansion > 1:
     raise ValueError('--truncation and --expansion undo each other; give one of them')
   if args.balanced and args.labels:
     raise ValueError('--balanced takes all classes and --labels some; give one of them')
+  filters = ('min_confidence', 'discriminator_percentile', 'drop_copies')
+  if args.max_attempts and args.unique < 0 and not any(getattr(args, flag) for flag in filters):
+    raise ValueError('--max_attempts is for images that a filter drops; give --unique or --' + ' or --'.join(filters))
   if args.classifier and not args.min_confidence:
     raise ValueError('--classifier is for --min_confidence, which is missing')
   _check_out(args.out)
@@ -138,9 +140,8 @@ def _check_out(out: pathlib.Path) -> None:
 
 def _check_classes(args: argparse.Namespace) -> None:
   """Resolves --balanced; the config and the class names are in small files."""
-  model = json.loads((args.workdir / 'config.json').read_text())['model']
-  path = args.workdir / 'dataset.json'
-  names = json.loads(path.read_text())['class_names'] if path.exists() else []
+  model = config.load(args.workdir).model
+  names = config.load_dataset_facts(args.workdir)['class_names']
   if args.min_confidence and len(names) < 2:
     raise ValueError('--min_confidence needs classes, and the training images of this run have none')
   asked = [flag for flag in ('balanced', 'labels', 'min_confidence') if getattr(args, flag)]

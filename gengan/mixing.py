@@ -66,7 +66,7 @@ def mix(first: Stream, second: Stream, *, share: float) -> Stream:
   With r generated images for a real one the share is r / (1 + r). No example of either is left out or comes early.
 
   Raises:
-    ValueError: a share outside [0, 1].
+    ValueError: a share outside [0, 1]; when examples are asked for, images of two shapes.
   """
   if not 0 <= share <= 1:
     raise ValueError(f'the share of a mix must be from 0 to 1, not {share}')
@@ -80,7 +80,10 @@ def mix(first: Stream, second: Stream, *, share: float) -> Stream:
       (taken, second(seconds(start), seconds(stop))),
     ]
     parts = [(rows, part) for rows, part in parts if rows.any()]
-    images = np.empty((stop - start, *parts[0][1][0].shape[1:]), np.uint8)
+    shapes = {part[0].shape[1:] for _, part in parts}
+    if len(shapes) > 1:
+      raise ValueError(f'the images of the two streams differ in shape: {" and ".join(map(str, sorted(shapes)))}')
+    images = np.empty((stop - start, *shapes.pop()), np.uint8)
     labels = np.empty(stop - start, np.int32)
     for rows, part in parts:
       images[rows], labels[rows] = part
@@ -90,13 +93,26 @@ def mix(first: Stream, second: Stream, *, share: float) -> Stream:
 
 
 def batches(stream: Stream, *, batch_size: int) -> Callable[[int], Examples]:
-  """A function from a step to its batch of uint8 images, as `gengan.evaluators.classifier.train` takes it."""
+  """A function from a step to its batch of uint8 images, as `gengan.evaluators.classifier.train` takes it.
+
+  Raises:
+    ValueError: a batch of no images.
+  """
+  if batch_size < 1:
+    raise ValueError(f'batch_size is {batch_size}; it must be at least 1')
   return lambda step: stream(step * batch_size, (step + 1) * batch_size)
 
 
 def iterate(stream: Stream, *, batch_size: int, start: int = 0) -> Iterator[Batch]:
-  """Endless batches {'image': float32 [B, H, W, C] in [-1, 1], 'label': int32 [B]}, from that of step `start` on."""
+  """Endless batches {'image': float32 [B, H, W, C] in [-1, 1], 'label': int32 [B]}, from that of step `start` on.
+
+  Raises:
+    ValueError: as `batches`.
+  """
   of_step = batches(stream, batch_size=batch_size)
-  for step in itertools.count(start):
+
+  def batch(step: int) -> Batch:
     images, labels = of_step(step)
-    yield {'image': images.astype(np.float32) / 127.5 - 1, 'label': labels.astype(np.int32)}
+    return {'image': images.astype(np.float32) / 127.5 - 1, 'label': labels.astype(np.int32)}
+
+  return map(batch, itertools.count(start))

@@ -1,7 +1,6 @@
 """The folder of a run: what is in it, and how every tool but training opens it, from the folder alone."""
 
 import contextlib
-import json
 import pathlib
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
@@ -57,10 +56,7 @@ def require_same(workdir: pathlib.Path, config: ConfigDict, dataset: data.Datase
   if not checkpoints.finished_steps(workdir / 'checkpoints'):
     return
   configs.require_same_run(config, workdir)
-  path = workdir / 'dataset.json'
-  if not path.exists():
-    raise FileNotFoundError(f'{path} is missing: nothing says on which data the checkpoints there were trained')
-  kept = json.loads(path.read_text())
+  kept = configs.load_dataset_facts(workdir)
   if changed := differences(kept, dataset.statistics):
     raise ValueError(
       f'{workdir} holds a run on other data, {kept.get("source")}: {"; ".join(changed)}. '
@@ -152,6 +148,6 @@ def load(workdir: str | pathlib.Path, *, checkpoint: str | int = 'latest', ema: 
   step = None if checkpoint == 'latest' else checkpoint
   with open_checkpoints(workdir, config) as checkpointer:
     restored = checkpointer.restore(abstract, step=step)
-  dataset = json.loads((workdir / 'dataset.json').read_text())
+  class_names = tuple(configs.load_dataset_facts(workdir)['class_names'])
   state = restored.state if ema else core.without_ema(restored.state)
-  return Run(config, algorithm, state, restored.step, len(dataset['class_names']), tuple(dataset['class_names']))
+  return Run(config, algorithm, state, restored.step, len(class_names), class_names)

@@ -17,6 +17,7 @@ import numpy as np
 from gengan import arguments, config, core, images
 from gengan.core import Algorithm, PyTree, State
 
+MOST = 10_000  # images in a picture
 SUFFIXES = ('.png', *images.ANIMATION_SUFFIXES)
 
 
@@ -180,10 +181,12 @@ def _parser() -> arguments.Parser:
 
 def _check(args: argparse.Namespace) -> None:
   """What can be said before the run is opened."""
-  if args.num < 1:
-    raise ValueError(f'--num is {args.num}; it must be at least 1')
-  if args.interpolate and args.interpolate < 2:
-    raise ValueError(f'--interpolate is {args.interpolate}; a walk needs at least 2 images')
+  if not 1 <= args.num <= MOST:
+    raise ValueError(
+      f'--num is {args.num}; it must be from 1 to {MOST}. gengan.generate makes more, not in one picture'
+    )
+  if args.interpolate and not 2 <= args.interpolate <= MOST:
+    raise ValueError(f'--interpolate is {args.interpolate}; a walk has from 2 to {MOST} images')
   if not 0 < args.truncation <= 1:
     raise ValueError(f'--truncation is {args.truncation}; it must be in (0, 1]')
   if args.out.suffix.lower() not in SUFFIXES:

@@ -10,7 +10,7 @@ import pytest
 
 PACKAGE = pathlib.Path(__file__).parents[1] / 'gengan'
 FOUNDATION = {'core'}
-SHARED = {'checksums', 'images', 'leaves', 'locks'}
+SHARED = {'checksums', 'images', 'leaves', 'locks', 'memory'}
 PARTS = {'losses', 'likelihoods', 'regularizers', 'layers', 'augment', 'optimizers'}
 SERVICES = {'sharding', 'checkpoint', 'interrupts', 'writers', 'curves', 'data', 'evaluators', 'formats', *SHARED}
 

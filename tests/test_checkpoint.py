@@ -152,7 +152,7 @@ def test_the_best_is_found_again_and_restored(tmp_path):
     restored = checkpointer.restore(abstract(make_state()), step='best')
     assert (restored.step, restored.data) == (3, {'next': 9})
     assert_identical(restored.state, make_state(3))
-  with pytest.raises(ValueError, match='best_metric'):
+  with pytest.raises(ValueError, match='has no best checkpoint: no best_metric was chosen'):
     checkpoint.Checkpointer(tmp_path).restore(abstract(make_state()), step='best')
 
 

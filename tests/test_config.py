@@ -214,7 +214,11 @@ def test_a_config_comes_back_from_its_folder(tmp_path):
   assert configs.load(tmp_path).to_dict() == config.to_dict()
   with pytest.raises(FileNotFoundError, match='not the folder of a run'):
     configs.load(tmp_path / 'nowhere')
-  for broken, what in (('{"model"', 'is damaged: '), ('[]', 'is not the config of a run')):
+  for broken, what in (
+    ('{"model"', 'is damaged: '),
+    ('[]', 'is damaged: it holds no JSON object'),
+    ('{"model": 3}', 'is not the config of a run'),
+  ):
     (tmp_path / 'config.json').write_text(broken)
     with pytest.raises(ValueError, match=rf'{tmp_path}/config\.json {what}'):
       configs.load(tmp_path)

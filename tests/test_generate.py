@@ -93,6 +93,8 @@ def test_kills_devices_and_processes_leave_no_trace(workdir, tmp_path, capsys):
     (['--labels=3', '--balanced'], 'give one of them'),
     (['--truncation=1.5'], '--truncation is 1.5'),
     (['--expansion=0.5'], '--expansion is 0.5'),
+    (['--expansion=1e30'], '--expansion is 1e+30; it must be from 1 to 10'),
+    (['--max_attempts=5'], '--max_attempts is for images that a filter drops'),
     (['--truncation=0.5', '--expansion=2'], 'undo each other'),
     (['--classifier=judge:certain'], '--min_confidence, which is missing'),
     (['--unique=16'], '--unique is 16'),
@@ -127,6 +129,26 @@ def test_a_file_system_that_refuses_is_one_line(workdir, tmp_path, capsys, monke
     generate.main([f'--workdir={workdir}', '--num=5', f'--out={tmp_path}/file/g'])
   error = capsys.readouterr().err
   assert stop.value.code == 2 and 'Not a directory' in error and error.count('\n') == 1
+
+
+@pytest.mark.parametrize(
+  ('name', 'content', 'message'),
+  [
+    ('config.json', '{"model": 3}', 'config.json is not the config of a run'),
+    ('dataset.json', '{"class_names": ["a"', 'dataset.json is damaged: '),
+    ('dataset.json', '{"class_names": 3}', 'dataset.json is damaged: it has no list of class_names'),
+    ('dataset.json', '[]', 'dataset.json is damaged: it holds no JSON object'),
+  ],
+)
+def test_a_damaged_run_is_one_line_that_names_the_file(workdir, tmp_path, capsys, name, content, message):
+  broken = tmp_path / 'broken'
+  broken.mkdir()
+  for kept in ('config.json', 'dataset.json'):
+    (broken / kept).write_text(content if kept == name else (workdir / kept).read_text())
+  with pytest.raises(SystemExit) as stop:
+    generate.main([f'--workdir={broken}', '--num=5', f'--out={tmp_path}/set'])
+  error = capsys.readouterr().err
+  assert stop.value.code == 2 and f'{broken}/{message}' in error and error.count('\n') == 1
 
 
 def test_classes_of_an_unconditional_model_are_refused(workdir, tmp_path, capsys):

@@ -68,3 +68,8 @@ def test_impossible_mixes_are_refused():
     mixing.shuffled(np.zeros((0, 2, 2, 1)), np.zeros(0), seed=0)
   with pytest.raises(ValueError, match='images are float32; they must be uint8'):
     mixing.shuffled(np.zeros((3, 2, 2, 1), np.float32), np.zeros(3, int), seed=0)
+  with pytest.raises(ValueError, match='batch_size is 0; it must be at least 1'):
+    mixing.iterate(stream, batch_size=0)
+  larger = mixing.shuffled(np.zeros((3, 4, 4, 1), np.uint8), np.zeros(3, int), seed=0)
+  with pytest.raises(ValueError, match=r'two streams differ in shape: .* and \(4, 4, 1\)'):
+    next(mixing.iterate(mixing.mix(stream, larger, share=0.5), batch_size=4))

@@ -167,7 +167,8 @@ def test_the_command_draws_walks_as_rows_and_as_an_animation(workdir):
   [
     (['--num=0'], '--num is 0'),
     (['--num=many'], "--num: invalid int value: 'many'"),
-    (['--interpolate=1'], 'at least 2'),
+    (['--num=100000'], '--num is 100000; it must be from 1 to 10000'),
+    (['--interpolate=1'], 'from 2 to 10000'),
     (['--truncation=0'], '(0, 1]'),
     (['--truncation=nan'], '(0, 1]'),
     (['--out=grid.jpg'], '.png, .gif, .webp'),

@@ -1,7 +1,6 @@
 """The copying guard on its way into a job: where its images come from, and what its verdict does."""
 
 import dataclasses
-import json
 import pathlib
 from collections.abc import Callable
 from typing import Any
@@ -9,6 +8,7 @@ from typing import Any
 import numpy as np
 from ml_collections import ConfigDict
 
+from gengan import config as configs
 from gengan import data
 from gengan.data.dataset import differences
 from gengan.evaluators import copying_guard
@@ -59,7 +59,7 @@ def training_data(config: ConfigDict, workdir: pathlib.Path) -> data.Dataset:
     FileNotFoundError, ValueError: the data cannot be read, or is something else now.
   """
   dataset = data.load(config)
-  if changed := differences(json.loads((workdir / 'dataset.json').read_text()), dataset.statistics):
+  if changed := differences(configs.load_dataset_facts(workdir), dataset.statistics):
     raise ValueError(f'{config.source} is no longer what the run was trained on: {"; ".join(changed)}')
   return dataset
 

@@ -182,7 +182,11 @@ def _judge(job: Job, book) -> filters.Classifier:
   """
   if job.request.classifier:
     return find(job.request.classifier)
-  own = evaluation.data_classifier(guard.training_data(job.run.config.data, job.workdir), job.run.config)
+  try:
+    images = guard.training_data(job.run.config.data, job.workdir)
+  except (ValueError, OSError) as error:
+    raise ValueError(f'--min_confidence without --classifier trains one on the real images, and {error}') from error
+  own = evaluation.data_classifier(images, job.run.config)
   kept = book.note('classifier_sha256')
   if kept is None:
     book.write_note('classifier_sha256', own.sha256)

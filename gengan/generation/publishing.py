@@ -8,6 +8,7 @@ from typing import Any
 
 import jax
 
+from gengan import config as configs
 from gengan.formats import FORMATS, card, ledger
 
 PLACES = ('workdir', 'source', 'exclude', 'network')  # keys of texts that may hold a path
@@ -59,7 +60,7 @@ def publish(job, book: ledger.Ledger, copying: dict[str, Any]) -> dict[str, Any]
     'platform': jax.devices()[0].platform,
     'model': job.model,
     'config': job.run.config.to_dict(),
-    'training_data': json.loads((job.workdir / 'dataset.json').read_text()),
+    'training_data': configs.load_dataset_facts(job.workdir),
     'evaluation': evaluation_of(job, book),
     'request': job.plan,
     'counts': counts,

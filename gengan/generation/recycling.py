@@ -9,6 +9,10 @@ from gengan import mixing
 from gengan.generation import stream
 
 
+class NothingLeft(ValueError):
+  """The filters dropped every image of a set."""
+
+
 def recycled(
   draw: stream.Draw,
   *,
@@ -34,7 +38,8 @@ def recycled(
     max_attempts: candidates a slot, where there are filters.
 
   Raises:
-    ValueError: no size, or the filters leave nothing (when the set is first drawn).
+    ValueError: no size.
+    NothingLeft: when the set is first drawn.
   """
   if size < 1 or every_epochs < 0:
     raise ValueError(f'a recycled set needs at least 1 image and 0 epochs or more, not {size} and {every_epochs}')
@@ -45,7 +50,7 @@ def recycled(
     labels = stream.labels_of(slots, classes)
     found = stream.fill(draw, slots, labels, filters=filters, max_attempts=max_attempts if filters else 1)
     if not len(found.labels):
-      raise ValueError(f'the filters dropped all of {found.drawn} candidates')
+      raise NothingLeft(f'the filters dropped all of {found.drawn} candidates')
     missing = size - len(found.labels)  # an epoch has one length: a few images come twice instead
     rows = np.concatenate([np.arange(len(found.labels)), np.arange(missing) % len(found.labels)])
     return found.images[rows], found.labels[rows]

@@ -15,10 +15,11 @@ from ml_collections import ConfigDict
 from gengan import augment, data, evaluation, mixing, runs, train
 from gengan import config as configs
 from gengan.evaluators import classifier, copying_guard
-from gengan.generation import guard, stream
+from gengan.generation import guard, recycling, stream
 from gengan.trials import arms, source
 
 RESULTS = 'results.jsonl'
+MEASURED = ('regime', 'arm', 'seed', 'generator_step', 'accuracy')  # fields of a record without which it is none
 LONG_TAIL = 'long_tail'
 LEAST_LOOKS = 5  # at the validation images while a classifier trains, also where its steps are few
 
@@ -135,11 +136,23 @@ def run(config: ConfigDict, workdir: pathlib.Path) -> list[dict[str, Any]]:
 
 
 def read(path: pathlib.Path) -> list[dict[str, Any]]:
-  """The whole lines of a record; one that a kill cut short is left out."""
+  """The whole lines of a record; one that a kill cut short is left out.
+
+  Raises:
+    ValueError: a line is damaged.
+  """
   if not path.exists():
     return []
-  lines = path.read_text().split('\n')
-  return [json.loads(line) for line in lines[:-1]]
+  records = []
+  for number, line in enumerate(path.read_text().split('\n')[:-1], 1):
+    try:
+      record = json.loads(line)
+      records.append({**record, **{field: record[field] for field in MEASURED}})
+    except (ValueError, KeyError, TypeError) as error:
+      raise ValueError(
+        f'{path} is damaged in line {number}: {error!r}; without that line it is measured anew'
+      ) from error
+  return records
 
 
 def _run_regime(regime: Regime, left, config: ConfigDict, folder: pathlib.Path) -> Iterator[dict[str, Any]]:
@@ -162,7 +175,10 @@ def _run_regime(regime: Regime, left, config: ConfigDict, folder: pathlib.Path) 
   for name, seed in left:
     made = _arm(name, regime, real, generated, dataset.num_classes, config, seed)
     num_real = 0 if name.startswith('synthetic') else len(real[1])
-    trained = fit(made, seed=seed, num_real=num_real)
+    try:
+      trained = fit(made, seed=seed, num_real=num_real)
+    except recycling.NothingLeft as error:
+      raise ValueError(f'{regime.name}, {name}: {error}; lower config.synthetic.min_agreement') from error
     right = trained(test[0])[0].argmax(axis=1) == test[1]
     yield {
       'regime': regime.name,
@@ -232,6 +248,12 @@ def _check_regime(regime: Regime, folder: pathlib.Path) -> None:
     text = re.sub(r'(?<![\w/.])config\.(?!json\b)', 'config.generator.', str(error))
     kind = FileNotFoundError if isinstance(error, FileNotFoundError) else ValueError
     raise kind(f'{regime.name}: {text}') from error
+  counts, wanted = np.bincount(dataset.train.labels), regime.config.data.examples_per_class
+  if counts.min() < wanted:
+    raise ValueError(
+      f'config.regimes has {wanted}, but there are {counts.min()} training images of the class '
+      f'{dataset.class_names[counts.argmin()]!r} in {regime.config.data.source}; 0 takes all'
+    )
   for split, use in (('validation', 'stop the classifiers early'), ('test', 'measure them')):
     if not len(getattr(dataset, split)):
       raise ValueError(
@@ -260,7 +282,7 @@ def _distinct(values) -> bool:
 def _require_same(config: ConfigDict, path: pathlib.Path) -> None:
   if path.exists():
     wanted = json.loads(json.dumps(config.to_dict()))
-    kept = json.loads(path.read_text())
+    kept = configs.read_json(path)
     changed = [name for name in sorted(kept.keys() | wanted.keys()) if kept.get(name) != wanted.get(name)]
     if changed := [name for name in changed if name != 'seeds']:
       raise ValueError(f'{path.parent} holds a comparison with other {", ".join(changed)}. Choose another --workdir')

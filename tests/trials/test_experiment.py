@@ -218,6 +218,29 @@ def test_a_regime_that_cannot_be_trained_is_told_first_and_leaves_nothing(tmp_pa
   assert not (tmp_path / 'new').exists()
 
 
+def test_a_damaged_record_is_named_with_its_line(tmp_path):
+  path = tmp_path / 'results.jsonl'
+  whole = {'regime': 'all', 'arm': 'real', 'seed': 0, 'generator_step': 2, 'accuracy': 0.5}
+  for damaged in ('{"regime', '3', '{"regime": "all"}'):
+    path.write_text(f'{json.dumps(whole)}\n{damaged}\n')
+    with pytest.raises(ValueError, match=r'results\.jsonl is damaged in line 2: '):
+      experiment.read(path)
+  path.write_text(f'{json.dumps(whole)}\n{{"regime')
+  assert experiment.read(path) == [whole]
+
+
+def test_filters_that_leave_nothing_name_the_arm_and_the_field(tmp_path):
+  config = tiny_config()
+  config.regimes, config.generator_steps, config.ratios, config.seeds = (5,), (2,), (), 1
+  config.long_tail.imbalance = 1.0
+  config.synthetic.num, config.synthetic.means, config.synthetic.min_agreement = 2, ('filter',), 0.999999
+  with pytest.raises(
+    ValueError, match=r'^5_per_class, synthetic_filter: .*dropped all.* config.synthetic.min_agreement'
+  ):
+    experiment.run(config, tmp_path)
+  assert [r['arm'] for r in experiment.read(tmp_path / experiment.RESULTS)] == ['real', 'oversampled', 'augmented']
+
+
 @pytest.mark.parametrize(
   'field, value, message',
   [
@@ -227,6 +250,7 @@ def test_a_regime_that_cannot_be_trained_is_told_first_and_leaves_nothing(tmp_pa
     ('ratios', (float('inf'),), 'config.ratios'),
     ('regimes', (10, 10), r'config.regimes is \(10, 10\); it must be different'),
     ('regimes', (), 'config.regimes'),
+    ('regimes', (5, 500), r'config.regimes has 500, but there are 1\d\d training images of the class .* 0 takes all'),
     ('generator_steps', (2, 0), 'config.generator_steps'),
     ('few_augment', 'foo', "config.few_augment names 'foo'"),
     ('classifier.augment', 'foo', "config.classifier.augment names 'foo'"),
