@@ -22,6 +22,7 @@ def get_config(variant: str = 'digits') -> ConfigDict:
   config.model.conditional = True
   if variant in ('mnist', 'fashion_mnist'):
     dcgan.relativistic(config, r1=0.5)
+    config.num_steps = 20_000
     for optimizer in (config.optimizers.generator, config.optimizers.discriminator):
       optimizer.schedule = 'linear'
       optimizer.decay_steps = 24_000  # to nothing, a little after the last step

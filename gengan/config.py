@@ -27,6 +27,7 @@ POSITIVE = (
   'checkpoint.every_steps',
   'checkpoint.keep_latest',
   'evaluators.every_steps',
+  'evaluators.num_generated',
 )
 ADDED = {'private_data': False}  # fields that came later, and the value that says what runs before them did
 CHOICES = {'mesh.mode': ('jit', 'pmap'), 'checkpoint.best_mode': ('min', 'max')}
@@ -45,7 +46,6 @@ REQUIRED = (  # of a training config; what a recipe reads beside them, it says i
   'checkpoint.best_metric',
   'evaluators.metrics',
   'evaluators.network',
-  'evaluators.num_generated',
   'model.name',
 )
 MAX_SEED = 2**32 - 1

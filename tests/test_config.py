@@ -27,6 +27,7 @@ def test_the_default_configs_pass():
   [
     ('num_steps', 0, 'at least 1'),
     ('eval_every_steps', -1, 'at least 1'),
+    ('evaluators.num_generated', 0, 'at least 1'),
     ('mesh.mode', 'vmap', 'jit, pmap'),
     ('checkpoint.best_mode', 'up', 'min, max'),
     ('checkpoint.keep_every_steps', -1, '0 keeps none'),

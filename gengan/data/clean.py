@@ -120,7 +120,7 @@ def main() -> None:
         min_per_class=values.min_per_class,
       )
     except (ValueError, OSError) as error:
-      raise SystemExit(f'error: {error}') from None
+      raise SystemExit(f'error: {str(error).replace("config.data.", "--")}') from None
     excluded = counts.pop('excluded')
     for kind, count in counts.items():
       print(f'{KINDS[kind][0]:32} {count:8,}')

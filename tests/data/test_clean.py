@@ -190,6 +190,9 @@ def test_command_line(dirty, tmp_path):
   done = subprocess.run(command, capture_output=True, text=True, check=False)
   assert done.returncode == 1
   assert done.stderr == f'error: zip:{tmp_path / "none.zip"}: there is no such file\n'
+  command[3] = '--source=foo'
+  done = subprocess.run(command, capture_output=True, text=True, check=False)
+  assert done.returncode == 1 and done.stderr.startswith("error: --source is 'foo'; it must be one of digits, ")
 
 
 def test_every_excludable_kind_is_a_kind():
