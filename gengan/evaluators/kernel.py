@@ -148,10 +148,9 @@ def _within(x: _Side) -> float:
   for number, i in enumerate(tiles):
     middle = i.start + (i.stop - i.start) // 2
     first, second = slice(i.start, middle), slice(middle, i.stop)
-    own_first, own_second, across = _powers_within(x.rows[i])
-    total += _quadratic_and_cubic(own_first, x, first, x, first) + _quadratic_and_cubic(
-      own_second, x, second, x, second
-    )
+    *own, across = _powers_within(x.rows[i])
+    for half, powers in zip((first, second), own, strict=True):
+      total += _quadratic_and_cubic(powers, x, half, x, half)
     total += 2 * _quadratic_and_cubic(across, x, first, x, second)
     for j in tiles[number + 1 :]:
       total += 2 * _quadratic_and_cubic(_powers(x.rows[i], x.rows[j]), x, i, x, j)
