@@ -248,7 +248,10 @@ def _check_regime(regime: Regime, folder: pathlib.Path) -> None:
     text = re.sub(r'(?<![\w/.])config\.(?!json\b)', 'config.generator.', str(error))
     kind = FileNotFoundError if isinstance(error, FileNotFoundError) else ValueError
     raise kind(f'{regime.name}: {text}') from error
-  counts, wanted = np.bincount(dataset.train.labels), regime.config.data.examples_per_class
+  counts, wanted = (
+    np.bincount(dataset.train.labels, minlength=dataset.num_classes),
+    regime.config.data.examples_per_class,
+  )
   if counts.min() < wanted:
     raise ValueError(
       f'config.regimes has {wanted}, but there are {counts.min()} training images of the class '
