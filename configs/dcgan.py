@@ -28,7 +28,9 @@ def get_config(variant: str = 'digits') -> ConfigDict:
   config = defaults.get_config(variant)
   few_images = variant in ('digits', 'folder')  # D tells a few thousand apart by heart unless it is kept smooth
   if variant in ('digits', 'mnist'):
-    config.num_steps = 6000  # far beyond, batch norm in D lets MNIST's background turn grey: fd_classifier 24 at 20,000
+    # Far beyond, batch norm in D lets MNIST's background turn grey: fd_classifier 4.4 on validation images at 6,000, 24
+    # at 20,000.
+    config.num_steps = 6000
   config.d_steps_per_g_step = 1  # updates of D, each with its share of the batch, for one of G
   config.loss = 'non_saturating'  # or minimax, least_squares, hinge, wasserstein, relativistic, relativistic_average
   config.augment = ''  # of what D sees: color, translation, cutout, separated by commas; '' is none
