@@ -246,15 +246,13 @@ def jit_step(step: Callable, platform: str | None = None, **settings) -> Callabl
     **settings: of `jax.jit`.
   """
   platform = platform or jax.devices()[0].platform
-  if platform == 'cpu':
-    memory.keep_freed()
+  _keep_memory(platform)
   return jax.jit(step, compiler_options=_cpu_options(platform, CPU_STEP_OPTIONS), **settings)
 
 
 def _pmap_step(step: Callable, mesh: Mesh, axis_name: str, donated: tuple[int, ...]) -> Callable:
   devices = list(mesh.devices.flat)
-  if devices[0].platform == 'cpu':
-    memory.keep_freed()
+  _keep_memory(devices[0].platform)
   compiled = jax.pmap(
     step, axis_name, in_axes=(None, 0, None), out_axes=(None, None), devices=devices, donate_argnums=donated
   )
@@ -265,6 +263,12 @@ def _pmap_step(step: Callable, mesh: Mesh, axis_name: str, donated: tuple[int, .
     return compiled(state, parts, key)
 
   return run
+
+
+def _keep_memory(platform: str) -> None:
+  """A step on a CPU allocates its temporary memory anew each time; on an accelerator the host has none to keep."""
+  if platform == 'cpu':
+    memory.keep_freed()
 
 
 def _cpu_options(platform: str, options: dict[str, str]) -> dict[str, str] | None:

@@ -278,6 +278,15 @@ def test_without_a_judge_gengans_own_classifier_decides_and_stays_the_same(prepa
   assert list((tmp_path / 'begun.partial' / 'receipts').iterdir())
 
 
+def test_real_images_that_are_gone_name_the_flag_that_wants_them(prepare, monkeypatch):
+  def moved(config, workdir):
+    raise FileNotFoundError('idx:gone: there is no such folder')
+
+  monkeypatch.setattr(guard, 'training_data', moved)
+  with pytest.raises(ValueError, match=r'^--min_confidence without --classifier .* idx:gone: there is no such folder'):
+    job.run(prepare('set', min_confidence=0.5))
+
+
 def test_taken_places_and_other_settings_are_refused(prepare, tmp_path):
   (tmp_path / 'taken').mkdir()
   with pytest.raises(ValueError, match='exists already'):
