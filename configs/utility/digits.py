@@ -11,6 +11,7 @@ from configs import conditional_dcgan
 def get_config(variant: str = 'digits') -> ConfigDict:
   config = ConfigDict()
   config.generator = conditional_dcgan.get_config(variant)
+  del config.generator.num_steps  # generator_steps says it, a regime each
   config.few_augment = 'translation'  # DiffAugment of generators with less than all images
   config.regimes = (10, 50, 0)  # real images a class; 0: all
   config.generator_steps = (2000, 3000, 6000)

@@ -37,7 +37,7 @@ class Ledger:
       rank: of this process among those that work on the set; each has shards of its own.
 
     Raises:
-      ValueError: there is a set with another plan, or another process with this rank is at work on it.
+      ValueError: there is a set with another plan or a damaged one, or another process with this rank is at work on it.
     """
     self.out, self.root, self._rank = out, out.with_name(f'{out.name}.partial'), rank
     for folder in ('data', 'receipts', 'tmp', 'notes'):
@@ -45,14 +45,17 @@ class Ledger:
     self._lock = locks.take(self.root / 'tmp' / f'lock-{rank}', f'{self.root} is being written by another process')
     path = self.root / 'plan.json'
     if path.exists():
-      require_same(json.loads(path.read_text()), plan, f'{self.root} was begun', 'Finish it, or delete it')
+      require_same(self._read('plan.json'), plan, f'{self.root} was begun', 'Finish it, or delete it')
     else:
       self._write('plan.json', shards.to_json(plan))
 
   def receipt(self, shard: int) -> dict[str, Any] | None:
-    """The receipt of a finished shard, or None."""
-    path = self.root / 'receipts' / f'{shard:05d}.json'
-    return json.loads(path.read_text()) if path.exists() else None
+    """The receipt of a finished shard, or None.
+
+    Raises:
+      ValueError: it is damaged; names it. So does `note`.
+    """
+    return self._read(f'receipts/{shard:05d}.json')
 
   def intact(self, shard: int) -> bool:
     """Whether it has a receipt and its files are what was written; where not, it is to be made again."""
@@ -76,8 +79,7 @@ class Ledger:
 
   def note(self, name: str) -> Any | None:
     """What `write_note` kept, or None."""
-    path = self.root / 'notes' / f'{name}.json'
-    return json.loads(path.read_text()) if path.exists() else None
+    return self._read(f'notes/{name}.json')
 
   def write_note(self, name: str, content: Any) -> None:
     """Keeps a JSON-able result that would be costly to find again."""
@@ -130,6 +132,13 @@ class Ledger:
   def _sha256(self, name: str) -> str:
     with (self.root / 'data' / name).open('rb') as file:
       return hashlib.file_digest(file, 'sha256').hexdigest()
+
+  def _read(self, name: str) -> Any | None:
+    path = self.root / name
+    try:
+      return json.loads(path.read_text(encoding='utf-8')) if path.exists() else None
+    except ValueError as error:
+      raise ValueError(f'{path} is damaged: {error}. Delete {self.root} and generate the set again') from error
 
   def _write(self, name: str, text: str) -> None:
     beside = self.root / 'tmp' / f'note-{self._rank}'

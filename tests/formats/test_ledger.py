@@ -57,3 +57,15 @@ def test_an_empty_set_is_discarded_unless_another_process_is_at_work_on_it(tmp_p
   book.record(0, [shards.place(book.root, 'a.txt', b'hello')], {'kept': 1})
   book.discard_if_empty()
   assert book.root.exists()
+
+
+@pytest.mark.parametrize('name', ['plan.json', 'receipts/00000.json', 'notes/x.json'])
+def test_a_damaged_file_is_named(name, tmp_path):
+  book = ledger.Ledger(tmp_path / 'set', {'num': 3})
+  book.record(0, [shards.place(book.root, 'a.txt', b'hello')], {'kept': 3})
+  book.write_note('x', [1, 2])
+  book.close()
+  (book.root / name).write_text('{"num":')
+  with pytest.raises(ValueError, match=rf'{name} is damaged: .*\. Delete {book.root} and generate the set again$'):
+    again = ledger.Ledger(tmp_path / 'set', {'num': 3})
+    again.receipt(0), again.note('x')
