@@ -33,7 +33,7 @@ def get_config(variant: str = 'digits') -> ConfigDict:
     config.num_steps = 6000
   config.d_steps_per_g_step = 1  # updates of D, each with its share of the batch, for one of G
   config.loss = 'non_saturating'  # or minimax, least_squares, hinge, wasserstein, relativistic, relativistic_average
-  config.augment = ''  # of what D sees: color, translation, cutout, separated by commas; '' is none
+  config.augment = ''  # of what D sees: color, translation, cutout, noise, separated by commas; '' is none
 
   config.model = ConfigDict()
   config.model.name = 'gengan.models.dcgan'

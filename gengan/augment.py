@@ -16,6 +16,7 @@ Augment = Callable[[jax.Array, jax.Array], jax.Array]  # (images [N, H, W, C], k
 
 MAX_SHIFT = 1 / 8  # of the image's side, up and down, left and right
 HOLE = 1 / 2  # of the image's side
+MAX_NOISE = 0.2  # standard deviation; black and white are 2 apart
 
 
 def brightness(images: jax.Array, shift: jax.Array) -> jax.Array:
@@ -79,14 +80,29 @@ def hole(images: jax.Array, key: jax.Array, *, axis_name: str | None = None) -> 
   return cutout(images, core.local_rows(draw, len(images), axis_name))
 
 
-POLICIES = {'color': color, 'translation': translation, 'cutout': hole}
+def noise(images: jax.Array, key: jax.Array, *, axis_name: str | None = None) -> jax.Array:
+  """Adds Gaussian noise to every pixel, of a standard deviation that an image draws from U[0, 0.2].
+
+  None of DiffAugment's: noise hides the fine traces by which a network tells generated images from real ones, from D
+  (instance noise; Arjovsky and Bottou 2017) as from a classifier that is to learn from the one and know the other.
+  """
+  level_key, noise_key = jax.random.split(key)
+
+  def draw(rows: int) -> jax.Array:
+    deviations = MAX_NOISE * jax.random.uniform(level_key, (rows, 1, 1, 1))
+    return deviations * jax.random.normal(noise_key, (rows, *images.shape[1:]))
+
+  return images + core.local_rows(draw, len(images), axis_name)
+
+
+POLICIES = {'color': color, 'translation': translation, 'cutout': hole, 'noise': noise}
 
 
 def make(policy: str, *, axis_name: str | None = None) -> Augment:
   """The augmentation that `config.augment` names.
 
   Args:
-    policy: any of 'color', 'translation' and 'cutout', separated by commas and applied in that order; '': none.
+    policy: any of 'color', 'translation', 'cutout', 'noise', separated by commas and applied in that order; '': none.
     axis_name: the pmap axis over which the batch is cut, so that every device draws for its own rows.
 
   Returns:

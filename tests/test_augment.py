@@ -64,9 +64,16 @@ def test_the_drawn_amounts_stay_in_the_ranges_of_the_paper():
   assert holes.sum((1, 2)).max() == 64 and holes.sum((1, 2)).min() == 16  # whole, and a corner of it
   assert holes.any(0).all()
 
+  grain = np.asarray(augment.noise(jnp.full((rows, 16, 16, 1), 0.5), KEY)) - 0.5
+  deviations = grain.std((1, 2, 3), ddof=1)  # U[0, 0.2]: mean 0.1, standard deviation 0.2 / sqrt(12)
+  np.testing.assert_allclose([deviations.mean(), deviations.std()], [0.1, 0.2 / 12**0.5], rtol=0.03)
+  whitened = grain / deviations[:, None, None, None]
+  assert abs(whitened.mean()) < 0.01 and abs((whitened**4).mean() - 3) < 0.06  # Gaussian: kurtosis 3
+  assert abs((whitened[:, 1:] * whitened[:, :-1]).mean()) < 0.01
+
 
 def test_rows_are_augmented_on_their_own(images):
-  policy = augment.make('color,translation,cutout')
+  policy = augment.make('color,translation,cutout,noise')
   others = images.copy()
   others[1:] = 0
   np.testing.assert_array_equal(policy(images, KEY)[0], policy(others, KEY)[0])
@@ -82,14 +89,14 @@ def test_gradients_flow_to_the_pixels_that_are_seen(images):
 
 def test_no_policy_is_the_identity_and_an_unknown_one_is_named(images):
   assert augment.make('')(images, KEY) is images
-  with pytest.raises(ValueError, match=r"config.augment names 'blur'; it must be some of color, translation, cutout"):
+  with pytest.raises(ValueError, match=r"config.augment names 'blur'; .* some of color, translation, cutout, noise,"):
     augment.make('color, blur')
 
 
 def test_devices_augment_their_own_rows_as_one_device_would():
   images = np.random.default_rng(1).uniform(-1, 1, (8, 8, 8, 1)).astype(np.float32)
-  whole = augment.make('color,translation,cutout')(images, KEY)
-  parts = jax.pmap(augment.make('color,translation,cutout', axis_name='data'), 'data', in_axes=(0, None))(
+  whole = augment.make('color,translation,cutout,noise')(images, KEY)
+  parts = jax.pmap(augment.make('color,translation,cutout,noise', axis_name='data'), 'data', in_axes=(0, None))(
     images.reshape(8, 1, 8, 8, 1), KEY
   )
   np.testing.assert_allclose(np.reshape(parts, whole.shape), whole, atol=1e-6)

@@ -6,7 +6,7 @@ import math
 import os
 import pathlib
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -155,6 +155,17 @@ def read(path: pathlib.Path) -> list[dict[str, Any]]:
   return records
 
 
+def better_of_two(fit: Callable[..., classifier.Classifier], real: mixing.Examples) -> classifier.Classifier:
+  """A classifier of the real images, with augmentation or without: the one that is better on validation images.
+
+  Args:
+    fit: (arm, seed) -> classifier.
+    real: training images and labels.
+  """
+  both = (fit(arms.Arm(mixing.shuffled(*real, seed=0), augmented=augmented), seed=0) for augmented in (True, False))
+  return max(both, key=lambda trained: trained.validation_accuracy)
+
+
 def _run_regime(regime: Regime, left, config: ConfigDict, folder: pathlib.Path) -> Iterator[dict[str, Any]]:
   step, wanted = int(train.run(regime.config, folder).step), regime.config.num_steps
   if step < wanted:
@@ -169,7 +180,7 @@ def _run_regime(regime: Regime, left, config: ConfigDict, folder: pathlib.Path) 
   fit = functools.partial(
     _fit, num_classes=dataset.num_classes, validation=validation, config=config, flip=regime.config.data.flip
   )
-  judge = functools.cache(lambda: fit(arms.Arm(mixing.shuffled(*real, seed=0)), seed=0))
+  judge = functools.cache(lambda: better_of_two(fit, real))
   generated = source.make(opened, judge, config.synthetic)
   copying = _copying(regime, generated.draw, dataset.num_classes, folder)
   for name, seed in left:

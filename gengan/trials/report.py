@@ -219,8 +219,8 @@ def _protocol(config: ConfigDict) -> list[str]:
   c, s = config.classifier, config.synthetic
   means = {
     'recycle': f'recycle: drawn anew every {s.every_epochs} epochs, else once',
-    'filter': f'filter: those kept to which a classifier of the real images gives their class with probability '
-    f'{s.min_agreement:g} or more',
+    'filter': 'filter: those kept to which a classifier of the real images, augmented or not, whichever is better on '
+    f'validation images, gives their class with probability {s.min_agreement:g} or more',
     'expand': f'expand: latents times {s.scale:g}',
   }
   used = {name for each in (*s.means, s.mixed_means) for name in split_means(each)}

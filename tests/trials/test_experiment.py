@@ -276,3 +276,12 @@ def test_impossible_settings_are_named(field, value, message, tmp_path):
   with pytest.raises((ValueError, FileNotFoundError), match=message):
     experiment.run(config, tmp_path / 'new')
   assert not (tmp_path / 'new').exists()
+
+
+@pytest.mark.parametrize('better', [True, False])
+def test_generated_images_are_filtered_by_the_classifier_that_validates_better(better):
+  def fit(arm, seed):
+    return types.SimpleNamespace(augmented=arm.augmented, validation_accuracy=0.8 + 0.1 * (arm.augmented is better))
+
+  real = np.zeros((4, 2, 2, 1), np.uint8), np.array([0, 0, 1, 1])
+  assert experiment.better_of_two(fit, real).augmented is better
