@@ -16,7 +16,7 @@ Augment = Callable[[jax.Array, jax.Array], jax.Array]  # (images [N, H, W, C], k
 
 MAX_SHIFT = 1 / 8  # of the image's side, up and down, left and right
 HOLE = 1 / 2  # of the image's side
-MAX_NOISE = 0.2  # standard deviation; black and white are 2 apart
+MAX_NOISE = 0.4  # standard deviation; black and white are 2 apart
 
 
 def brightness(images: jax.Array, shift: jax.Array) -> jax.Array:
@@ -81,7 +81,7 @@ def hole(images: jax.Array, key: jax.Array, *, axis_name: str | None = None) -> 
 
 
 def noise(images: jax.Array, key: jax.Array, *, axis_name: str | None = None) -> jax.Array:
-  """Adds Gaussian noise to every pixel, of a standard deviation that an image draws from U[0, 0.2].
+  """Adds Gaussian noise to every pixel, of a standard deviation that an image draws from U[0, 0.4].
 
   None of DiffAugment's: noise hides the fine traces by which a network tells generated images from real ones, from D
   (instance noise; Arjovsky and Bottou 2017) as from a classifier that is to learn from the one and know the other.
