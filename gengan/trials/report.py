@@ -3,33 +3,42 @@
 import math
 import os
 import pathlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from ml_collections import ConfigDict
 
 from gengan import checksums
+from gengan.trials import picture
 from gengan.trials.arms import split_means
 from gengan.trials.experiment import LONG_TAIL
-from gengan.trials.statistics import ERRORS, Gain, equivalent_real, generated_for_one_real, paired_gain
-
-BASELINE = 'augmented'
-REAL_ALONE = ('real', 'oversampled', BASELINE)
-Records = Sequence[dict[str, Any]]
+from gengan.trials.findings import (
+  BASELINE,
+  Records,
+  baseline_curve,
+  best_real,
+  best_synthetic,
+  by_arm,
+  gains,
+  num_test,
+  shown,
+  worths,
+)
+from gengan.trials.statistics import ERRORS, Gain, paired_gain
 
 
 def write(workdir: pathlib.Path, records: Records, config: ConfigDict) -> tuple[pathlib.Path, pathlib.Path]:
   """Writes both files, each in one piece; returns their paths."""
-  page, picture = workdir / 'report.md', workdir / 'accuracy.png'
-  beside = picture.with_name(f'.{os.getpid()}.{picture.name}')
-  plot(records, beside)
-  os.replace(beside, picture)
+  page, drawn = workdir / 'report.md', workdir / 'accuracy.png'
+  beside = drawn.with_name(f'.{os.getpid()}.{drawn.name}')
+  picture.plot(records, beside)
+  os.replace(beside, drawn)
   beside = page.with_name(f'.{os.getpid()}.{page.name}')
   beside.write_text(render(records, config))
   checksums.sync(beside)
   os.replace(beside, page)
-  return page, picture
+  return page, drawn
 
 
 def render(records: Records, config: ConfigDict) -> str:
@@ -42,59 +51,6 @@ def render(records: Records, config: ConfigDict) -> str:
   return '\n'.join(parts) + '\n'
 
 
-def plot(records: Records, path: pathlib.Path) -> None:
-  """Test accuracy over real training images a class, a line an arm, bars of one standard deviation."""
-  from matplotlib.figure import Figure  # here, for it takes half a second to import
-
-  figure = Figure(figsize=(7, 4.5), layout='constrained')
-  axes = figure.add_subplot()
-  found = [r for r in records if r['regime'] != LONG_TAIL]
-  for arm in dict.fromkeys(r['arm'] for r in found):
-    points = {}
-    for r in found:
-      if r['arm'] == arm:
-        points.setdefault(_per_class(r), []).append(r['accuracy'])
-    sizes = sorted(points)
-    means, deviations = [np.mean(points[n]) for n in sizes], [np.std(points[n]) for n in sizes]
-    axes.errorbar(sizes, means, deviations, marker='o', markersize=4, capsize=3, label=_shown(arm))
-  axes.set(xscale='log', xlabel='real images a class', ylabel='accuracy on real test images')
-  axes.grid(alpha=0.3)
-  if found:
-    axes.legend(frameon=False)
-  figure.savefig(path, format='png', dpi=130)
-
-
-def gains(records: Records, regime: str) -> dict[str, Gain]:
-  """Every arm's gain over `augmented` in one regime, paired by seed; over the seeds that both have."""
-  accuracies = _accuracies(records, regime)
-  baseline = accuracies.get(BASELINE, {})
-  found = {}
-  for arm, own in accuracies.items():
-    shared = sorted(own.keys() & baseline.keys())
-    if arm != BASELINE and shared:
-      found[arm] = paired_gain(
-        [own[s] for s in shared], [baseline[s] for s in shared], resolution=1 / _num_test(records, regime)
-      )
-  return found
-
-
-def best_synthetic(records: Records, regime: str) -> str | None:
-  """The arm of generated images alone with the best mean accuracy on validation images; None without such arms."""
-  return _best(r for r in records if r['regime'] == regime and r['arm'].startswith('synthetic'))
-
-
-def best_real(records: Records, regime: str) -> str | None:
-  """Likewise of real images alone; of equally good arms the baseline."""
-  return _best(r for r in records if r['regime'] == regime and r['arm'] in REAL_ALONE)
-
-
-def _best(records: Iterable[dict[str, Any]]) -> str | None:
-  found = {}
-  for r in records:
-    found.setdefault(r['arm'], []).append(r['validation_accuracy'])
-  return max(found, key=lambda arm: (np.mean(found[arm]), arm == BASELINE), default=None)
-
-
 def _conclusion(records: Records) -> list[str]:
   lines = ['']
   for regime in dict.fromkeys(r['regime'] for r in records):
@@ -104,12 +60,12 @@ def _conclusion(records: Records) -> list[str]:
       worst = min(gain.mean for gain in with_both.values())
       what = {'helps': 'helped', 'hurts': 'hurt', 'undecided': 'made no difference that this many seeds can show'}
       line = f'- **{_title(regime)}**: generated images {what[best.verdict]} (best of the mixed arms: '
-      line += f'{_shown(arm)}, {_points(best)} points over classical augmentation).'
+      line += f'{shown(arm)}, {_points(best)} points over classical augmentation).'
       if worst < 0 and best.verdict != 'hurts':
         line += f' At the worst ratio: {100 * worst:+.2f} points.'
       real = best_real(records, regime)
       if real not in (None, BASELINE):
-        line += f' But of real images alone, {_shown(real)} did better than with augmentation: '
+        line += f' But of real images alone, {shown(real)} did better than with augmentation: '
         line += f'{_points(gains(records, regime)[real])} points.'
       lines.append(line)
   return [*lines, '']
@@ -119,10 +75,6 @@ def _has_both(arm: str) -> bool:
   return arm.startswith('mixed') or arm == 'balanced'
 
 
-def _num_test(records: Records, regime: str) -> int:
-  return sum(next(r['test_by_class'] for r in records if r['regime'] == regime))
-
-
 def _amounts(records: Records, regime: str) -> str:
   record = next(r for r in records if r['regime'] == regime and r['copies'])
   real = record['real_by_class']
@@ -130,7 +82,7 @@ def _amounts(records: Records, regime: str) -> str:
   copies = record['copies']
   return (
     f'{sum(real):,} real training images, {each} a class; {record["num_validation"]:,} real validation images for '
-    f'early stopping; {_num_test(records, regime):,} real test images. The generator was trained on those '
+    f'early stopping; {num_test(records, regime):,} real test images. The generator was trained on those '
     f'training images and no others. Copies: {copies["text"]}'
   )
 
@@ -141,23 +93,23 @@ def _arms(records: Records, regime: str) -> list[str]:
     '|---|---:|---:|---:|---:|---:|---|',
   ]
   found = gains(records, regime)
-  for arm, own in _accuracies(records, regime).items():
+  for arm, own in by_arm(records, regime).items():
     generated = next(r['num_generated'] for r in records if (r['regime'], r['arm']) == (regime, arm))
     gain = found.get(arm)
     tail = [_points(gain), _p(gain.p_value), gain.verdict] if gain else ['', '', '']
-    lines.append(_row([_shown(arm), f'{generated:,}', f'{_mean(list(own.values()))} %', len(own), *tail]))
+    lines.append(_row([shown(arm), f'{generated:,}', f'{_mean(list(own.values()))} %', len(own), *tail]))
   return lines
 
 
 def _gap(records: Records, regime: str) -> list[str]:
   """How far the classifier of generated images alone stays behind that of real ones alone."""
   arm, real = best_synthetic(records, regime), best_real(records, regime)
-  own, baseline = (_accuracies(records, regime).get(name, {}) for name in (arm, real))
+  own, baseline = (by_arm(records, regime).get(name, {}) for name in (arm, real))
   if not (shared := sorted(own.keys() & baseline.keys())):
     return []
-  gap = paired_gain([baseline[s] for s in shared], [own[s] for s in shared], resolution=1 / _num_test(records, regime))
+  gap = paired_gain([baseline[s] for s in shared], [own[s] for s in shared], resolution=1 / num_test(records, regime))
   return [
-    f'Gap of generated images alone to real ones alone: {_points(gap)} points ({_shown(arm)} to {_shown(real)}, of '
+    f'Gap of generated images alone to real ones alone: {_points(gap)} points ({shown(arm)} to {shown(real)}, of '
     'either kind the arm that is best on validation images).',
     '',
   ]
@@ -168,18 +120,18 @@ def _by_class(records: Records, regime: str) -> list[str]:
   with_both = {arm: gain.mean for arm, gain in gains(records, regime).items() if _has_both(arm)}
   best = max(with_both, key=with_both.get, default=None)
   chosen = [r for r in records if r['regime'] == regime]
-  by_arm = {}  # arm -> seed -> accuracy of every class
+  accuracies = {}  # arm -> seed -> accuracy of every class
   for r in chosen:
-    by_arm.setdefault(r['arm'], {})[r['seed']] = r['by_class']
-  heads = ['Class', *(_shown(arm) for arm in by_arm)]
-  heads += [f'Gain of {_shown(best)}', 'p', 'Verdict'] if best else []
+    accuracies.setdefault(r['arm'], {})[r['seed']] = r['by_class']
+  heads = ['Class', *(shown(arm) for arm in accuracies)]
+  heads += [f'Gain of {shown(best)}', 'p', 'Verdict'] if best else []
   lines = [_row(heads), '|---' + '|---:' * (len(heads) - 1) + '|']
   for label, title in enumerate(chosen[0]['class_names']):
-    cells = [title, *(_mean([values[label] for values in own.values()], digits=1) for own in by_arm.values())]
+    cells = [title, *(_mean([values[label] for values in own.values()], digits=1) for own in accuracies.values())]
     if best:
-      shared = sorted(by_arm[best].keys() & by_arm[BASELINE].keys())
+      shared = sorted(accuracies[best].keys() & accuracies[BASELINE].keys())
       gain = paired_gain(
-        *([by_arm[arm][seed][label] for seed in shared] for arm in (best, BASELINE)),
+        *([accuracies[arm][seed][label] for seed in shared] for arm in (best, BASELINE)),
         resolution=1 / max(1, chosen[0]['test_by_class'][label]),
       )
       cells += [_points(gain), _p(gain.p_value), gain.verdict]
@@ -188,12 +140,7 @@ def _by_class(records: Records, regime: str) -> list[str]:
 
 
 def _equivalence(records: Records) -> list[str]:
-  found = [r for r in records if r['regime'] != LONG_TAIL]
-  curve = {}
-  for r in found:
-    if r['arm'] == BASELINE:
-      curve.setdefault(_per_class(r), []).append(r['accuracy'])
-  curve = {n: float(np.mean(values)) for n, values in curve.items()}
+  curve = baseline_curve(records)
   if len(curve) < 2:
     return ['It takes at least two regimes to say.']
   lines = [
@@ -202,16 +149,11 @@ def _equivalence(records: Records) -> list[str]:
     '| Real a class | Arm | Worth real a class | Generated for one real |',
     '|---:|---|---:|---:|',
   ]
-  for regime in dict.fromkeys(r['regime'] for r in found):
-    for arm, own in _accuracies(records, regime).items():
-      if arm.startswith('mixed'):
-        record = next(r for r in found if (r['regime'], r['arm']) == (regime, arm))
-        real, classes = _per_class(record), len(record['real_by_class'])
-        worth = equivalent_real(float(np.mean(list(own.values()))), curve)
-        price = generated_for_one_real(real, record['num_generated'] / classes, worth)
-        shown = 'more than measured' if worth == math.inf else f'below {min(curve)}' if not worth else f'{worth:.0f}'
-        price = 'none' if price == math.inf else 'unknown' if worth == math.inf else f'{price:.1f}'
-        lines.append(f'| {real} | {_shown(arm)} | {shown} | {price} |')
+  for arm, real, equivalent, price in worths(records):
+    outside = {math.inf: 'more than measured', 0: f'below {min(curve)}'}
+    worth = outside.get(equivalent, f'{equivalent:.0f}')
+    price = 'none' if price == math.inf else 'unknown' if equivalent == math.inf else f'{price:.1f}'
+    lines.append(f'| {real} | {shown(arm)} | {worth} | {price} |')
   return lines
 
 
@@ -245,24 +187,8 @@ def _protocol(config: ConfigDict) -> list[str]:
   ]
 
 
-def _accuracies(records: Records, regime: str) -> dict[str, dict[int, float]]:
-  found = {}
-  for r in records:
-    if r['regime'] == regime:
-      found.setdefault(r['arm'], {})[r['seed']] = r['accuracy']
-  return found
-
-
 def _title(regime: str) -> str:
   return {'all': 'All real images', LONG_TAIL: 'Long tail'}.get(regime, regime.replace('_', ' '))
-
-
-def _per_class(record: dict[str, Any]) -> int:
-  return round(sum(record['real_by_class']) / len(record['real_by_class']))
-
-
-def _shown(arm: str) -> str:
-  return arm.replace('_', ' ')
 
 
 def _row(cells: Sequence[Any]) -> str:

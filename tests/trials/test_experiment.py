@@ -8,10 +8,11 @@ import types
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from configs.utility import digits
 from gengan import data, progress, utility
-from gengan.trials import experiment, report
+from gengan.trials import experiment, findings, picture, report
 
 TEST_BY_CLASS = np.bincount(data.load(digits.get_config().generator.data).test.labels).tolist()
 
@@ -176,11 +177,25 @@ def test_the_report_says_when_generated_images_hurt():
   assert '| 100 | mixed 2 | more than measured | unknown |' in text
 
 
+def test_the_equivalence_curve_reads_the_baseline_backwards(tmp_path):
+  records = [record('10_per_class', arm, 0, value) for arm, value in (('augmented', 0.5), ('mixed_2', 0.6))]
+  picture.plot(records, tmp_path / 'one.png')
+  assert findings.worths(records) == []  # one regime is no curve
+  records += [record('100_per_class', arm, 0, value, real=100) for arm, value in (('augmented', 0.7), ('mixed_2', 0.7))]
+  first, second = findings.worths(records)
+  assert first[:2] == ('mixed_2', 10) and first.equivalent == pytest.approx(10**1.5)  # halfway in log n
+  assert first.price == pytest.approx(20 / (10**1.5 - 10))  # 40 generated images of 2 classes
+  assert second == ('mixed_2', 100, 100.0, np.inf)
+  picture.plot(records, tmp_path / 'two.png')
+  (width, height), (wider, same) = (Image.open(tmp_path / f'{name}.png').size for name in ('one', 'two'))
+  assert wider > 1.5 * width and same == height  # the curve stands beside the accuracies
+
+
 def test_the_gap_is_that_of_the_arm_that_validates_best():
   records = [record('all', 'augmented', seed, 0.9) for seed in range(2)]
   for arm, accuracy, validation in (('synthetic', 0.8, 0.5), ('synthetic_recycle', 0.7, 0.6)):
     records += [record('all', arm, seed, accuracy) | {'validation_accuracy': validation} for seed in range(2)]
-  assert report.best_synthetic(records, 'all') == 'synthetic_recycle'
+  assert findings.best_synthetic(records, 'all') == 'synthetic_recycle'
   assert 'real ones alone: +20.00 ± 0.11 points (synthetic recycle to augmented' in report.render(
     records, tiny_config()
   )
@@ -191,12 +206,12 @@ def test_real_images_that_do_better_without_augmentation_are_what_the_rest_is_he
   accuracies = {'real': 0.9, 'oversampled': 0.8, 'augmented': 0.85, 'mixed_1': 0.88, 'synthetic': 0.7}
   for arm, accuracy in accuracies.items():
     records += [record('all', arm, seed, accuracy + 0.001 * seed) for seed in range(2)]
-  assert report.best_real(records, 'all') == 'real'
+  assert findings.best_real(records, 'all') == 'real'
   text = report.render(records, tiny_config())
   assert 'But of real images alone, real did better than with augmentation: +5.00 ± 0.11 points.' in text
   assert 'real ones alone: +20.00 ± 0.11 points (synthetic to real' in text
   tied = [r | {'validation_accuracy': 0.9} for r in records]
-  assert report.best_real(tied, 'all') == 'augmented' and 'But of' not in report.render(tied, tiny_config())
+  assert findings.best_real(tied, 'all') == 'augmented' and 'But of' not in report.render(tied, tiny_config())
 
 
 def test_the_gain_of_a_class_is_that_of_its_own_test_images():
