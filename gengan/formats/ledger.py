@@ -43,11 +43,11 @@ class Ledger:
     for folder in ('data', 'receipts', 'tmp', 'notes'):
       (self.root / folder).mkdir(parents=True, exist_ok=True)
     self._lock = locks.take(self.root / 'tmp' / f'lock-{rank}', f'{self.root} is being written by another process')
-    path = self.root / 'plan.json'
-    if path.exists():
-      require_same(self._read('plan.json'), plan, f'{self.root} was begun', 'Finish it, or delete it')
-    else:
+    begun = self._read('plan.json')
+    if begun is None:
       self._write('plan.json', shards.to_json(plan))
+    else:
+      require_same(begun, plan, f'{self.root} was begun', 'Finish it, or delete it')
 
   def receipt(self, shard: int) -> dict[str, Any] | None:
     """The receipt of a finished shard, or None.
