@@ -77,6 +77,11 @@ def check(config: ConfigDict) -> None:
     ('ratios', not config.ratios or _distinct([f'{ratio:g}' for ratio in config.ratios]), 'different numbers'),
     ('seeds', 1 <= config.seeds <= source.MAX_SEEDS, f'from 1 to {source.MAX_SEEDS}; 3 or more tell something'),
     ('generator.model.conditional', config.generator.model.conditional, 'True: the images need labels'),
+    (
+      'generator.data.examples_per_class',
+      not config.generator.data.get('examples_per_class', 0),
+      '0: config.regimes says how many',
+    ),
     ('synthetic.num', config.synthetic.num >= 1, 'at least 1'),
     ('synthetic.min_agreement', 0 < config.synthetic.min_agreement < 1, 'between 0 and 1'),
     ('synthetic.scale', 0 < config.synthetic.scale < math.inf, 'above 0'),
