@@ -13,13 +13,15 @@ from configs import conditional_dcgan, dcgan, defaults, vae
 from configs.utility import digits
 from gengan import config as configs
 from gengan import train
+from gengan.trials import experiment
 
 
 def test_the_default_configs_pass():
   for variant in ('digits', 'mnist', 'fashion_mnist', 'cifar10', 'celeb_a', 'folder'):
     configs.check(dcgan.get_config(variant))
     configs.check(vae.get_config(variant))
-  configs.check(digits.get_config().generator)
+  for regime in experiment.regimes(digits.get_config()):
+    configs.check(regime.config)
 
 
 @pytest.mark.parametrize(
