@@ -64,7 +64,9 @@ def test_the_drawn_amounts_stay_in_the_ranges_of_the_paper():
   assert holes.sum((1, 2)).max() == 64 and holes.sum((1, 2)).min() == 16  # whole, and a corner of it
   assert holes.any(0).all()
 
-  grain = np.asarray(augment.noise(jnp.full((rows, 16, 16, 1), 0.5), KEY)) - 0.5
+
+def test_noise_is_gaussian_and_of_a_deviation_that_each_image_draws():
+  grain = np.asarray(augment.noise(jnp.full((4000, 16, 16, 1), 0.5), KEY)) - 0.5
   deviations = grain.std((1, 2, 3), ddof=1)  # U[0, 0.4]: mean 0.2, standard deviation 0.4 / sqrt(12)
   np.testing.assert_allclose([deviations.mean(), deviations.std()], [0.2, 0.4 / 12**0.5], rtol=0.03)
   whitened = grain / deviations[:, None, None, None]
