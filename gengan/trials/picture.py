@@ -2,7 +2,7 @@
 
 import math
 import pathlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import numpy as np
 
@@ -38,6 +38,7 @@ def _plot_accuracies(axes, records: Records) -> None:
     means, deviations = [np.mean(points[n]) for n in sizes], [np.std(points[n]) for n in sizes]
     axes.errorbar(sizes, means, deviations, marker='o', markersize=4, capsize=3, label=shown(arm))
   axes.set(xscale='log', xlabel='real images a class', ylabel='accuracy on real test images')
+  _mark(axes.xaxis, {per_class(r) for r in found})
   axes.grid(alpha=0.3)
   if found:
     axes.legend(frameon=False)
@@ -54,5 +55,13 @@ def _plot_worths(axes, found: Sequence[Worth], curve: dict[int, float]) -> None:
       marker = '^' if worth.equivalent == math.inf else 'o' if worth.equivalent else 'v'
       axes.plot(worth.real, height, marker, color=line.get_color())
   axes.set(xscale='log', yscale='log', xlabel='real images a class', ylabel='worth real images a class')
+  for axis in (axes.xaxis, axes.yaxis):
+    _mark(axis, sizes)
   axes.grid(alpha=0.3)
   axes.legend(frameon=False)
+
+
+def _mark(axis, sizes: Collection[int]) -> None:
+  """Marks an axis of numbers of images at those that were measured."""
+  axis.set_ticks(sorted(sizes), [f'{size:,}' for size in sorted(sizes)])
+  axis.set_ticks([], minor=True)
