@@ -55,10 +55,11 @@ def _parser() -> arguments.Parser:
   add(
     '--classifier',
     default='',
-    help='judge for --min_confidence: module:function, images in [-1, 1] to probabilities '
+    help='judge for --min_confidence and --relabel: module:function, images in [-1, 1] to probabilities '
     "(default: gengan's own, trained on the real images)",
   )
   add('--min_confidence', type=float, default=0.0, help="draw again below this probability of the image's class")
+  add('--relabel', **switch, help="label images with the classifier's most probable class, not with the one asked for")
   add('--discriminator_percentile', type=float, default=0.0, help='discriminator rejection sampling, such as 80')
   add('--unique', type=int, default=-1, help='draw again what differs in at most as many of 64 hash bits from another')
   add('--drop_copies', **switch, help='draw again what is too close to a training image')
@@ -79,6 +80,7 @@ def _request(args: argparse.Namespace):
     latent_scale=args.truncation * args.expansion,
     classifier=args.classifier,
     min_confidence=args.min_confidence,
+    relabel=args.relabel,
     discriminator_percentile=args.discriminator_percentile,
     unique_bits=args.unique,
     drop_copies=args.drop_copies,
@@ -122,8 +124,10 @@ def _check(args: argparse.Namespace) -> None:
   filters = ('min_confidence', 'discriminator_percentile', 'drop_copies')
   if args.max_attempts and args.unique < 0 and not any(getattr(args, flag) for flag in filters):
     raise ValueError('--max_attempts is for images that a filter drops; give --unique or --' + ' or --'.join(filters))
-  if args.classifier and not args.min_confidence:
-    raise ValueError('--classifier is for --min_confidence, which is missing')
+  if args.classifier and not args.min_confidence and not args.relabel:
+    raise ValueError('--classifier is for --min_confidence or --relabel, and both are missing')
+  if args.relabel and args.min_confidence:
+    raise ValueError('--relabel and --min_confidence: what that filter keeps has the label already; give one of them')
   _check_out(args.out)
   _check_classes(args)
 
@@ -142,8 +146,9 @@ def _check_classes(args: argparse.Namespace) -> None:
   """Resolves --balanced; the config and the class names are in small files."""
   model = config.load(args.workdir).model
   names = config.load_dataset_facts(args.workdir)['class_names']
-  if args.min_confidence and len(names) < 2:
-    raise ValueError('--min_confidence needs classes, and the training images of this run have none')
+  judged = [flag for flag in ('min_confidence', 'relabel') if getattr(args, flag)]
+  if judged and len(names) < 2:
+    raise ValueError(f'--{judged[0]} needs classes, and the training images of this run have none')
   asked = [flag for flag in ('balanced', 'labels', 'min_confidence') if getattr(args, flag)]
   if asked and (len(names) < 2 or not model.get('conditional', True)):
     raise ValueError(f'{args.workdir} holds an unconditional model: it has no classes for --{asked[0]}')

@@ -56,6 +56,9 @@ def readme(about: About, card: Mapping[str, Any]) -> str:
     f'{counts["asked"]:,} asked for, {counts["drawn"]:,} drawn, {counts["kept"]:,} kept, '
     f'{counts["empty"]:,} not found.',
   ]
+  if card['request'].get('relabel'):
+    other = f' {counts["relabelled"]:,} of them were asked for as another class.' if 'relabelled' in counts else ''
+    lines += ['', f'The labels are those that a classifier of real images found in the generated ones.{other}']
   if counts['dropped']:
     lines += ['', *_table(['dropped because of', 'candidates'], [[k, f'{v:,}'] for k, v in counts['dropped'].items()])]
   if about.class_names:

@@ -4,6 +4,7 @@ import functools
 import json
 import time
 from collections import Counter
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -15,11 +16,13 @@ from gengan.core import Algorithm, State
 from gengan.evaluators import copying_guard
 from gengan.formats import FORMATS, ledger
 from gengan.formats.shards import Shard
-from gengan.generation import filters, guard, publishing, stream
+from gengan.generation import filters, guard, publishing, relabelling, stream
 from gengan.generation.request import Job, find
 
 CALIBRATION_SAMPLES = 2048, 64  # for discriminator rejection: together and of each class, at least
 POLL_SECONDS = 0.5  # between two looks for the shards of other processes
+
+Judge = Callable[[], filters.Classifier]
 
 
 def run(job: Job, *, batch_size: int = 256, allow_copies: bool = False) -> str:
@@ -80,8 +83,9 @@ def _run(job: Job, book: ledger.Ledger, batch_size: int, allow_copies: bool) -> 
   training = functools.cache(lambda: guard.training_features(job.run.config.data, job.workdir))
   copying = guard.check(book, lambda: _samples(job, draw), training, allow=allow_copies)
   if left:
-    kept_by = _filters(job, book, draw, copying, training)
-    _write_shards(job, book, draw, kept_by, left, sum(_slots(job, shard).size for shard in mine))
+    judge = functools.cache(lambda: _judge(job, book))
+    kept_by = _filters(job, book, draw, judge, copying, training)
+    _write_shards(job, book, draw, kept_by, judge, left, sum(_slots(job, shard).size for shard in mine))
   # The other processes are at their shards; if one dies, jax.distributed ends this one.
   if jax.process_index() > 0:
     while not job.out.exists():
@@ -104,7 +108,9 @@ def _slots(job: Job, shard: int) -> np.ndarray:
   return np.arange(shard * size, min((shard + 1) * size, job.request.num))
 
 
-def _write_shards(job: Job, book, draw, kept_by: tuple[stream.Filter, ...], left: list[int], total: int) -> None:
+def _write_shards(
+  job: Job, book, draw, kept_by: tuple[stream.Filter, ...], judge: Judge, left: list[int], total: int
+) -> None:
   """Fills, writes and records one shard after the other."""
   unique = None
   terminal = console.Console(stderr=True)
@@ -134,21 +140,26 @@ def _write_shards(job: Job, book, draw, kept_by: tuple[stream.Filter, ...], left
           f'none of the images {slots[0]} to {slots[-1]} was found in {job.request.max_attempts} attempts each; '
           f'dropped: {_listed(filled.dropped)}. Loosen the filters{", and choose another --out" if shard else ""}'
         )
-      written = Shard(shard, filled.images, filled.labels, filled.slots, filled.attempts)
+      labels = filled.labels
+      if job.request.relabel:
+        labels = relabelling.relabelled(judge(), filled.images, num_classes=len(job.about.class_names))
+      written = Shard(shard, filled.images, labels, filled.slots, filled.attempts)
       files = FORMATS[job.request.format].write_shard(book.root, job.about, written)
       facts = {
         'kept': len(filled.slots),
         'empty': len(slots) - len(filled.slots),
         'drawn': filled.drawn,
         'dropped': filled.dropped,
-        'labels': dict(Counter(map(str, filled.labels.tolist()))),
+        'labels': dict(Counter(map(str, labels.tolist()))),
       }
+      if job.request.relabel and job.classes:
+        facts['relabelled'] = int(np.sum(labels != filled.labels))
       if unique:
         facts['hashes'] = unique.hashes[before:].tolist()
       book.record(shard, files, facts)
 
 
-def _filters(job: Job, book, draw, copying: dict[str, Any], training) -> tuple[stream.Filter, ...]:
+def _filters(job: Job, book, draw, judge: Judge, copying: dict[str, Any], training) -> tuple[stream.Filter, ...]:
   """The filters that are asked for, the cheap ones last where they need the costly ones' verdict on nothing."""
   request, chosen = job.request, []
   if request.discriminator_percentile:
@@ -164,7 +175,7 @@ def _filters(job: Job, book, draw, copying: dict[str, Any], training) -> tuple[s
       book.write_note('calibration', calibration)
     chosen.append(filters.discriminator(score, seed=request.seed, limits=dict(calibration)))
   if request.min_confidence:
-    chosen.append(filters.confidence(_judge(job, book), request.min_confidence))
+    chosen.append(filters.confidence(judge(), request.min_confidence))
   if request.drop_copies:
     if copying['refused'] is None:
       raise ValueError('--drop_copies needs the training data, and it cannot be read here')
@@ -185,7 +196,8 @@ def _judge(job: Job, book) -> filters.Classifier:
   try:
     images = guard.training_data(job.run.config.data, job.workdir)
   except (ValueError, OSError) as error:
-    raise ValueError(f'--min_confidence without --classifier trains one on the real images, and {error}') from error
+    flag = '--relabel' if job.request.relabel else '--min_confidence'
+    raise ValueError(f'{flag} without --classifier trains one on the real images, and {error}') from error
   own = evaluation.data_classifier(images, job.run.config)
   kept = book.note('classifier_sha256')
   if kept is None:

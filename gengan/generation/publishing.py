@@ -48,6 +48,8 @@ def publish(job, book: ledger.Ledger, copying: dict[str, Any]) -> dict[str, Any]
     'dropped': dict(dropped),
     'by_class': {name: by_label[label] for label, name in enumerate(names)},
   }
+  if job.request.relabel and job.classes:
+    counts['relabelled'] = total('relabelled')
   content = {
     'name': job.about.name,
     'synthetic': True,

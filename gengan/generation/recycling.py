@@ -1,7 +1,7 @@
 """Generated images as a stream that the generator draws anew, to be mixed with real ones by `gengan.mixing`."""
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -22,6 +22,7 @@ def recycled(
   every_epochs: int = 1,
   filters: Sequence[stream.Filter] = (),
   max_attempts: int = stream.MAX_ATTEMPTS,
+  relabel: Callable[[np.ndarray], np.ndarray] | None = None,
 ) -> mixing.Stream:
   """Generated images, drawn again by the generator after every so many epochs (Lampis et al. 2023, dynamic recycle).
 
@@ -36,6 +37,8 @@ def recycled(
     every_epochs: passes through a set before it is drawn anew; 0: the first set is kept.
     filters: see `gengan.generation.filters`; a slot that finds no image is left out.
     max_attempts: candidates a slot, where there are filters.
+    relabel: from uint8 images [N, H, W, C] to the labels [N] that they shall have, such as those that a classifier of
+      real images finds; None: those that the generator was asked for.
 
   Raises:
     ValueError: no size.
@@ -53,6 +56,7 @@ def recycled(
       raise NothingLeft(f'the filters dropped all of {found.drawn} candidates')
     missing = size - len(found.labels)  # an epoch has one length: a few images come twice instead
     rows = np.concatenate([np.arange(len(found.labels)), np.arange(missing) % len(found.labels)])
-    return found.images[rows], found.labels[rows]
+    labels = relabel(found.images) if relabel else found.labels
+    return found.images[rows], labels[rows]
 
   return mixing.in_epochs(lambda epoch: drawn(epoch // every_epochs if every_epochs else 0), size, seed=seed)

@@ -29,8 +29,9 @@ class Request:
     labels: classes, in turn; empty: all that a conditional model has.
     seed: of the whole set.
     latent_scale: factor of the latents: below 1 truncation, above 1 expansion.
-    classifier: import path `module:function` of the judge for min_confidence; empty: gengan's own.
+    classifier: import path `module:function` of the judge for min_confidence and relabel; empty: gengan's own.
     min_confidence: 0: no such filter.
+    relabel: the labels are those that the judge finds; see `gengan.generation.relabelling`.
     discriminator_percentile: 0: no such filter.
     unique_bits: near duplicates differ in at most as many bits of their perceptual hashes; -1: no such filter.
     drop_copies: leave out samples that the copying guard takes for copies.
@@ -46,6 +47,7 @@ class Request:
   latent_scale: float = 1.0
   classifier: str = ''
   min_confidence: float = 0.0
+  relabel: bool = False
   discriminator_percentile: float = 0.0
   unique_bits: int = -1
   drop_copies: bool = False
@@ -74,7 +76,10 @@ class Job:
   def plan(self) -> dict[str, Any]:
     """Everything that the bytes depend on."""
     weights = {key: self.model[key] for key in ('step', 'weights', 'weights_sha256', 'config_sha256')}
-    return {**dataclasses.asdict(self.request), **weights, 'rows': stream.ROWS}
+    request = dataclasses.asdict(self.request)
+    if not request['relabel']:  # a set that was begun before there was such a field goes on
+      del request['relabel']
+    return {**request, **weights, 'rows': stream.ROWS}
 
 
 def prepare(
@@ -111,7 +116,7 @@ def prepare(
   about = About(
     name=f'set_{name}' if name[0].isdigit() else name,
     image_shape=shape,
-    class_names=run.class_names if classes else (),
+    class_names=run.class_names if classes or request.relabel else (),
     num_shards=-(-request.num // request.shard_size),
     provenance={
       'synthetic': 'true',

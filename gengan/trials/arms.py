@@ -23,7 +23,8 @@ import numpy as np
 from gengan import mixing
 from gengan.mixing import Examples, Stream
 
-MEANS = ('recycle', 'filter', 'expand')  # a new set every epoch; only images a classifier knows; latents scaled
+# A new set every epoch; only images that a classifier knows; all images, with its labels; latents scaled.
+MEANS = ('recycle', 'filter', 'relabel', 'expand')
 
 # (images of a set, seed, means) -> a stream of generated images; (labels [N], seed) -> images of these classes
 Generate = Callable[[int, int, str], Stream]
@@ -58,11 +59,13 @@ def split_means(means: str) -> tuple[str, ...]:
   """'recycle+filter' to ('recycle', 'filter'); '' to ().
 
   Raises:
-    ValueError: an unknown name, or one that comes twice.
+    ValueError: an unknown name, one that comes twice, or two that exclude each other.
   """
   found = tuple(means.split('+')) if means else ()
   if set(found) - set(MEANS) or len(set(found)) < len(found):
     raise ValueError(f'{means!r} is not made of {", ".join(MEANS)} joined by +, each once')
+  if {'filter', 'relabel'} <= set(found):
+    raise ValueError(f'{means!r} has filter and relabel: what the filter leaves bears the labels of the classifier')
   return found
 
 

@@ -159,10 +159,11 @@ def _equivalence(records: Records) -> list[str]:
 
 def _protocol(config: ConfigDict) -> list[str]:
   c, s = config.classifier, config.synthetic
+  judge = 'a classifier of the real images, augmented or not, whichever is better on validation images,'
   means = {
     'recycle': f'recycle: drawn anew every {s.every_epochs} epochs, else once',
-    'filter': 'filter: those kept to which a classifier of the real images, augmented or not, whichever is better on '
-    f'validation images, gives their class with probability {s.min_agreement:g} or more',
+    'filter': f'filter: those kept to which {judge} gives their class with probability {s.min_agreement:g} or more',
+    'relabel': f'relabel: labels are the classes that {judge} finds',
     'expand': f'expand: latents times {s.scale:g}',
   }
   used = {name for each in (*s.means, s.mixed_means) for name in split_means(each)}

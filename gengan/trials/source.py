@@ -9,7 +9,7 @@ from ml_collections import ConfigDict
 
 from gengan import mixing, runs
 from gengan.evaluators.classifier import Classifier
-from gengan.generation import filters, recycling, stream
+from gengan.generation import filters, recycling, relabelling, stream
 from gengan.trials import arms
 
 SLOTS_A_SEED = 1 << 26  # of the generated set that each seed has for itself; a multiple of `stream.ROWS`
@@ -30,12 +30,21 @@ class Generated(NamedTuple):
   draw: stream.Draw
 
 
+class _Asked(NamedTuple):
+  """How images are drawn: candidates, what drops them, and who labels what is left (None: it has its label)."""
+
+  draw: stream.Draw
+  filters: tuple[stream.Filter, ...]
+  labels_of: Callable[[np.ndarray], np.ndarray] | None
+
+
 def make(opened: runs.Run, judge: Callable[[], Classifier], settings: ConfigDict) -> Generated:
   """Images of a generator; each seed has slots of its own.
 
   Args:
     opened: a conditional model.
-    judge: a classifier of the regime's real images; asked where images are filtered (Lampis et al. 2023).
+    judge: a classifier of the regime's real images; asked where images are filtered (Lampis et al. 2023) or labelled by
+      it.
     settings: `config.synthetic`.
   """
 
@@ -43,25 +52,36 @@ def make(opened: runs.Run, judge: Callable[[], Classifier], settings: ConfigDict
   def draw_of(scale: float) -> stream.Draw:
     return stream.make_draw(opened.algorithm, opened.state, seed=0, scale=scale)
 
-  def candidates(seed: int, means: tuple[str, ...]) -> tuple[stream.Draw, tuple[stream.Filter, ...]]:
+  def probabilities(images: np.ndarray) -> np.ndarray:
+    return judge()(images)[0]
+
+  relabel = functools.partial(relabelling.relabelled, probabilities, num_classes=opened.num_classes)
+
+  def asked_for(seed: int, means: tuple[str, ...]) -> _Asked:
     draw = draw_of(settings.scale if 'expand' in means else 1.0)
-    agree = lambda images: judge()(images)[0]
-    return (
+    return _Asked(
       lambda slots, attempt, labels: draw(np.asarray(slots) + (seed + 1) * SLOTS_A_SEED, attempt, labels),
-      (filters.confidence(agree, settings.min_agreement),) if 'filter' in means else (),
+      (filters.confidence(probabilities, settings.min_agreement),) if 'filter' in means else (),
+      relabel if 'relabel' in means else None,
     )
 
   def generate(size: int, seed: int, means: str) -> mixing.Stream:
     chosen = arms.split_means(means)
-    draw, kept = candidates(seed, chosen)
-    again = settings.every_epochs if 'recycle' in chosen else 0
-    classes = range(opened.num_classes)
-    return recycling.recycled(draw, classes=classes, size=size, seed=seed, every_epochs=again, filters=kept)
+    draw, kept, labels_of = asked_for(seed, chosen)
+    return recycling.recycled(
+      draw,
+      classes=range(opened.num_classes),
+      size=size,
+      seed=seed,
+      every_epochs=settings.every_epochs if 'recycle' in chosen else 0,
+      filters=kept,
+      relabel=labels_of,
+    )
 
   def generate_of(labels: np.ndarray, seed: int) -> mixing.Examples:
-    draw, kept = candidates(seed, arms.split_means(settings.mixed_means))
+    draw, kept, labels_of = asked_for(seed, arms.split_means(settings.mixed_means))
     attempts = stream.MAX_ATTEMPTS if kept else 1
     found = stream.fill(draw, np.arange(len(labels)), labels, filters=kept, max_attempts=attempts)
-    return found.images, found.labels
+    return found.images, labels_of(found.images) if labels_of else found.labels
 
   return Generated(generate, generate_of, draw_of(1.0))

@@ -251,6 +251,29 @@ def test_what_cannot_be_found_stays_empty_or_is_told(prepare, monkeypatch, tmp_p
     job.run(prepare('unknown', **options | {'classifier': 'judge:nobody'}))
 
 
+@pytest.mark.parametrize('conditional', [True, False])
+def test_labels_can_be_those_of_a_judge(prepare, monkeypatch, tmp_path, conditional):
+  judge = types.ModuleType('judge')
+  judge.by_brightness = lambda images: np.eye(3)[(images[:, 0, 0, 0] > 0) + 1]  # a bee, or a cat where it is bright
+  monkeypatch.setitem(sys.modules, 'judge', judge)
+  options = {'classifier': 'judge:by_brightness', 'relabel': True, 'conditional': conditional}
+  job.run(prepare('judged', **options))
+  asked = [np.load(path) for path in sorted((tmp_path / 'judged').glob('*.npz'))]
+  images, labels = (np.concatenate([shard[key] for shard in asked]) for key in ('images', 'labels'))
+  np.testing.assert_array_equal(labels, (images[:, 0, 0, 0] > 127) + 1)
+  card = json.loads((tmp_path / 'judged' / 'card.json').read_text())
+  assert card['counts']['by_class'] == {'ant': 0, 'bee': int(np.sum(labels == 1)), 'cat': int(np.sum(labels == 2))}
+  assert 0 < card['counts']['by_class']['bee'] < 300 == card['counts']['kept']
+  page = (tmp_path / 'judged' / 'README.md').read_text()
+  if conditional:  # in turn: ant, bee, cat
+    assert card['counts']['relabelled'] == np.sum(labels != np.arange(300) % 3)
+  assert ('were asked for as another class' in page) == conditional and 'The labels are those' in page
+  assert 'judged: complete already' in job.run(prepare('judged', **options))
+  judge.by_brightness = lambda images: np.eye(2)[np.zeros(len(images), int)]
+  with pytest.raises(ValueError, match=r'the classifier gave \[128, 2\] for 128 images of 3 classes'):
+    job.run(prepare('wrong', **options))
+
+
 def test_without_a_judge_gengans_own_classifier_decides_and_stays_the_same(prepare, monkeypatch, tmp_path):
   class Own:
     sha256 = 'first'

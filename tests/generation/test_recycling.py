@@ -56,6 +56,15 @@ def test_filters_apply_and_an_epoch_keeps_its_length():
     recycled(make_draw(), classes=(), size=8, seed=0, filters=[nothing], max_attempts=1)(0, 1)
 
 
+def test_labels_can_be_those_that_somebody_finds_in_the_images():
+  bright = lambda images: (images[:, 0, 0, 0] > 127).astype(np.int32)
+  asked, found = (recycled(make_draw(), classes=(4, 2), size=40, seed=0, relabel=who)(0, 80) for who in (None, bright))
+  np.testing.assert_array_equal(asked[0], found[0])
+  assert set(asked[1]) == {4, 2}
+  np.testing.assert_array_equal(found[1], found[0][:, 0, 0, 0] > 127)
+  assert 0 < found[1].mean() < 1
+
+
 def test_a_set_without_images_is_refused():
   with pytest.raises(ValueError, match='at least 1 image'):
     recycled(None, classes=(), size=0, seed=0)

@@ -198,7 +198,7 @@ def test_filters_that_leave_nothing_name_the_arm_and_the_field(tmp_path):
     ('generator.model.width', 0, r'config.generator.model.width is 0'),
     ('generator_steps', (1,), 'one number a regime'),
     ('synthetic.min_agreement', 1.0, 'config.synthetic.min_agreement is 1.0'),
-    ('synthetic.means', ('recycel',), "config.synthetic.means: 'recycel' is not made of recycle, filter, expand"),
+    ('synthetic.means', ('recycel',), "config.synthetic.means: 'recycel' is not made of recycle, filter, relabel,"),
     ('synthetic.mixed_means', 'filter+', 'config.synthetic.mixed_means'),
     ('synthetic.means', ('filter+recycle', 'recycle+filter'), 'same means twice'),
     ('generator.model.conditional', False, 'need labels'),

@@ -1,0 +1,60 @@
+"""Generated images of a comparison: what each of the means does to the images and to their labels."""
+
+import types
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from ml_collections import ConfigDict
+
+from gengan import core
+from gengan.trials import source
+
+
+def made(mixed_means=''):
+  """A generator of four random grey levels that ignores its label; a judge that calls bright first pixels class 1."""
+  algorithm = core.Algorithm(
+    init=None,
+    train_step=None,
+    eval_step=None,
+    prior=lambda state, key, labels: jax.random.uniform(key, (len(labels), 4), minval=-1),
+    decode=lambda state, latents, labels: latents.reshape(-1, 2, 2, 1) / 2,
+    encode=None,
+  )
+  empty = {}
+  state = core.State(step=jnp.int32(0), params=empty, opt_state=empty, model_state=empty, ema_params=empty, extra=empty)
+  settings = ConfigDict(dict(scale=2.0, every_epochs=1, min_agreement=0.5, mixed_means=mixed_means))
+  judge = lambda images: (np.eye(2)[bright(images)], None)
+  opened = types.SimpleNamespace(algorithm=algorithm, state=state, num_classes=2)
+  return source.make(opened, lambda: judge, settings)
+
+
+def bright(images):
+  middle = 127.5 if images.dtype == np.uint8 else 0.0
+  return (images[:, 0, 0, 0] > middle).astype(int)
+
+
+def test_labels_are_those_asked_for_those_found_or_both():
+  generated = made()
+  of = {means: generated.stream(64, 0, means)(0, 64) for means in ('', 'relabel', 'filter')}
+  np.testing.assert_array_equal(of['relabel'][0], of[''][0])  # the very images, with other labels
+  np.testing.assert_array_equal(of['relabel'][1], bright(of['relabel'][0]))
+  assert 10 < np.sum(of[''][1] != bright(of[''][0])) < 54 and np.bincount(of[''][1]).tolist() == [32, 32]
+  np.testing.assert_array_equal(of['filter'][1], bright(of['filter'][0]))
+  assert np.bincount(of['filter'][1]).tolist() == [32, 32]
+
+
+def test_latents_are_scaled_and_sets_drawn_anew_where_asked():
+  generated = made()
+  once, scaled, again = (generated.stream(64, 0, means)(0, 128)[0] for means in ('', 'expand', 'recycle'))
+  assert np.ptp(once) <= 128 < np.ptp(scaled)
+  different = lambda images: len(np.unique(images.reshape(len(images), -1), axis=0))
+  assert (different(once), different(again)) == (64, 128)
+
+
+def test_images_beside_real_ones_get_the_labels_of_their_means():
+  wanted = np.zeros(32, np.int32)
+  images, labels = made('relabel').of_labels(wanted, 0)
+  np.testing.assert_array_equal(labels, bright(images))
+  assert 0 < labels.mean() < 1
+  assert (made().of_labels(wanted, 0)[1] == 0).all()
