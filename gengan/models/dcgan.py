@@ -5,6 +5,7 @@ parameters in G and 2,765,568 in D. Conditional: G reads the label one-hot besid
 Osindero, 2014), D compares its features with an embedding of the label (projection; Miyato and Koyama, 2018, eq. 3).
 """
 
+from collections.abc import Callable
 from functools import partial
 
 import jax
@@ -92,12 +93,15 @@ class Discriminator(nn.Module):
     return logits
 
 
-def make(config: ConfigDict, axis_name: str | None = None) -> core.Algorithm:
+def make(
+  config: ConfigDict, axis_name: str | None = None, *, generator: Callable[..., nn.Module] | None = None
+) -> core.Algorithm:
   """Builds the recipe from a config such as `configs/dcgan.py`.
 
   Args:
     config: read once, here. A conditional model needs `config.model.num_classes`.
     axis_name: the pmap axis that the step will run under; None for a global-view `jit`.
+    generator: another class than `Generator` with the same fields; `width` is given already.
 
   Raises:
     ValueError: a value that cannot be, with the name of its field and what is allowed.
@@ -110,8 +114,12 @@ def make(config: ConfigDict, axis_name: str | None = None) -> core.Algorithm:
     )
   num_classes = model.num_classes if model.conditional else 0
   batch_norm = {'batch_norm_groups': model.batch_norm_groups, 'axis_name': axis_name}
-  generator = Generator(
-    config.data.image_size, config.data.channels, model.width, num_classes, slope=model.g_slope, **batch_norm
+  generator = (generator or partial(Generator, width=model.width))(
+    image_size=config.data.image_size,
+    channels=config.data.channels,
+    num_classes=num_classes,
+    slope=model.g_slope,
+    **batch_norm,
   )
   discriminator = Discriminator(model.width, num_classes, norm=model.d_norm, slope=model.d_slope, **batch_norm)
   return gan.make(

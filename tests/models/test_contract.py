@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from configs import conditional_dcgan, dcgan, vae
+from configs import conditional_dcgan, dcgan, residual_dcgan, vae
 from gengan import config as configs
 from gengan import core, runs, sharding
 
@@ -16,6 +16,14 @@ def tiny_dcgan(**options):
   config = conditional_dcgan.get_config() if options.pop('conditional', False) else dcgan.get_config()
   config.data.image_size, config.batch_size = SIZE, ROWS
   config.model.update(width=4, latent_size=5, num_classes=3)
+  config.update_from_flattened_dict(options)
+  return config
+
+
+def tiny_residual(**options):
+  config = residual_dcgan.get_config()
+  config.data.image_size, config.batch_size = SIZE, ROWS
+  config.model.update(width=4, g_width=4, latent_size=5, num_classes=3)
   config.update_from_flattened_dict(options)
   return config
 
@@ -44,6 +52,8 @@ RECIPES = {
   'layer norm': lambda: tiny_dcgan(**{'model.d_norm': 'layer'}),
   'ghost batch norm': lambda: tiny_dcgan(**{'model.batch_norm_groups': 2}),
   'relativistic average': lambda: tiny_dcgan(loss='relativistic_average'),
+  'residual dcgan': lambda: tiny_residual(),
+  'unconditional residual dcgan': lambda: tiny_residual(**{'model.conditional': False}),
   'vae': lambda: tiny_vae(),
   'conditional vae': lambda: tiny_vae(**{'model.conditional': True, 'model.hidden_size': 8}),
   'mlp vae': lambda: tiny_vae(**{'model.architecture': 'mlp', 'model.hidden_size': 8}),

@@ -1,0 +1,31 @@
+"""How far generated clothes alone bring a classifier, all real ones being there for the generator.
+
+python -m gengan.utility --config=configs/utility/generated_alone.py \
+  --config.generator.data.source=idx:path/to/fashion_mnist
+python -m gengan.utility --config=configs/utility/generated_alone.py:mnist \
+  --config.generator.data.source=idx:path/to/mnist
+
+docs/utility.md has the figures.
+"""
+
+from ml_collections import ConfigDict
+
+from configs import residual_dcgan
+from configs.utility import digits
+
+
+def get_config(variant: str = 'fashion_mnist') -> ConfigDict:
+  config = digits.get_config(variant)
+  config.generator = residual_dcgan.get_config(variant)
+  del config.generator.num_steps
+  config.regimes = (0,)
+  config.generator_steps = (12_000,)
+  config.ratios = ()
+  config.synthetic.num = 54_000
+  config.synthetic.means = ('recycle', 'recycle+filter', 'recycle+filter+expand', 'recycle+relabel+expand')
+  config.synthetic.min_agreement = 0.8
+  config.classifier.steps = 3000
+  config.classifier.augment = 'noise'  # hides the fine traces by which a classifier would know generated images
+  config.classifier.eval_every_steps = 250
+  config.long_tail.imbalance = 1.0
+  return config
