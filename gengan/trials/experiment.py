@@ -188,13 +188,16 @@ def _run_regime(regime: Regime, left, config: ConfigDict, folder: pathlib.Path) 
   judge = functools.cache(lambda: better_of_two(fit, real))
   generated = source.make(opened, judge, config.synthetic)
   copying = _copying(regime, generated.draw, dataset.num_classes, folder)
+  last = None
   for name, seed in left:
     made = _arm(name, regime, real, generated, dataset.num_classes, config, seed)
     num_real = 0 if name.startswith('synthetic') else len(real[1])
     try:
-      trained = fit(made, seed=seed, num_real=num_real)
+      if not _same_training(last, (name, seed), len(real[1]), config):  # else the last classifier is this one too
+        trained = fit(made, seed=seed, num_real=num_real)
     except recycling.NothingLeft as error:
       raise ValueError(f'{regime.name}, {name}: {error}; lower config.synthetic.min_agreement') from error
+    last = name, seed
     right = trained(test[0])[0].argmax(axis=1) == test[1]
     yield {
       'regime': regime.name,
@@ -230,12 +233,21 @@ def _arm(name, regime, real, generated, num_classes, config, seed) -> arms.Arm:
   )
 
 
+def _same_training(last, this, num_real: int, config: ConfigDict) -> bool:
+  """Whether this (arm, seed) is the last one again: `real` and `oversampled`, where steps end both and not passes."""
+  whole = _steps(config.classifier.passes, num_real, config) == config.classifier.steps
+  return whole and last == ('real', this[1]) and this[0] == 'oversampled'
+
+
+def _steps(passes: int, num_real: int, config: ConfigDict) -> int:
+  steps = config.classifier.steps
+  return min(steps, max(1, passes * num_real // config.classifier.batch_size)) if passes else steps
+
+
 def _fit(arm: arms.Arm, *, seed, num_classes, validation, config, flip, num_real=0) -> classifier.Classifier:
-  steps, batch_size = config.classifier.steps, config.classifier.batch_size
-  if arm.passes:
-    steps = min(steps, max(1, arm.passes * num_real // batch_size))
+  steps = _steps(arm.passes, num_real, config)
   return classifier.train(
-    mixing.batches(arm.stream, batch_size=batch_size),
+    mixing.batches(arm.stream, batch_size=config.classifier.batch_size),
     num_classes=num_classes,
     steps=steps,
     validation=validation if len(validation[1]) else None,

@@ -121,6 +121,23 @@ def test_a_classifier_with_few_steps_is_validated_as_often_as_the_others(monkeyp
   assert [given['eval_every_steps'] for given in asked] == [7, 1, 100]
 
 
+def test_oversampled_is_real_again_where_the_steps_end_both(tmp_path, monkeypatch):
+  train, calls = experiment.classifier.train, []
+  monkeypatch.setattr(
+    experiment.classifier, 'train', lambda *args, **given: calls.append(given) or train(*args, **given)
+  )
+  records = experiment.run(small_config(), tmp_path)
+  assert [r['arm'] for r in records] == ['real', 'oversampled', 'augmented'] and len(calls) == 2
+  path = tmp_path / experiment.RESULTS
+  path.write_text(path.read_text().splitlines(keepends=True)[0])  # killed after the first: the second is trained itself
+  assert experiment.run(small_config(), tmp_path) == records and len(calls) == 4
+  config = small_config()
+  config.classifier.steps, config.classifier.passes = 5, 1  # 50 images in batches of 16: `real` ends after 3 steps
+  calls.clear()
+  experiment.run(config, tmp_path / 'passes')
+  assert [given['steps'] for given in calls] == [3, 5, 5]
+
+
 def test_a_folder_of_another_comparison_is_refused_but_seeds_may_be_added(done, tmp_path):
   folder, config, _ = done
   shutil.copytree(folder, tmp_path / 'again')
