@@ -2,6 +2,9 @@
 
 python -m gengan.main --config=configs/residual_dcgan.py
 python -m gengan.main --config=configs/residual_dcgan.py:fashion_mnist --config.data.source=idx:path/to/fashion_mnist
+
+Fashion-MNIST: 46 minutes on 2 CPU cores (AMD EPYC); docs/images/fashion.png shows the result, docs/utility.md says what
+it is worth to a classifier.
 """
 
 from ml_collections import ConfigDict

@@ -9,8 +9,8 @@ import types
 import pytest
 from ml_collections import ConfigDict
 
-from configs import conditional_dcgan, dcgan, defaults, vae
-from configs.utility import digits
+from configs import conditional_dcgan, dcgan, defaults, residual_dcgan, vae
+from configs.utility import digits, generated_alone
 from gengan import config as configs
 from gengan import train
 from gengan.trials import experiment
@@ -20,8 +20,10 @@ def test_the_default_configs_pass():
   for variant in ('digits', 'mnist', 'fashion_mnist', 'cifar10', 'celeb_a', 'folder'):
     configs.check(dcgan.get_config(variant))
     configs.check(vae.get_config(variant))
-  for regime in experiment.regimes(digits.get_config()):
-    configs.check(regime.config)
+    configs.check(residual_dcgan.get_config(variant))
+  for comparison in (digits, generated_alone):
+    for regime in experiment.regimes(comparison.get_config()):
+      configs.check(regime.config)
 
 
 @pytest.mark.parametrize(
