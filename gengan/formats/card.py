@@ -57,8 +57,8 @@ def readme(about: About, card: Mapping[str, Any]) -> str:
     f'{counts["empty"]:,} not found.',
   ]
   if card['request'].get('relabel'):
-    other = f' {counts["relabelled"]:,} of them were asked for as another class.' if 'relabelled' in counts else ''
-    lines += ['', f'The labels are those that a classifier of real images found in the generated ones.{other}']
+    other = f'; {counts["relabelled"]:,} were asked for as another class' if 'relabelled' in counts else ''
+    lines += ['', f'The label of an image is what a classifier found in it{other}.']
   if counts['dropped']:
     lines += ['', *_table(['dropped because of', 'candidates'], [[k, f'{v:,}'] for k, v in counts['dropped'].items()])]
   if about.class_names:

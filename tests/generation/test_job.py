@@ -267,7 +267,7 @@ def test_labels_can_be_those_of_a_judge(prepare, monkeypatch, tmp_path, conditio
   page = (tmp_path / 'judged' / 'README.md').read_text()
   if conditional:  # in turn: ant, bee, cat
     assert card['counts']['relabelled'] == np.sum(labels != np.arange(300) % 3)
-  assert ('were asked for as another class' in page) == conditional and 'The labels are those' in page
+  assert ('were asked for as another class' in page) == conditional and 'what a classifier found in it' in page
   assert 'judged: complete already' in job.run(prepare('judged', **options))
   judge.by_brightness = lambda images: np.eye(2)[np.zeros(len(images), int)]
   with pytest.raises(ValueError, match=r'the classifier gave \[128, 2\] for 128 images of 3 classes'):
