@@ -20,7 +20,7 @@ def relabelled(classifier: Classifier, images: np.ndarray, *, num_classes: int) 
     num_classes: K.
 
   Raises:
-    ValueError: the classifier gives no probabilities of K classes.
+    ValueError: the classifier gives no finite probabilities of K classes.
   """
   labels = np.empty(len(images), np.int32)
   for start in range(0, len(images), BLOCK):
@@ -30,5 +30,7 @@ def relabelled(classifier: Classifier, images: np.ndarray, *, num_classes: int) 
       raise ValueError(
         f'the classifier gave {list(probabilities.shape)} for {len(block)} images of {num_classes} classes'
       )
+    if not np.isfinite(probabilities).all():
+      raise ValueError('the classifier gave probabilities that are not finite')
     labels[start : start + BLOCK] = probabilities.argmax(axis=1)
   return labels
