@@ -43,6 +43,8 @@ def main(argv: list[str]) -> None:
     configs.check_numbers(flags.FLAGS.config)
     records = experiment.run(flags.FLAGS.config, workdir)
   except (ValueError, OSError, Diverged) as error:
+    if isinstance(error, experiment.Unfinished) and error.records:
+      print(*report.write(workdir, error.records, flags.FLAGS.config), sep='\n')
     sys.exit(f'gengan.utility: {" ".join(str(error).split())}')
   print(*report.write(workdir, records, flags.FLAGS.config), sep='\n')
 

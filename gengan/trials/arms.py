@@ -40,6 +40,7 @@ class Arm(NamedTuple):
     augmented: with classical augmentation.
     passes: over the real images at most; 0: as many as the steps give.
     class_weights: of the loss, or None.
+    real_alone: nothing but the real images as they are, each as often as the others.
   """
 
   stream: Stream
@@ -47,6 +48,7 @@ class Arm(NamedTuple):
   augmented: bool = True
   passes: int = 0
   class_weights: np.ndarray | None = None
+  real_alone: bool = False
 
 
 def balanced_names(ratios: Sequence[float], means: Sequence[str]) -> tuple[str, ...]:
@@ -92,11 +94,11 @@ def make_balanced(
   stream = mixing.shuffled(*real, seed=seed)
   match name.partition('_'):
     case ('real', '', ''):
-      return Arm(stream, augmented=False, passes=passes)
+      return Arm(stream, augmented=False, passes=passes, real_alone=True)
     case ('oversampled', '', ''):
-      return Arm(stream, augmented=False)
+      return Arm(stream, augmented=False, real_alone=True)
     case ('augmented', '', ''):
-      return Arm(stream)
+      return Arm(stream, real_alone=True)
     case ('synthetic', _, means):
       return Arm(generate(num_synthetic, seed, means), num_synthetic)
     case ('mixed', '_', ratio):
@@ -124,7 +126,7 @@ def make_long_tailed(name: str, real: Examples, generate_of: GenerateOf, *, num_
   stream = mixing.shuffled(images, labels, seed=seed)
   match name:
     case 'augmented':
-      return Arm(stream)
+      return Arm(stream, real_alone=True)
     case 'weighted':
       return Arm(stream, class_weights=len(labels) / (num_classes * counts))
     case 'oversampled':

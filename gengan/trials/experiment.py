@@ -6,7 +6,7 @@ import math
 import os
 import pathlib
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -24,8 +24,16 @@ LONG_TAIL = 'long_tail'
 LEAST_LOOKS = 5  # at the validation images while a classifier trains, also where its steps are few
 
 
-class Stopped(ValueError):
-  """A signal ended the training of a generator; what is measured must not be measured with half of one."""
+class Unfinished(ValueError):
+  """Not every arm could be measured.
+
+  Attributes:
+    records: of the arms that were.
+  """
+
+  def __init__(self, message: str, records: Sequence[dict[str, Any]] = ()):
+    super().__init__(message)
+    self.records = list(records)
 
 
 class Regime(NamedTuple):
@@ -119,7 +127,8 @@ def run(config: ConfigDict, workdir: pathlib.Path) -> list[dict[str, Any]]:
   Raises:
     ValueError, FileNotFoundError: the config or the data of a regime cannot work, or the folder holds a comparison with
       other settings.
-    Stopped: a signal came while a generator was trained; called again, it goes on.
+    Unfinished: a signal came while a generator was trained, and called again, it goes on; or the filters of an arm drop
+      every image.
   """
   planned = regimes(config)
   _require_same(config, workdir / 'config.json')
@@ -131,13 +140,20 @@ def run(config: ConfigDict, workdir: pathlib.Path) -> list[dict[str, Any]]:
   records = [r for r in read(workdir / RESULTS) if r['generator_step'] == steps.get(r['regime'])]
   done = {(r['regime'], r['arm'], r['seed']) for r in records}
   for regime in planned:
-    wanted = [(arm, seed) for seed in range(config.seeds) for arm in regime.arms]
-    if left := [each for each in wanted if (regime.name, *each) not in done]:
-      for record in _run_regime(regime, left, config, workdir / 'generators' / regime.name):
-        _append(workdir / RESULTS, record)
-        records.append(record)
-        print(f'{record["regime"]}  {record["arm"]}  seed {record["seed"]}  test accuracy {record["accuracy"]:.4f}')
+    if left := [each for each in wanted(regime, config.seeds) if (regime.name, *each) not in done]:
+      try:
+        for record in _run_regime(regime, left, config, workdir / 'generators' / regime.name):
+          _append(workdir / RESULTS, record)
+          records.append(record)
+          print(f'{record["regime"]}  {record["arm"]}  seed {record["seed"]}  test accuracy {record["accuracy"]:.4f}')
+      except Unfinished as error:
+        raise Unfinished(str(error), records) from error
   return records
+
+
+def wanted(regime: Regime, seeds: int) -> list[tuple[str, int]]:
+  """The (arm, seed) of every classifier of a regime, in the order in which they are trained."""
+  return [(arm, seed) for seed in range(seeds) for arm in regime.arms]
 
 
 def read(path: pathlib.Path) -> list[dict[str, Any]]:
@@ -160,23 +176,21 @@ def read(path: pathlib.Path) -> list[dict[str, Any]]:
   return records
 
 
-def better_of_two(fit: Callable[..., classifier.Classifier], real: mixing.Examples) -> classifier.Classifier:
+def better_of_two(fit: Callable[[bool], classifier.Classifier]) -> classifier.Classifier:
   """A classifier of the real images, with augmentation or without: the one that is better on validation images.
 
   Args:
-    fit: (arm, seed) -> classifier.
-    real: training images and labels.
+    fit: from whether they are augmented to the classifier.
   """
-  both = (fit(arms.Arm(mixing.shuffled(*real, seed=0), augmented=augmented), seed=0) for augmented in (True, False))
-  return max(both, key=lambda trained: trained.validation_accuracy)
+  return max((fit(True), fit(False)), key=lambda trained: trained.validation_accuracy)
 
 
 def _run_regime(regime: Regime, left, config: ConfigDict, folder: pathlib.Path) -> Iterator[dict[str, Any]]:
-  step, wanted = int(train.run(regime.config, folder).step), regime.config.num_steps
-  if step < wanted:
-    raise Stopped(f'stopped: {regime.name} has its generator at step {step} of {wanted}; the same command continues')
-  if step > wanted:
-    raise ValueError(f'{folder} was trained for {step} steps by another command, not for {wanted}; delete it')
+  step, last = int(train.run(regime.config, folder).step), regime.config.num_steps
+  if step < last:  # a signal came; nothing must be measured with half a generator
+    raise Unfinished(f'stopped: {regime.name} has its generator at step {step} of {last}; the same command continues')
+  if step > last:
+    raise ValueError(f'{folder} was trained for {step} steps by another command, not for {last}; delete it')
   opened = runs.load(folder)
   dataset = data.load(regime.config.data)
   real, test = (evaluation.real_images(split, regime.config) for split in (dataset.train, dataset.test))
@@ -185,19 +199,25 @@ def _run_regime(regime: Regime, left, config: ConfigDict, folder: pathlib.Path) 
   fit = functools.partial(
     _fit, num_classes=dataset.num_classes, validation=validation, config=config, flip=regime.config.data.flip
   )
-  judge = functools.cache(lambda: better_of_two(fit, real))
+
+  @functools.cache
+  def of_real(augmented: bool, seed: int) -> classifier.Classifier:
+    """With all steps: several arms are trained on just that, and so are the two that judge generated images."""
+    return fit(arms.Arm(mixing.shuffled(*real, seed=seed), augmented=augmented), seed=seed)
+
+  judge = functools.cache(lambda: better_of_two(lambda augmented: of_real(augmented, 0)))
   generated = source.make(opened, judge, config.synthetic)
   copying = _copying(regime, generated.draw, dataset.num_classes, folder)
-  last = None
   for name, seed in left:
     made = _arm(name, regime, real, generated, dataset.num_classes, config, seed)
     num_real = 0 if name.startswith('synthetic') else len(real[1])
     try:
-      if not _same_training(last, (name, seed), len(real[1]), config):  # else the last classifier is this one too
+      if made.real_alone and _steps(made.passes, num_real, config) == config.classifier.steps:
+        trained = of_real(made.augmented, seed)
+      else:
         trained = fit(made, seed=seed, num_real=num_real)
     except recycling.NothingLeft as error:
-      raise ValueError(f'{regime.name}, {name}: {error}; lower config.synthetic.min_agreement') from error
-    last = name, seed
+      raise Unfinished(f'{regime.name}, {name}: {error}; lower config.synthetic.min_agreement') from error
     right = trained(test[0])[0].argmax(axis=1) == test[1]
     yield {
       'regime': regime.name,
@@ -231,12 +251,6 @@ def _arm(name, regime, real, generated, num_classes, config, seed) -> arms.Arm:
     passes=config.classifier.passes,
     seed=seed,
   )
-
-
-def _same_training(last, this, num_real: int, config: ConfigDict) -> bool:
-  """Whether this (arm, seed) is the last one again: `real` and `oversampled`, where steps end both and not passes."""
-  whole = _steps(config.classifier.passes, num_real, config) == config.classifier.steps
-  return whole and last == ('real', this[1]) and this[0] == 'oversampled'
 
 
 def _steps(passes: int, num_real: int, config: ConfigDict) -> int:

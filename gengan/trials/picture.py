@@ -7,41 +7,56 @@ from collections.abc import Collection, Sequence
 import numpy as np
 
 from gengan.trials.experiment import LONG_TAIL
-from gengan.trials.findings import Records, Worth, baseline_curve, per_class, shown, worths
+from gengan.trials.findings import Records, Worth, baseline_curve, by_arm, per_class, shown, worths
+from gengan.trials.statistics import deviation
 
 
 def plot(records: Records, path: pathlib.Path) -> None:
   """Test accuracy over real training images a class, a line an arm, bars of one standard deviation.
 
-  Beside it, from two regimes on, the equivalence curve: how many real images a class the mixed arms were worth.
-  Triangles stand where the accuracy lies outside what was measured with real images alone.
+  Of a single amount of real images, and of the long tail where there is no other regime, an arm a row instead. From two
+  amounts on there is the equivalence curve beside it: how many real images a class the mixed arms were worth. Triangles
+  stand where the accuracy lies outside what was measured with real images alone.
   """
   from matplotlib.figure import Figure  # here, for it takes half a second to import
 
   found = worths(records)
   figure = Figure(figsize=(12 if found else 7, 4.5), layout='constrained')
   first, *others = figure.subplots(1, 1 + bool(found), squeeze=False)[0]
-  _plot_accuracies(first, records)
+  balanced = [r for r in records if r['regime'] != LONG_TAIL]
+  if len({r['regime'] for r in balanced}) > 1:
+    _plot_accuracies(first, balanced)
+  else:
+    _plot_rows(first, balanced or records)
   for axes in others:
     _plot_worths(axes, found, baseline_curve(records))
   figure.savefig(path, format='png', dpi=130)
 
 
+def _plot_rows(axes, records: Records) -> None:
+  """An arm a row, the first on top."""
+  accuracies = by_arm(records, records[0]['regime'])
+  values = [list(own.values()) for own in accuracies.values()]
+  rows = np.arange(len(values))
+  axes.errorbar([np.mean(own) for own in values], rows, xerr=[deviation(own) for own in values], fmt='o', capsize=3)
+  axes.set_yticks(rows, [shown(arm) for arm in accuracies])
+  axes.set(xlabel='accuracy on real test images', ylim=(len(values) - 0.5, -0.5))
+  axes.grid(alpha=0.3)
+
+
 def _plot_accuracies(axes, records: Records) -> None:
-  found = [r for r in records if r['regime'] != LONG_TAIL]
-  for arm in dict.fromkeys(r['arm'] for r in found):
+  for arm in dict.fromkeys(r['arm'] for r in records):
     points = {}
-    for r in found:
+    for r in records:
       if r['arm'] == arm:
         points.setdefault(per_class(r), []).append(r['accuracy'])
     sizes = sorted(points)
-    means, deviations = [np.mean(points[n]) for n in sizes], [np.std(points[n]) for n in sizes]
+    means, deviations = [np.mean(points[n]) for n in sizes], [deviation(points[n]) for n in sizes]
     axes.errorbar(sizes, means, deviations, marker='o', markersize=4, capsize=3, label=shown(arm))
   axes.set(xscale='log', xlabel='real images a class', ylabel='accuracy on real test images')
-  _mark(axes.xaxis, {per_class(r) for r in found})
+  _mark(axes.xaxis, {per_class(r) for r in records})
   axes.grid(alpha=0.3)
-  if found:
-    axes.legend(frameon=False)
+  axes.legend(frameon=False)
 
 
 def _plot_worths(axes, found: Sequence[Worth], curve: dict[int, float]) -> None:

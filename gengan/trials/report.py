@@ -12,7 +12,7 @@ from ml_collections import ConfigDict
 from gengan import checksums
 from gengan.trials import picture
 from gengan.trials.arms import split_means
-from gengan.trials.experiment import LONG_TAIL
+from gengan.trials.experiment import LONG_TAIL, regimes, wanted
 from gengan.trials.findings import (
   BASELINE,
   Records,
@@ -25,7 +25,7 @@ from gengan.trials.findings import (
   shown,
   worths,
 )
-from gengan.trials.statistics import ERRORS, Gain, paired_gain
+from gengan.trials.statistics import ERRORS, Gain, deviation, paired_gain
 
 
 def write(workdir: pathlib.Path, records: Records, config: ConfigDict) -> tuple[pathlib.Path, pathlib.Path]:
@@ -43,12 +43,20 @@ def write(workdir: pathlib.Path, records: Records, config: ConfigDict) -> tuple[
 
 def render(records: Records, config: ConfigDict) -> str:
   """The report as Markdown."""
-  parts = ['# What generated images are worth to a classifier', *_conclusion(records), '![accuracy](accuracy.png)']
+  parts = ['# What generated images are worth to a classifier', *_missing(records, config), *_conclusion(records)]
+  parts.append('![accuracy](accuracy.png)')
   for regime in dict.fromkeys(r['regime'] for r in records):
     parts += ['', f'## {_title(regime)}', '', _amounts(records, regime), '', *_arms(records, regime)]
     parts += ['', *_gap(records, regime), *_by_class(records, regime)]
   parts += ['', '## Generated images for one more real image', '', *_equivalence(records), '', *_protocol(config)]
   return '\n'.join(parts) + '\n'
+
+
+def _missing(records: Records, config: ConfigDict) -> list[str]:
+  measured = {(r['regime'], r['arm'], r['seed']) for r in records}
+  planned = [(regime.name, *each) for regime in regimes(config) for each in wanted(regime, config.seeds)]
+  missing = len(set(planned) - measured)
+  return ['', f'**Not finished: {missing} of {len(planned)} classifiers are missing.**'] if missing else []
 
 
 def _conclusion(records: Records) -> list[str]:
@@ -197,8 +205,8 @@ def _row(cells: Sequence[Any]) -> str:
 
 
 def _mean(accuracies: Sequence[float], digits: int = 2) -> str:
-  deviation = f' ± {100 * np.std(accuracies, ddof=1):.{digits}f}' if len(accuracies) > 1 else ''
-  return f'{100 * np.mean(accuracies):.{digits}f}{deviation}'
+  tail = f' ± {100 * deviation(accuracies):.{digits}f}' if len(accuracies) > 1 else ''
+  return f'{100 * np.mean(accuracies):.{digits}f}{tail}'
 
 
 def _points(gain: Gain) -> str:

@@ -26,6 +26,11 @@ class Gain(NamedTuple):
   verdict: str
 
 
+def deviation(values: Sequence[float]) -> float:
+  """The sample's standard deviation (n - 1 in the denominator); 0 of a single value."""
+  return float(np.std(values, ddof=1)) if len(values) > 1 else 0.0
+
+
 def paired_gain(accuracies: Sequence[float], baseline: Sequence[float], *, resolution: float = 0.0) -> Gain:
   """Student's paired test; 'helps' and 'hurts' from two standard errors on.
 

@@ -81,7 +81,7 @@ def test_a_signal_while_a_generator_trains_measures_nothing_and_the_same_command
 
   with monkeypatch.context() as patched:
     patched.setattr(progress.Progress, 'push', interrupted)
-    with pytest.raises(experiment.Stopped, match=r'5_per_class .* step 1 of 2; the same command continues$'):
+    with pytest.raises(experiment.Unfinished, match=r'5_per_class .* step 1 of 2; the same command continues$'):
       experiment.run(small_config(), tmp_path / 'stopped')
   assert not (tmp_path / 'stopped' / experiment.RESULTS).exists()
   assert experiment.run(small_config(), tmp_path / 'stopped') == experiment.run(small_config(), tmp_path / 'whole')
@@ -89,12 +89,27 @@ def test_a_signal_while_a_generator_trains_measures_nothing_and_the_same_command
 
 def test_the_command_ends_with_one_line_when_it_is_stopped(tmp_path, monkeypatch):
   def stopped(config, workdir):
-    raise experiment.Stopped('stopped: all has its generator at step 1 of 2; the same command continues')
+    raise experiment.Unfinished('stopped: all has its generator at step 1 of 2; the same command continues')
 
   monkeypatch.setattr(experiment, 'run', stopped)
   monkeypatch.setattr(utility.flags, 'FLAGS', types.SimpleNamespace(workdir=str(tmp_path), config=small_config()))
   with pytest.raises(SystemExit, match=r'the same command continues$'):  # a text: exit code 1
     utility.main([''])
+  assert not list(tmp_path.iterdir())  # nothing was measured, so there is nothing to report
+
+
+def test_what_was_measured_is_reported_where_the_rest_cannot_be(done, tmp_path, monkeypatch):
+  _, config, records = done
+
+  def stopped(config, workdir):
+    raise experiment.Unfinished('5_per_class, synthetic_filter: nothing is left', records[:3])
+
+  monkeypatch.setattr(experiment, 'run', stopped)
+  monkeypatch.setattr(utility.flags, 'FLAGS', types.SimpleNamespace(workdir=str(tmp_path), config=config))
+  with pytest.raises(SystemExit, match=r'nothing is left$'):
+    utility.main([''])
+  assert f'Not finished: {len(records) - 3} of {len(records)} classifiers' in (tmp_path / 'report.md').read_text()
+  assert 'Not finished' not in report.render(records, config)
 
 
 def test_records_of_a_generator_that_was_not_finished_do_not_count(done, tmp_path, capsys):
@@ -121,16 +136,18 @@ def test_a_classifier_with_few_steps_is_validated_as_often_as_the_others(monkeyp
   assert [given['eval_every_steps'] for given in asked] == [7, 1, 100]
 
 
-def test_oversampled_is_real_again_where_the_steps_end_both(tmp_path, monkeypatch):
+def test_classifiers_of_nothing_but_the_real_images_are_trained_once(tmp_path, monkeypatch):
   train, calls = experiment.classifier.train, []
   monkeypatch.setattr(
     experiment.classifier, 'train', lambda *args, **given: calls.append(given) or train(*args, **given)
   )
-  records = experiment.run(small_config(), tmp_path)
-  assert [r['arm'] for r in records] == ['real', 'oversampled', 'augmented'] and len(calls) == 2
+  config = small_config()
+  config.synthetic.means = ('relabel',)  # asks a judge, which is the better of `real` and `augmented`
+  records = experiment.run(config, tmp_path)
+  assert [r['arm'] for r in records] == ['real', 'oversampled', 'augmented', 'synthetic_relabel'] and len(calls) == 3
   path = tmp_path / experiment.RESULTS
-  path.write_text(path.read_text().splitlines(keepends=True)[0])  # killed after the first: the second is trained itself
-  assert experiment.run(small_config(), tmp_path) == records and len(calls) == 4
+  path.write_text(path.read_text().splitlines(keepends=True)[0])  # killed after the first: both are trained again
+  assert experiment.run(config, tmp_path) == records and len(calls) == 6
   config = small_config()
   config.classifier.steps, config.classifier.passes = 5, 1  # 50 images in batches of 16: `real` ends after 3 steps
   calls.clear()
@@ -186,10 +203,11 @@ def test_filters_that_leave_nothing_name_the_arm_and_the_field(tmp_path):
   config.long_tail.imbalance = 1.0
   config.synthetic.num, config.synthetic.means, config.synthetic.min_agreement = 2, ('filter',), 0.999999
   with pytest.raises(
-    ValueError, match=r'^5_per_class, synthetic_filter: .*dropped all.* config.synthetic.min_agreement'
-  ):
+    experiment.Unfinished, match=r'^5_per_class, synthetic_filter: .*dropped all.* config.synthetic.min_agreement'
+  ) as caught:
     experiment.run(config, tmp_path)
   assert [r['arm'] for r in experiment.read(tmp_path / experiment.RESULTS)] == ['real', 'oversampled', 'augmented']
+  assert caught.value.records == experiment.read(tmp_path / experiment.RESULTS)
 
 
 @pytest.mark.parametrize(
@@ -232,8 +250,7 @@ def test_impossible_settings_are_named(field, value, message, tmp_path):
 
 @pytest.mark.parametrize('better', [True, False])
 def test_generated_images_are_filtered_by_the_classifier_that_validates_better(better):
-  def fit(arm, seed):
-    return types.SimpleNamespace(augmented=arm.augmented, validation_accuracy=0.8 + 0.1 * (arm.augmented is better))
+  def fit(augmented):
+    return types.SimpleNamespace(augmented=augmented, validation_accuracy=0.8 + 0.1 * (augmented is better))
 
-  real = np.zeros((4, 2, 2, 1), np.uint8), np.array([0, 0, 1, 1])
-  assert experiment.better_of_two(fit, real).augmented is better
+  assert experiment.better_of_two(fit).augmented is better

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 from PIL import Image
 
 from configs.utility import digits
@@ -52,6 +53,19 @@ def test_the_equivalence_curve_reads_the_baseline_backwards(tmp_path):
   picture.plot(records, tmp_path / 'two.png')
   (width, height), (wider, same) = (Image.open(tmp_path / f'{name}.png').size for name in ('one', 'two'))
   assert wider > 1.5 * width and same == height  # the curve stands beside the accuracies
+
+
+def test_a_single_regime_is_drawn_with_an_arm_a_row():
+  axes = Figure().subplots()
+  accuracies = {'real': (0.9, 0.8), 'augmented': (0.7, 0.7), 'mixed_2': (0.6, 0.6)}
+  records = [record('all', arm, seed, value) for arm, own in accuracies.items() for seed, value in enumerate(own)]
+  picture._plot_rows(axes, records)
+  assert [label.get_text() for label in axes.get_yticklabels()] == ['real', 'augmented', 'mixed 2']
+  assert axes.yaxis_inverted()  # the first on top
+  (points, _, (bars,)) = axes.containers[0]
+  np.testing.assert_allclose(np.float64(points.get_xdata()), [0.85, 0.7, 0.6])
+  half = 0.1 / np.sqrt(2)  # of two values 0.1 apart, with n - 1
+  np.testing.assert_allclose(np.float64(bars.get_segments()[0]), [[0.85 - half, 0], [0.85 + half, 0]])
 
 
 def test_the_gap_is_that_of_the_arm_that_validates_best():
