@@ -21,8 +21,8 @@ def test_the_default_configs_pass():
     configs.check(dcgan.get_config(variant))
     configs.check(vae.get_config(variant))
     configs.check(residual_dcgan.get_config(variant))
-  for comparison in (digits, generated_alone):
-    for regime in experiment.regimes(comparison.get_config()):
+  for comparison in (digits.get_config(), *map(generated_alone.get_config, ('digits', 'mnist', 'fashion_mnist'))):
+    for regime in experiment.regimes(comparison):
       configs.check(regime.config)
 
 

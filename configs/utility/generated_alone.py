@@ -1,4 +1,4 @@
-"""How far generated clothes alone bring a classifier, all real ones being there for the generator.
+"""How far generated images alone bring a classifier, all real ones being there for the generator.
 
 python -m gengan.utility --config=configs/utility/generated_alone.py \
   --config.generator.data.source=idx:path/to/fashion_mnist
@@ -16,16 +16,19 @@ from configs.utility import digits
 
 def get_config(variant: str = 'fashion_mnist') -> ConfigDict:
   config = digits.get_config(variant)
-  config.generator = residual_dcgan.get_config(variant)
-  del config.generator.num_steps
   config.regimes = (0,)
-  config.generator_steps = (12_000,)
+  config.generator_steps = (10_000,)
   config.ratios = ()
   config.synthetic.num = 54_000
-  config.synthetic.means = ('recycle', 'recycle+filter', 'recycle+filter+expand', 'recycle+relabel+expand')
-  config.synthetic.min_agreement = 0.8
-  config.classifier.steps = 3000
-  config.classifier.augment = 'noise'  # hides the fine traces by which a classifier would know generated images
-  config.classifier.eval_every_steps = 250
+  config.synthetic.means = ('', 'recycle', 'recycle+filter', 'recycle+filter+expand', 'recycle+relabel+expand')
+  config.classifier.steps = 2000
   config.long_tail.imbalance = 1.0
+  if variant == 'fashion_mnist':
+    config.generator = residual_dcgan.get_config(variant)
+    del config.generator.num_steps
+    config.generator_steps = (12_000,)
+    config.synthetic.min_agreement = 0.8
+    config.classifier.steps = 3000
+    config.classifier.augment = 'noise'  # hides the fine traces by which a classifier would know generated images
+    config.classifier.eval_every_steps = 250
   return config
