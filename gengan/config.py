@@ -15,7 +15,7 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
-from gengan import core
+from gengan import core, optimizers
 
 INTERVALS = ('log_every_steps', 'eval_every_steps', 'sample_every_steps')
 PLACES = ('data.source', 'data.exclude', 'data.data_dir')  # of data that is compared itself: `runs.require_same`
@@ -78,6 +78,15 @@ def check(config: ConfigDict) -> None:
       raise ValueError(f'config.{field} is {flat[field]!r}; it must be one of {", ".join(choices)}')
   if config.checkpoint.keep_every_steps < 0:
     raise ValueError(f'config.checkpoint.keep_every_steps is {config.checkpoint.keep_every_steps}; 0 keeps none')
+  for path, node in _fields(config):
+    if isinstance(node, ConfigDict) and {'schedule', 'decay_steps'} <= set(node):
+      updates = config.num_steps * updates_a_step(config, path.rpartition('.')[2])
+      optimizers.check_length(node, updates, section=f'config.{path}')
+
+
+def updates_a_step(config: ConfigDict, network: str) -> int:
+  """How often a train step updates a network, such as 'discriminator'."""
+  return config.get('d_steps_per_g_step', 1) if network == 'discriminator' else 1
 
 
 def require_fields(config: ConfigDict, fields: Sequence[str], *, kind: str, example: str) -> None:

@@ -18,8 +18,8 @@ DEFAULTS = {
   'weight_decay': 0.0,  # adamw: decoupled (Loshchilov and Hutter 2019); the others do not read it
   'clip_norm': 0.0,  # global norm of the gradient; 0 is off
   'schedule': 'constant',  # what follows the warm-up: constant, or linear or cosine decay to 0
-  'warmup_steps': 0,  # steps of linear growth from 0
-  'decay_steps': 0,  # steps of decay after the warm-up
+  'warmup_steps': 0,  # updates of linear growth from 0
+  'decay_steps': 0,  # updates of decay after the warm-up
 }
 
 
@@ -64,6 +64,17 @@ def schedule(settings: Mapping[str, Any], *, section: str = 'config.optimizer') 
   if warmup:
     return optax.join_schedules([optax.linear_schedule(0.0, peak, warmup), after], [warmup])
   return peak if settings['schedule'] == 'constant' else after
+
+
+def check_length(settings: Mapping[str, Any], updates: int, *, section: str = 'config.optimizer') -> None:
+  """Raises a ValueError where a schedule falls to 0 before the last of so many updates: the rest learns nothing."""
+  settings = {**DEFAULTS, **settings}
+  end = settings['warmup_steps'] + settings['decay_steps']
+  if settings['schedule'] != 'constant' and settings['decay_steps'] > 0 and end < updates:
+    raise ValueError(
+      f'{section}.decay_steps is {settings["decay_steps"]}: the learning rate is 0 from update {end} on, but the run '
+      f'makes {updates}; it must be at least {updates - settings["warmup_steps"]}'
+    )
 
 
 def _checked(settings, section):

@@ -314,9 +314,9 @@ def _generator_config(config: ConfigDict, steps: int, fields: dict[str, Any]) ->
     made.update_from_flattened_dict(fields)
     if any(fields.values()):
       made.augment = config.few_augment  # few images are learnt by heart without it
-    for optimizer in made.optimizers.values():
+    for network, optimizer in made.optimizers.items():
       if optimizer.decay_steps:
-        optimizer.decay_steps = int(1.2 * steps)
+        optimizer.decay_steps = int(1.2 * steps) * configs.updates_a_step(config.generator, network)
   return made
 
 

@@ -248,6 +248,18 @@ def test_impossible_settings_are_named(field, value, message, tmp_path):
   assert not (tmp_path / 'new').exists()
 
 
+def test_the_learning_rates_of_a_generator_last_as_long_as_its_steps():
+  config = tiny_config()
+  config.generator.d_steps_per_g_step, config.generator_steps = 2, (100, 200)
+  for optimizer in config.generator.optimizers.values():
+    optimizer.schedule, optimizer.decay_steps = 'linear', 7
+  ends = [
+    [regime.config.optimizers[name].decay_steps for name in ('generator', 'discriminator')]
+    for regime in experiment.regimes(config)[:2]
+  ]
+  assert ends == [[120, 240], [240, 480]]  # D is updated twice a step
+
+
 @pytest.mark.parametrize('better', [True, False])
 def test_generated_images_are_filtered_by_the_classifier_that_validates_better(better):
   def fit(augmented):
