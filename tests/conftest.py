@@ -1,6 +1,9 @@
 """Every test sees eight simulated CPU devices; this file is imported before anything imports jax."""
 
 import os
+import pathlib
+
+import pytest
 
 flags = os.environ.get('XLA_FLAGS', '')
 if 'xla_force_host_platform_device_count' not in flags:
@@ -10,3 +13,13 @@ if 'xla_backend_optimization_level' not in flags:
   flags += ' --xla_backend_optimization_level=1'
 os.environ['XLA_FLAGS'] = flags.strip()
 os.environ['JAX_PLATFORMS'] = 'cpu'
+
+
+@pytest.fixture(scope='session')
+def real_sets() -> pathlib.Path:
+  """The folder of published image sets: $GENGAN_TEST_DATA, or else where it lies beside the checkout."""
+  beside = pathlib.Path(__file__).resolve().parents[2] / 'shared' / 'data'
+  folder = pathlib.Path(os.environ.get('GENGAN_TEST_DATA') or beside)
+  if not folder.is_dir():
+    pytest.skip(f'no real image sets in {folder}')
+  return folder

@@ -92,16 +92,19 @@ def not_a_copy(
 
   Args:
     features: from uint8 images [N, H, W, C] to [N, D]; whole numbers, so that a row's answer is its own.
-    train: features of the training images, [M, D].
+    train: features of the training images, [L, D], or views of them, [V, L, D].
     distance, ratio: of the guard's report.
   """
-  train = np.asarray(train, np.float64)  # integer features have exact products in float64, however they are summed
+  num_views = len(train) if train.ndim == 3 else 1
+  # Integer features have exact products in float64, however they are summed.
+  train = np.asarray(train, np.float64).reshape(-1, train.shape[-1])
   squares = np.einsum('nd,nd->n', train, train)
 
   def keep(candidates: Candidates) -> np.ndarray:
     wanted = candidates.wanted
     queries = np.asarray(features(images.to_uint8(candidates.images[wanted])), np.float64)
     apart = squares - 2 * (queries @ train.T) + np.einsum('nd,nd->n', queries, queries)[:, None]
+    apart = apart.reshape(len(queries), num_views, -1).min(axis=1)
     nearest = np.sort(np.partition(apart, copying_guard.NEXT - 1, axis=1)[:, : copying_guard.NEXT], axis=1)
     kept = np.zeros(len(wanted), bool)
     kept[wanted] = ~copying_guard.are_copies(np.sqrt(np.maximum(nearest, 0)), distance, ratio)

@@ -1,6 +1,6 @@
 """The copying guard on its way into a job: where its images come from, and what its verdict does."""
 
-import dataclasses
+import functools
 import pathlib
 from collections.abc import Callable
 from typing import Any
@@ -9,8 +9,9 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from gengan import config as configs
-from gengan import data
+from gengan import data, images
 from gengan.data.dataset import differences
+from gengan.data.iterator import scale
 from gengan.evaluators import copying_guard
 from gengan.formats import ledger
 
@@ -65,7 +66,7 @@ def training_data(config: ConfigDict, workdir: pathlib.Path) -> data.Dataset:
 
 
 def training_features(config: ConfigDict, workdir: pathlib.Path) -> tuple[np.ndarray, np.ndarray]:
-  """Pooled pixels of the training images, mirrored ones too where training mirrored them, and of validation images.
+  """Pooled pixels of the training images and of validation images, in black and white where training made them so.
 
   What the distances decide goes into a set that others train on, so no test image has a say in it.
 
@@ -73,16 +74,25 @@ def training_features(config: ConfigDict, workdir: pathlib.Path) -> tuple[np.nda
     config: `config.data` of the run.
     workdir: of the run.
 
+  Returns:
+    [V, L, D], where V is 2 if training mirrored the images and else 1, and [N, D].
+
   Raises:
     FileNotFoundError, ValueError: the data cannot be read, or is not what the run was trained on.
   """
   dataset = training_data(config, workdir)
-  pool = lambda split: _pooled(split, _spread(len(split), TRAINING_IMAGES))
-  train = pool(dataset.train)
+  as_trained = functools.partial(_as_trained, config=config)
+  rows = _spread(len(dataset.train), TRAINING_IMAGES)
+  views = [_pooled(dataset.train, rows, as_trained)]
   if config.flip:  # a mirrored training image is a training image
-    train = np.concatenate([train, pool(dataclasses.replace(dataset.train, images=_Mirrored(dataset.train.images)))])
-  held_out = dataset.validation
-  return train, _pooled(held_out, _spread(len(held_out), SAMPLES)) if len(held_out) else train[:0]
+    views.append(_pooled(dataset.train, rows, lambda pixels: as_trained(pixels)[:, :, ::-1]))
+  held_out = _pooled(dataset.validation, _spread(len(dataset.validation), SAMPLES), as_trained)
+  return np.stack(views), held_out
+
+
+def _as_trained(pixels: np.ndarray, config: ConfigDict) -> np.ndarray:
+  """uint8 images as a model sees them that must draw them again; of random ones it can only know the mean."""
+  return images.to_uint8(scale(pixels, config, noise=None)) if config.binarise == 'threshold' else pixels
 
 
 def _spread(count: int, at_most: int) -> np.ndarray:
@@ -90,13 +100,7 @@ def _spread(count: int, at_most: int) -> np.ndarray:
   return np.unique(np.linspace(0, count - 1, min(count, at_most)).astype(np.int64))
 
 
-def _pooled(split, rows: np.ndarray) -> np.ndarray:
-  return np.concatenate([copying_guard.pooled(split.images[rows[i : i + 1024]]) for i in range(0, len(rows), 1024)])
-
-
-class _Mirrored:
-  def __init__(self, images):
-    self._images = images
-
-  def __getitem__(self, rows) -> np.ndarray:
-    return self._images[rows][:, :, ::-1]
+def _pooled(split: data.Split, rows: np.ndarray, view: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+  """Features of a view of these rows, [len(rows), D]."""
+  blocks = [rows[start : start + 1024] for start in range(0, max(len(rows), 1), 1024)]
+  return np.concatenate([copying_guard.pooled(view(split.images[block])) for block in blocks])

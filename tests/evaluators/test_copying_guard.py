@@ -23,7 +23,7 @@ def test_new_samples_pass_and_memorised_ones_are_refused(sets):
   memorised = train[rng.integers(0, 1000, 500)] + rng.normal(0, 0.05, (500, 32))
   caught = copying_guard.report(train, held_out, memorised)
   assert caught.refused and caught.copies > 0.98 and caught.nearer > 0.99
-  assert 'refused above 10%' in caught.text() and caught.to_json()['text'] == caught.text()
+  assert 'refused above 10 points more' in caught.text() and caught.to_json()['text'] == caught.text()
 
   mixed = np.concatenate([new[:400], memorised[:100]])
   assert copying_guard.report(train, held_out, mixed).copies == pytest.approx(0.2, abs=0.04)
@@ -37,11 +37,43 @@ def test_without_enough_held_out_images_the_training_images_stand_in(sets):
   assert copying_guard.report(train[:100], None, train[:50]).refused
 
 
-def test_a_set_with_many_duplicates_does_not_make_copies_of_everything(sets):
-  train, held_out, new, _ = sets
-  doubled = np.concatenate([train, held_out[:50]])
+def test_duplicates_in_the_data_neither_hide_copies_nor_make_them_of_everything(sets):
+  train, held_out, new, rng = sets
+  doubled = np.concatenate([train, held_out[:50]])  # an eighth of the held-out images are training images
   report = copying_guard.report(doubled, held_out, new)
-  assert report.distance == 0 and report.copies == 0
+  assert report.copies < 0.04 and report.copies_reference == pytest.approx(0.125, abs=0.02)
+  assert not copying_guard.report(doubled, held_out, held_out).refused  # as many duplicates as the data have
+  memorised = train[:300] + rng.normal(0, 0.5, (300, 32))
+  caught = copying_guard.report(doubled, held_out, memorised)
+  assert caught.copies > 0.95 and caught.refused
+  assert not copying_guard.report(doubled, held_out, np.concatenate([new[:400], memorised[:100]])).refused
+  assert copying_guard.report(doubled, held_out, np.concatenate([new[:300], memorised[:200]])).refused
+
+
+def test_the_limits_have_floors(sets):
+  train, held_out, new, _ = sets
+  report = copying_guard.report(np.concatenate([train, held_out[:50]]), held_out, new)
+  nearest = np.linalg.norm(held_out[50:, None] - train, axis=2).min(axis=1)
+  expected = np.median(np.concatenate([np.zeros(50), np.minimum(nearest, np.inf)]))
+  assert report.distance == pytest.approx(expected / 2, rel=0.05) and report.ratio == pytest.approx(0.5, abs=0.05)
+
+
+def test_views_of_an_image_are_one_image():
+  rng = np.random.default_rng(1)
+  train = rng.normal(size=(120, 16))
+  mirrored = train[:, ::-1].copy()
+  mirrored[:60] = train[:60] = train[:60] + train[:60, ::-1]  # half of them are their own mirror images
+  views = np.stack([train, mirrored])
+  naive = np.minimum(*(np.linalg.norm(train[:, None] - view, axis=2) for view in views))
+  np.fill_diagonal(naive, np.inf)
+  naive.sort(axis=1)
+  report = copying_guard.report(views, None, train)
+  assert report.num_train == report.num_reference == 120 and report.median_generated == 0
+  assert report.median_reference == pytest.approx(np.median(naive[:, 0]))
+  assert report.ratio == pytest.approx(max(np.quantile(naive[:, 0] / naive[:, 4], 0.02), 0.5))
+  assert report.copies == 1 and report.refused
+  assert copying_guard.report(views, None, mirrored + 0.01).copies == 1
+  assert copying_guard.report(train, None, mirrored[60:] + 0.01).copies < 0.1  # without that view they are new
 
 
 def test_smooth_samples_near_the_mean_are_no_copies():
