@@ -53,6 +53,17 @@ def best_real(records: Records, regime: str) -> str | None:
   return _best(r for r in records if r['regime'] == regime and r['arm'] in REAL_ALONE)
 
 
+def best_mixed(records: Records, regime: str) -> str | None:
+  """Likewise of real and generated images together; of those that can be held against the baseline."""
+  comparable = gains(records, regime)
+  return _best(r for r in records if r['regime'] == regime and has_both(r['arm']) and r['arm'] in comparable)
+
+
+def has_both(arm: str) -> bool:
+  """Whether an arm has real and generated images together."""
+  return arm.startswith('mixed') or arm == 'balanced'
+
+
 def _best(records: Iterable[dict[str, Any]]) -> str | None:
   found = {}
   for r in records:

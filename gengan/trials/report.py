@@ -17,10 +17,12 @@ from gengan.trials.findings import (
   BASELINE,
   Records,
   baseline_curve,
+  best_mixed,
   best_real,
   best_synthetic,
   by_arm,
   gains,
+  has_both,
   num_test,
   shown,
   worths,
@@ -62,25 +64,20 @@ def _missing(records: Records, config: ConfigDict) -> list[str]:
 def _conclusion(records: Records) -> list[str]:
   lines = ['']
   for regime in dict.fromkeys(r['regime'] for r in records):
-    with_both = {arm: gain for arm, gain in gains(records, regime).items() if _has_both(arm)}
-    if with_both:
-      arm, best = max(with_both.items(), key=lambda pair: pair[1].mean)
-      worst = min(gain.mean for gain in with_both.values())
+    if arm := best_mixed(records, regime):
+      found = gains(records, regime)
+      best, worst = found[arm], min(gain.mean for name, gain in found.items() if has_both(name))
       what = {'helps': 'helped', 'hurts': 'hurt', 'undecided': 'made no difference that this many seeds can show'}
-      line = f'- **{_title(regime)}**: generated images {what[best.verdict]} (best of the mixed arms: '
-      line += f'{shown(arm)}, {_points(best)} points over classical augmentation).'
-      if worst < 0 and best.verdict != 'hurts':
+      line = f'- **{_title(regime)}**: generated images {what[best.verdict]} (mixed arm that is best on '
+      line += f'validation images: {shown(arm)}, {_points(best)} points over classical augmentation).'
+      if worst < 0 and worst < best.mean and best.verdict != 'hurts':
         line += f' At the worst ratio: {100 * worst:+.2f} points.'
       real = best_real(records, regime)
       if real not in (None, BASELINE):
         line += f' But of real images alone, {shown(real)} did better than with augmentation: '
-        line += f'{_points(gains(records, regime)[real])} points.'
+        line += f'{_points(found[real])} points.'
       lines.append(line)
   return [*lines, '']
-
-
-def _has_both(arm: str) -> bool:
-  return arm.startswith('mixed') or arm == 'balanced'
 
 
 def _amounts(records: Records, regime: str) -> str:
@@ -124,9 +121,8 @@ def _gap(records: Records, regime: str) -> list[str]:
 
 
 def _by_class(records: Records, regime: str) -> list[str]:
-  """Mean and standard deviation of every arm, and the paired gain of the best arm with both kinds of images."""
-  with_both = {arm: gain.mean for arm, gain in gains(records, regime).items() if _has_both(arm)}
-  best = max(with_both, key=with_both.get, default=None)
+  """Mean and standard deviation of every arm, and the paired gain of the `best_mixed` one."""
+  best = best_mixed(records, regime)
   chosen = [r for r in records if r['regime'] == regime]
   accuracies = {}  # arm -> seed -> accuracy of every class
   for r in chosen:

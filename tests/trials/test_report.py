@@ -78,6 +78,15 @@ def test_the_gap_is_that_of_the_arm_that_validates_best():
   )
 
 
+def test_the_mixed_arm_that_speaks_for_a_regime_is_chosen_on_validation_images():
+  records = [record('all', 'augmented', seed, 0.8) for seed in range(2)]
+  for arm, accuracy, validation in (('mixed_1', 0.9, 0.5), ('mixed_4', 0.7, 0.6)):
+    records += [record('all', arm, seed, accuracy) | {'validation_accuracy': validation} for seed in range(2)]
+  text = report.render(records, digits.get_config())
+  assert 'generated images hurt (mixed arm that is best on validation images: mixed 4, -10.00 ± 0.11 points' in text
+  assert '| Gain of mixed 4 |' in text
+
+
 def test_real_images_that_do_better_without_augmentation_are_what_the_rest_is_held_against():
   records = []
   accuracies = {'real': 0.9, 'oversampled': 0.8, 'augmented': 0.85, 'mixed_1': 0.88, 'synthetic': 0.7}
