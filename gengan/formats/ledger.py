@@ -9,6 +9,7 @@ Every file is written in tmp, made durable and renamed, a receipt after the file
 moment the shards with a receipt are whole, and each other one is made again, byte for byte.
 """
 
+import contextlib
 import hashlib
 import json
 import os
@@ -18,6 +19,8 @@ from typing import Any
 
 from gengan import checksums, locks
 from gengan.formats import shards
+
+FOLDERS = ('data', 'receipts', 'notes', 'tmp', 'lines')  # below <out>.partial; the last one of some formats
 
 
 class Ledger:
@@ -37,10 +40,12 @@ class Ledger:
       rank: of this process among those that work on the set; each has shards of its own.
 
     Raises:
-      ValueError: there is a set with another plan or a damaged one, or another process with this rank is at work on it.
+      ValueError: there is a set with another plan or a damaged one, another process with this rank is at work on it, or
+        <out>.partial is somebody's own folder.
     """
     self.out, self.root, self._rank = out, out.with_name(f'{out.name}.partial'), rank
-    for folder in ('data', 'receipts', 'tmp', 'notes'):
+    _require_own(self.root)
+    for folder in FOLDERS[:4]:
       (self.root / folder).mkdir(parents=True, exist_ok=True)
     self._lock = locks.take(self.root / 'tmp' / f'lock-{rank}', f'{self.root} is being written by another process')
     begun = self._read('plan.json')
@@ -89,7 +94,7 @@ class Ledger:
     """Gives the lock back; takes the folder away if no shard has been finished and no other process is at work."""
     self.close()
     if self.root.exists() and not any((self.root / 'receipts').iterdir()) and not self._others_at_work():
-      shutil.rmtree(self.root, ignore_errors=True)
+      _take_away(self.root)
 
   def publish(self, num_shards: int, others: list[str]) -> None:
     """Lists every file in SHA256SUMS and gives the set its name.
@@ -115,7 +120,7 @@ class Ledger:
     os.replace(self.root / 'data', self.out)
     checksums.sync(self.out.parent)
     self.close()
-    shutil.rmtree(self.root)
+    _take_away(self.root)
 
   def close(self) -> None:
     """Gives the lock back."""
@@ -151,8 +156,25 @@ class Ledger:
 def clean(out: pathlib.Path) -> None:
   """Takes away what a process that was killed just after publishing left behind."""
   root = out.with_name(f'{out.name}.partial')
-  if root.exists() and not (root / 'data').exists():
-    shutil.rmtree(root, ignore_errors=True)  # every process may be at it
+  if (root / 'plan.json').exists() and not (root / 'data').exists():
+    _take_away(root)
+
+
+def _require_own(root: pathlib.Path) -> None:
+  """Raises a ValueError where a folder that begins no set holds files."""
+  if root.is_dir() and not (root / 'plan.json').exists():
+    for path in root.rglob('*'):
+      if path.is_file() and path.parent != root / 'tmp':
+        raise ValueError(f'{root} is needed for what is unfinished, but it holds {path.name!r}; choose another --out')
+
+
+def _take_away(root: pathlib.Path) -> None:
+  """What a ledger made and nothing else, the plan last; every process may be at it."""
+  for folder in FOLDERS:
+    shutil.rmtree(root / folder, ignore_errors=True)
+  (root / 'plan.json').unlink(missing_ok=True)
+  with contextlib.suppress(OSError):  # somebody's own file is in it, or it is gone
+    root.rmdir()
 
 
 def require_same(kept: dict[str, Any], wanted: dict[str, Any], where: str, advice: str) -> None:

@@ -135,10 +135,10 @@ def _write_shards(
         max_attempts=job.request.max_attempts,
         report=lambda found: bar.advance(task, found),
       )
-      if not len(filled.slots):
+      if not (shard or len(filled.slots)):  # a later one may stay empty: what was found before it shall not be lost
         raise ValueError(
           f'none of the images {slots[0]} to {slots[-1]} was found in {job.request.max_attempts} attempts each; '
-          f'dropped: {_listed(filled.dropped)}. Loosen the filters{", and choose another --out" if shard else ""}'
+          f'dropped: {_listed(filled.dropped)}. Loosen the filters'
         )
       labels = filled.labels
       if job.request.relabel:

@@ -69,3 +69,25 @@ def test_a_damaged_file_is_named(name, tmp_path):
   with pytest.raises(ValueError, match=rf'{name} is damaged: .*\. Delete {book.root} and generate the set again$'):
     again = ledger.Ledger(tmp_path / 'set', {'num': 3})
     again.receipt(0), again.note('x')
+
+
+def test_a_folder_that_is_somebodys_own_is_refused_and_kept(tmp_path):
+  own = tmp_path / 'set.partial' / 'data' / 'thesis.txt'
+  own.parent.mkdir(parents=True)
+  own.write_text('all of it')
+  with pytest.raises(ValueError, match=r"set\.partial is needed .* holds 'thesis\.txt'; choose another --out"):
+    ledger.Ledger(tmp_path / 'set', {})
+  ledger.clean(tmp_path / 'set')
+  assert [path.name for path in (tmp_path / 'set.partial').iterdir()] == ['data'] and own.exists()
+
+
+@pytest.mark.parametrize('end', ['publish', 'discard'])
+def test_a_file_that_was_put_beside_is_not_taken_away(end, tmp_path):
+  book = ledger.Ledger(tmp_path / 'set', {})
+  own = book.root / 'todo.txt'
+  own.write_text('buy milk')
+  if end == 'publish':
+    book.publish(0, [])
+  else:
+    book.discard_if_empty()
+  assert list(book.root.iterdir()) == [own]

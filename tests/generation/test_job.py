@@ -247,6 +247,10 @@ def test_what_cannot_be_found_stays_empty_or_is_told(prepare, monkeypatch, tmp_p
     ValueError, match=r'none of the images 0 to 127 was found in 2 attempts each; dropped: 256 by conf'
   ):
     job.run(prepare('none', labels=(0,), **options))
+  assert job.run(prepare('gap', labels=(1,) * 128 + (0,) * 128 + (1,) * 44, **options)).endswith(
+    '172 images, 128 not found'
+  )
+  assert [len(np.load(path)['images']) for path in sorted((tmp_path / 'gap').glob('*.npz'))] == [128, 0, 44]
   with pytest.raises(ValueError, match='module:function'):
     job.run(prepare('unknown', **options | {'classifier': 'judge:nobody'}))
 
