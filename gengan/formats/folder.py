@@ -9,6 +9,9 @@ from collections import Counter
 from gengan.formats import shards
 from gengan.formats.shards import About, Shard
 
+# Words in a path that tell `datasets` that a file is of another split than 'train', where no letter is next to them.
+_SPLIT_WORD = re.compile(r'(?<![A-Za-z])(validation|valid|val|dev|testing|test|evaluation|eval)(?![A-Za-z])')
+
 
 def write_shard(root: pathlib.Path, about: About, shard: Shard) -> list[str]:
   """Writes the PNG files of a shard and, for `finish`, their lines of metadata.jsonl."""
@@ -57,9 +60,11 @@ def load_command(about: About, out: str) -> str:
 def class_folders(class_names: tuple[str, ...]) -> tuple[str, ...]:
   """Folder names in the order of the labels, for most readers number the classes alphabetically.
 
-  The names themselves where they are plain and in alphabetical order, otherwise the label before the name.
+  The names themselves where they are plain and in alphabetical order, otherwise the label before the name. A word that
+  would be taken for the name of a split gets an s: 'test' becomes 'tests'.
   """
   plain = tuple(re.sub(r'[^\w.+-]+', '_', name, flags=re.ASCII).strip('._') for name in class_names)
+  plain = tuple(_SPLIT_WORD.sub(r'\1s', name) for name in plain)
   if plain == tuple(class_names) and list(plain) == sorted(set(plain)):
     return plain
   digits = len(str(max(len(class_names) - 1, 0)))

@@ -110,6 +110,7 @@ def test_folders_keep_the_order_of_the_classes():
   assert folder.class_folders(tuple('0123456789')) == tuple('0123456789')
   assert folder.class_folders(('dog', 'cat')) == ('0_dog', '1_cat')
   assert folder.class_folders(('a/b', '..', 'a b')) == ('0_a_b', '1', '2_a_b')
+  assert folder.class_folders(('pretest', 'test', 'x-val')) == ('0_pretest', '1_tests', '2_x-vals')
   for names in [tuple(map(str, range(12))), ('ß', 'ss', ''), ()]:
     folders = folder.class_folders(names)
     assert list(folders) == sorted(set(folders)) and len(folders) == len(names) and all(folders)
@@ -130,15 +131,17 @@ def test_tar_members_of_an_image_follow_each_other(tmp_path):
     assert {(m.mtime, m.uid, m.uname, m.mode) for m in members} == {(0, 0, '', 0o644)}
 
 
-def test_hugging_face_datasets_reads_the_folder(tmp_path, monkeypatch):
+@pytest.mark.parametrize('names', [NAMES, ('cross_val', 'dev', 'test')])
+def test_hugging_face_datasets_reads_the_folder(names, tmp_path, monkeypatch):
   import datasets
 
   monkeypatch.setenv('HF_HOME', str(tmp_path / 'cache'))
-  images, data = make(tmp_path, 'folder', about())
-  found = datasets.load_dataset('imagefolder', data_dir=str(data), split='train', cache_dir=str(tmp_path / 'cache'))
-  assert sorted(found['index']) == [0, 1, 2, 3, 5, 6, 7, 8, 9]
+  images, data = make(tmp_path, 'folder', about(names))
+  splits = datasets.load_dataset('imagefolder', data_dir=str(data), cache_dir=str(tmp_path / 'cache'))
+  found = splits['train']
+  assert list(splits) == ['train'] and sorted(found['index']) == [0, 1, 2, 3, 5, 6, 7, 8, 9]
   for row in found:
-    assert row['label'] == row['index'] % 3 and row['class_name'] == NAMES[row['label']]
+    assert row['label'] == row['index'] % 3 and row['class_name'] == names[row['label']]
     np.testing.assert_array_equal(np.asarray(row['image']), images[row['index']])
 
 
