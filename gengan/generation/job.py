@@ -43,7 +43,7 @@ def run(job: Job, *, batch_size: int = 256, allow_copies: bool = False) -> str:
     return _found(job)
   if job.request.unique_bits >= 0 and jax.process_count() > 1:
     raise ValueError('--unique compares every image with all before it; run it in one process')
-  book = ledger.Ledger(job.out, job.plan, rank=jax.process_index())
+  book = ledger.Ledger(job.out, {**job.plan, **publishing.environment(job)}, rank=jax.process_index())
   try:
     return _run(job, book, batch_size, allow_copies)
   except Exception:  # not a signal: what was noted down is of use to the same command only, and this one cannot work

@@ -78,6 +78,16 @@ def generator() -> str:
   return f'gengan {importlib.metadata.version("gengan")}'
 
 
+def environment(job) -> dict[str, str]:
+  """What else reaches the bytes than `job.plan`: one set is made with one of each from begin to end."""
+  return {
+    'run': job.model['run'],
+    'gengan': importlib.metadata.version('gengan'),
+    'jax': jax.__version__,
+    'device': jax.devices()[0].device_kind,
+  }
+
+
 def evaluation_of(job, book: ledger.Ledger) -> dict[str, Any] | None:
   """The run's evaluation if it measured the very weights of this set; None without one.
 

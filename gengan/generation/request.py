@@ -74,7 +74,7 @@ class Job:
 
   @property
   def plan(self) -> dict[str, Any]:
-    """Everything that the bytes depend on."""
+    """What is asked for: all that the bytes depend on but `publishing.environment`."""
     weights = {key: self.model[key] for key in ('step', 'weights', 'weights_sha256', 'config_sha256')}
     request = dataclasses.asdict(self.request)
     if not request['relabel']:  # a set that was begun before there was such a field goes on
@@ -154,7 +154,7 @@ def find(path: str) -> Callable:
   module, _, name = path.partition(':')
   try:
     found = getattr(importlib.import_module(module), name)
-  except (ImportError, AttributeError, ValueError) as error:
+  except Exception as error:  # somebody's module raises what it pleases
     raise ValueError(f'--classifier is {path!r}: {error}; it must be module:function') from error
   if not callable(found):
     raise ValueError(f'--classifier is {path!r}, which cannot be called; it must be module:function')

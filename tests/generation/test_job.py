@@ -323,6 +323,17 @@ def test_taken_places_and_other_settings_are_refused(prepare, tmp_path):
     job.run(prepare('set', num=64, seed=1))
 
 
+def test_a_set_is_made_by_one_version_on_one_kind_of_device(prepare, monkeypatch):
+  job.run(prepare('whole'))
+  with monkeypatch.context() as patched, contextlib.suppress(Killed):
+    patched.setattr(publishing, 'publish', lambda *args: killed())
+    job.run(prepare('begun'))
+  monkeypatch.setattr(jax, '__version__', '9.9.9')
+  with pytest.raises(ValueError, match=r'\.partial was begun with other settings: jax ".*" there and "9\.9\.9" here'):
+    job.run(prepare('begun'))
+  assert 'complete already' in job.run(prepare('whole'))
+
+
 def test_weights_have_a_hash():
   state = core.State(**{field: {} for field in EMPTY.__dataclass_fields__})
   one, other = (state.replace(ema_params={'w': np.array([1.0, x], np.float32)}) for x in (2.0, 3.0))

@@ -12,6 +12,12 @@ def test_a_mistake_is_told_before_anything_is_written(prepare, monkeypatch, tmp_
     prepare('set', classifier='no.mod:f', min_confidence=0.5)
   with pytest.raises(ValueError, match=r"--classifier is 'json:__name__', which cannot be called"):
     prepare('set', classifier='json:__name__', min_confidence=0.5)
+  with pytest.raises(ValueError, match=r"--classifier is './judge\.py:f': .*; it must be module:function"):
+    prepare('set', classifier='./judge.py:f', min_confidence=0.5)
+  (tmp_path / 'half_written.py').write_text('def judge(')
+  monkeypatch.syspath_prepend(tmp_path)
+  with pytest.raises(ValueError, match=r"--classifier is 'half_written:judge': .*never closed.*; it must be"):
+    prepare('set', classifier='half_written:judge', min_confidence=0.5)
   with pytest.raises(ValueError, match='this model has none'):
     prepare('set', algorithm=ALGORITHM._replace(score=None), discriminator_percentile=80.0)
   assert not list(tmp_path.glob('set*'))
