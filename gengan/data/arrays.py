@@ -31,6 +31,8 @@ def digits() -> Source:
 def idx(directory: str) -> Source:
   """MNIST, Fashion-MNIST, KMNIST, EMNIST: `*train-images*idx3-ubyte[.gz]`, its labels, and the same for t10k or test.
 
+  The labels that occur are the names of the classes, which are numbered from 0 in their order.
+
   Raises:
     FileNotFoundError: a file is missing.
     ValueError: a file is damaged (gzip checksum, sizes against the header) or images and labels differ in number.
@@ -52,10 +54,14 @@ def idx(directory: str) -> Source:
     images, labels = read_idx(images_path, dims=3), read_idx(labels_path, dims=1)
     if len(images) != len(labels):
       raise ValueError(f'{images_path.name} has {len(images)} images, but {labels_path.name} has {len(labels)} labels')
-    splits[split] = array_records(split, images, labels)
+    splits[split] = images, labels
     arrays += [images, labels]
-  num_classes = 1 + max(int(records.labels.max(initial=0)) for records in splits.values())
-  names = tuple(str(i) for i in range(num_classes))
+  values = np.unique(np.concatenate([labels for _, labels in splits.values()]))  # EMNIST's letters are 1 to 26
+  splits = {
+    split: array_records(split, images, np.searchsorted(values, labels).astype(np.int32))
+    for split, (images, labels) in splits.items()
+  }
+  names = tuple(map(str, values.tolist()))
   return Source(spec=f'idx:{directory}', splits=splits, class_names=names, sha256=sha256_arrays(arrays))
 
 

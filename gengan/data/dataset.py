@@ -152,6 +152,7 @@ def load(config: ml_collections.ConfigDict, *, memory_limit: int = MEMORY_LIMIT)
     'subset': {name: config[name] for name in ('examples_per_class', 'imbalance', 'subset_seed')},
     'labelled': bool(source.class_names),
     'class_names': list(source.class_names),
+    'train_by_class': np.bincount(splits['train'].labels, minlength=max(len(source.class_names), 1)).tolist(),
     'preprocessing': {
       'image_shape': list(shape),
       'crop': 'centre square' if config.crop else 'none: stretched',

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from gengan import config as configs
 from gengan import runs
 from gengan.formats.shards import About
 from gengan.generation import publishing, stream
@@ -95,7 +96,8 @@ def prepare(
   run = runs.load(workdir, checkpoint=checkpoint, ema=ema)
   if request.discriminator_percentile and run.algorithm.score is None:
     raise ValueError('--discriminator_percentile needs the logits of a discriminator, and this model has none')
-  classes = classes_of(run.config.model, run.class_names, request.labels)
+  seen = configs.load_dataset_facts(workdir).get('train_by_class')  # older runs do not say
+  classes = classes_of(run.config.model, run.class_names, request.labels, seen=seen)
   shape = (run.config.data.image_size, run.config.data.image_size, run.config.data.channels)
   size = request.shard_size or min(SHARD_IMAGES, max(SHARD_BYTES // int(np.prod(shape)), stream.ROWS))
   request = dataclasses.replace(
@@ -131,18 +133,30 @@ def prepare(
   return Job(run, workdir, out, request, classes, model, about)
 
 
-def classes_of(model, class_names: Sequence[str], wanted: Sequence[int]) -> tuple[int, ...]:
+def classes_of(
+  model, class_names: Sequence[str], wanted: Sequence[int], *, seen: Sequence[int] | None = None
+) -> tuple[int, ...]:
   """The classes that slots are given in turn; none where the model is unconditional.
 
+  Args:
+    model: `config.model` of the run.
+    class_names: of its data.
+    wanted: classes; none: all of which the model has seen an image.
+    seen: training images by class; None: some of each.
+
   Raises:
-    ValueError: classes are wanted that there are not.
+    ValueError: classes are wanted that there are not, or that the model has never seen.
   """
   conditional = model.get('conditional', True) and len(class_names) > 1
   if wanted and not conditional:
     raise ValueError('--labels and --balanced need classes, and this run is of an unconditional model')
   if outside := [label for label in wanted if not 0 <= label < len(class_names)]:
     raise ValueError(f'--labels has {outside[0]}; the classes of this run are 0 to {len(class_names) - 1}')
-  return tuple(wanted or range(len(class_names))) if conditional else ()
+  known = [label for label in range(len(class_names)) if seen is None or seen[label]]
+  if unknown := [label for label in wanted if label not in known]:
+    name = class_names[unknown[0]]
+    raise ValueError(f'--labels has {unknown[0]} ({name!r}), a class of which the run was trained on no image')
+  return tuple(wanted or known) if conditional else ()
 
 
 def find(path: str) -> Callable:

@@ -299,6 +299,13 @@ def _check_regime(regime: Regime, folder: pathlib.Path) -> None:
       f'config.regimes has {wanted}, but there are {counts.min()} training images of the class '
       f'{dataset.class_names[counts.argmin()]!r} in {regime.config.data.source}; 0 takes all'
     )
+  for split in (dataset.train, dataset.test):
+    found = np.bincount(split.labels, minlength=dataset.num_classes)
+    if len(split) and not found.all():
+      raise ValueError(
+        f'{regime.name}: there is no {split.name} image of the class {dataset.class_names[found.argmin()]!r} in '
+        f'{regime.config.data.source}; a comparison needs some of every class'
+      )
   for split, use in (('validation', 'stop the classifiers early'), ('test', 'measure them')):
     if not len(getattr(dataset, split)):
       raise ValueError(

@@ -42,6 +42,16 @@ def test_digits_are_scikit_learns():
   assert source.class_names == tuple('0123456789')
 
 
+def test_labels_of_idx_files_are_numbered_from_0_as_they_occur(tmp_path):
+  images = np.zeros((4, 2, 2), np.uint8)
+  for prefix, labels in (('train', [26, 1, 3, 1]), ('t10k', [3, 3, 2, 26])):
+    (tmp_path / f'{prefix}-images-idx3-ubyte').write_bytes(idx_bytes(images))
+    (tmp_path / f'{prefix}-labels-idx1-ubyte').write_bytes(idx_bytes(np.array(labels, np.uint8)))
+  source = open_source(f'idx:{tmp_path}')
+  assert source.class_names == ('1', '2', '3', '26')
+  assert [source.splits[split].labels.tolist() for split in ('train', 'test')] == [[3, 0, 2, 0], [2, 2, 1, 3]]
+
+
 @pytest.mark.parametrize('pack', [True, False])
 @pytest.mark.parametrize('test_name', ['t10k', 'test'])
 def test_idx_round_trip(tmp_path, pack, test_name):

@@ -8,9 +8,7 @@ import pytest
 
 from gengan.data.prepare import prepare
 from gengan.data.sources import open_source
-from tests.data.test_real_data import DATA
 
-FASHION = DATA / 'fashion_mnist'
 HAS_TENSORFLOW = importlib.util.find_spec('tensorflow') is not None
 
 
@@ -45,11 +43,12 @@ def test_an_unknown_set_is_one_line(name, tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not HAS_TENSORFLOW or not FASHION.is_dir(), reason='needs TensorFlow and the real files')
-def test_prepares_from_files_without_network(tmp_path):
-  folder = prepare('fashion_mnist', data_dir=str(tmp_path), files=str(FASHION))
+@pytest.mark.skipif(not HAS_TENSORFLOW, reason='needs TensorFlow')
+def test_prepares_from_files_without_network(tmp_path, real_sets):
+  fashion = real_sets / 'fashion_mnist'
+  folder = prepare('fashion_mnist', data_dir=str(tmp_path), files=str(fashion))
   assert (folder / 'dataset_info.json').is_file()
-  prepared, original = open_source(f'tfds:{folder}'), open_source(f'idx:{FASHION}')
+  prepared, original = open_source(f'tfds:{folder}'), open_source(f'idx:{fashion}')
   assert {split: len(records) for split, records in prepared.splits.items()} == {'train': 60_000, 'test': 10_000}
   assert sorted(prepared.splits['test'].labels.tolist()) == sorted(original.splits['test'].labels.tolist())
   assert sorted(path.name for path in folder.parent.iterdir()) == [folder.name]

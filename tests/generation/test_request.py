@@ -1,5 +1,7 @@
 """A request is settled, or refused, before anything is written."""
 
+import json
+
 import pytest
 
 from gengan.generation import guard
@@ -38,3 +40,11 @@ def test_the_plan_holds_what_the_bytes_depend_on(prepare):
   assert prepare('b').plan == plan  # not the place
   assert prepare('a', seed=1).plan != plan and prepare('a', latent_scale=0.9).plan != plan
   assert plan['step'] == 7 and plan['weights'] == 'averaged' and len(plan['weights_sha256']) == 64
+
+
+def test_a_class_without_a_training_image_is_left_out_and_not_asked_for(prepare, tmp_path):
+  facts = json.loads((tmp_path / 'run' / 'dataset.json').read_text())
+  (tmp_path / 'run' / 'dataset.json').write_text(json.dumps({**facts, 'train_by_class': [40, 0, 40]}))
+  assert prepare('set').classes == (0, 2) and prepare('set', labels=(2,)).classes == (2,)
+  with pytest.raises(ValueError, match=r"--labels has 1 \('bee'\), a class of which the run was trained on no image"):
+    prepare('set', labels=(0, 1))

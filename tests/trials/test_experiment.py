@@ -186,6 +186,27 @@ def test_a_regime_that_cannot_be_trained_is_told_first_and_leaves_nothing(tmp_pa
   assert not (tmp_path / 'new').exists()
 
 
+@pytest.mark.parametrize('split', ['train', 'test'])
+def test_a_class_without_images_is_told_first(split, tmp_path):
+  rng, labels = np.random.default_rng(0), np.arange(90) % 3
+  lacking = np.where(labels == 1, 0, labels)
+  arrays = {
+    f'{name}_{what}': value
+    for name in ('train', 'val', 'test')
+    for what, value in (
+      ('images', rng.integers(0, 256, (90, 8, 8), dtype=np.uint8)),
+      ('labels', lacking if name == split else labels),
+    )
+  }
+  np.savez(tmp_path / 'set.npz', **arrays)
+  config = tiny_config()
+  config.regimes, config.generator_steps = (0,), (2,)
+  config.generator.data.source = f'npz:{tmp_path / "set.npz"}'
+  with pytest.raises(ValueError, match=rf"^all: there is no {split} image of the class '1' in npz:.*some of every"):
+    experiment.run(config, tmp_path / 'new')
+  assert not (tmp_path / 'new').exists()
+
+
 def test_a_damaged_record_is_named_with_its_line(tmp_path):
   path = tmp_path / 'results.jsonl'
   whole = {'regime': 'all', 'arm': 'real', 'seed': 0, 'generator_step': 2, 'accuracy': 0.5}
