@@ -8,6 +8,7 @@ import pathlib
 from typing import Any
 
 from gengan.data import report
+from gengan.data.config import SOURCES
 from gengan.data.examine import Examined, examine
 from gengan.data.findings import EXCLUDABLE, KINDS, Group, exclusions, find
 from gengan.data.manifest import write_manifest, write_whole
@@ -97,7 +98,7 @@ def _as_json(group: Group, facts: Examined) -> dict[str, Any]:
 def main() -> None:
   from absl import app, flags
 
-  flags.DEFINE_string('source', None, 'digits, idx:DIR, npz:FILE, folder:DIR, zip:FILE or tfds:NAME', required=True)
+  flags.DEFINE_string('source', None, SOURCES, required=True)
   flags.DEFINE_string('out', 'report', 'folder for report.html, findings.json and exclude.json')
   flags.DEFINE_string('data_dir', '', "where TFDS keeps its sets; '' is its default")
   flags.DEFINE_list('exclude', list(EXCLUDABLE), 'findings whose examples are left out')

@@ -6,7 +6,7 @@ from typing import Any
 
 import ml_collections
 
-SOURCES = 'digits, idx:DIR, npz:FILE, folder:DIR, zip:FILE, tfds:NAME'
+SOURCES = 'digits, idx:DIR, npz:FILE or DIR, folder:DIR, zip:FILE, tfds:NAME'
 
 _DEFAULTS = {
   'source': 'digits',  # one of SOURCES

@@ -1,8 +1,10 @@
-"""Arrays in a NumPy .npz file."""
+"""Arrays in a NumPy .npz file, or in a folder of such files."""
 
+import contextlib
 import pathlib
 import zipfile
 import zlib
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -19,14 +21,14 @@ _KEYS = {
 
 
 def npz(file: str) -> Source:
-  """`images` [N, H, W] or [N, H, W, C] with `labels` [N], or one such pair a split.
+  """`images` [N, H, W] or [N, H, W, C] with `labels` [N], or one such pair a split; of a folder, all its .npz files.
 
   Pairs may be called `train_images`/`train_labels` (likewise `validation_`, `val_`, `test_`) or `x_train`/`y_train`
   (`x_val`, `x_test`). Labels are whole numbers from 0, or strings; `class_names` may name the numbers. Pickled objects
   are never loaded. Grey levels: see `grey_levels`.
 
   Raises:
-    FileNotFoundError: no such file.
+    FileNotFoundError: no such file or folder, or no .npz file in it.
     ValueError: damaged, no images in it, or images and labels that do not fit together.
   """
   spec = f'npz:{file}'
@@ -53,21 +55,47 @@ def npz(file: str) -> Source:
 
 
 def _read(path: pathlib.Path, spec: str) -> dict[str, np.ndarray]:
-  if not path.is_file():
-    raise FileNotFoundError(f'{spec}: there is no such file')
+  """The arrays of a file, or of all files of a folder one after the other."""
+  files = sorted(path.glob('*.npz')) if path.is_dir() else [path]
+  if not files or not files[0].is_file():
+    raise FileNotFoundError(f'{spec}: there is no {".npz file in this folder" if path.is_dir() else "such file"}')
+  _check_size(files, spec)
+  parts = [_read_file(file, spec) for file in files]
+  for file, part in zip(files, parts, strict=True):
+    kinds = [{key: array.shape[1:] for key, array in each.items() if key != 'class_names'} for each in (part, parts[0])]
+    names = [each.get('class_names', np.array(())).tolist() for each in (part, parts[0])]
+    if kinds[0] != kinds[1] or names[0] != names[1]:
+      raise ValueError(f'{spec}: {file.name} and {files[0].name} have other arrays, shapes or class_names; not one set')
+  join = lambda key: parts[0][key] if key == 'class_names' else np.concatenate([part[key] for part in parts])
+  return {key: join(key) for key in parts[0]} if len(parts) > 1 else parts[0]
+
+
+def _check_size(files: Sequence[pathlib.Path], spec: str) -> None:
+  size = 0
+  for file in files:
+    with _told(file, spec), zipfile.ZipFile(file) as archive:
+      size += sum(info.file_size for info in archive.infolist())
+  if size > MAX_BYTES:
+    raise ValueError(f'{spec}: it unpacks to {size:,} bytes; the limit is {MAX_BYTES:,}')
+
+
+def _read_file(file: pathlib.Path, spec: str) -> dict[str, np.ndarray]:
   wanted = {key for pairs in _KEYS.values() for pair in pairs for key in pair} | {'class_names'}
+  with _told(file, spec), np.load(file, allow_pickle=False) as content:
+    # Other keys may be pickled objects, which are not touched.
+    return {key: content[key] for key in content.files if key in wanted}
+
+
+@contextlib.contextmanager
+def _told(file: pathlib.Path, spec: str) -> Iterator[None]:
+  """Turns what reading a file raises into one line."""
+  where = spec if spec.endswith(file.name) else f'{spec}: {file.name}'
   try:
-    with zipfile.ZipFile(path) as archive:
-      size = sum(info.file_size for info in archive.infolist())
-    if size > MAX_BYTES:
-      raise ValueError(f'it unpacks to {size:,} bytes; the limit is {MAX_BYTES:,}')
-    with np.load(path, allow_pickle=False) as content:
-      # Other keys may be pickled objects, which are not touched.
-      return {key: content[key] for key in content.files if key in wanted}
+    yield
   except (zipfile.BadZipFile, EOFError, OSError, zlib.error, NotImplementedError) as error:
-    raise ValueError(f'{spec} is damaged or not an .npz file: {error}') from error
+    raise ValueError(f'{where} is damaged or not an .npz file: {error}') from error
   except ValueError as error:
-    raise ValueError(f'{spec}: {error}') from error
+    raise ValueError(f'{where}: {error}') from error
 
 
 def grey_levels(images: dict[str, np.ndarray], spec: str) -> dict[str, np.ndarray]:

@@ -48,7 +48,7 @@ class Source:
 
 
 def open_source(spec: str, *, data_dir: str = '') -> Source:
-  """Opens 'digits', 'idx:DIR', 'npz:FILE', 'folder:DIR', 'zip:FILE' or 'tfds:NAME' without decoding an image.
+  """Opens 'digits', 'idx:DIR', 'npz:FILE or DIR', 'folder:DIR', 'zip:FILE' or 'tfds:NAME' without decoding an image.
 
   Raises:
     ValueError: the spec is unknown, or the files there are empty, damaged or laid out in a way that is not understood.

@@ -153,7 +153,7 @@ def fill(
   """
   found: dict[int, tuple[int, np.ndarray]] = {}
   dropped = collections.Counter(dict.fromkeys([each.name for each in filters] + ([unique.name] if unique else []), 0))
-  pending, drawn = np.arange(len(slots)), 0
+  pending, drawn, shape = np.arange(len(slots)), 0, ()
   for attempt in range(max_attempts):
     passed: dict[int, np.ndarray] = {}
     for chosen, decoded in draw(slots[pending], attempt, labels[pending]):
@@ -165,19 +165,20 @@ def fill(
         keep = np.asarray(each.keep(Candidates(decoded, labels[rows], slots[rows], attempt, real)), bool)
         dropped[each.name] += int(np.sum(real & ~keep))
         real = real & keep
-      pixels = images.to_uint8(decoded)
+      pixels, shape = images.to_uint8(decoded), decoded.shape[1:]
       passed.update((int(rows[i]), pixels[i]) for i in np.flatnonzero(real))
-      report(int(np.sum(real)))
+      report(0 if unique else int(np.sum(real)))
     drawn += len(pending)
     for row in sorted(passed):
       if unique is not None and not unique.admit(passed[row]):
         dropped[unique.name] += 1
       else:
         found[row] = attempt, passed[row]
+        report(1 if unique else 0)
     pending = np.array([row for row in pending if row not in found], np.int64)
     if not len(pending):
       break
   rows = np.array(sorted(found), np.int64)
-  pixels = np.stack([found[row][1] for row in rows.tolist()]) if len(rows) else np.zeros((0,), np.uint8)
+  pixels = np.stack([found[row][1] for row in rows.tolist()]) if len(rows) else np.zeros((0, *shape), np.uint8)
   attempts = np.array([found[row][0] for row in rows.tolist()], np.int32)
   return Filled(pixels, labels[rows], slots[rows], attempts, drawn, dict(dropped))

@@ -127,8 +127,7 @@ def run(config: ConfigDict, workdir: pathlib.Path) -> list[dict[str, Any]]:
   Raises:
     ValueError, FileNotFoundError: the config or the data of a regime cannot work, or the folder holds a comparison with
       other settings.
-    Unfinished: a signal came while a generator was trained, and called again, it goes on; or the filters of an arm drop
-      every image.
+    Unfinished: a signal came, and called again, it goes on; or the filters of an arm drop every image.
   """
   planned = regimes(config)
   _require_same(config, workdir / 'config.json')
@@ -148,6 +147,8 @@ def run(config: ConfigDict, workdir: pathlib.Path) -> list[dict[str, Any]]:
           print(f'{record["regime"]}  {record["arm"]}  seed {record["seed"]}  test accuracy {record["accuracy"]:.4f}')
       except Unfinished as error:
         raise Unfinished(str(error), records) from error
+      except KeyboardInterrupt:
+        raise Unfinished(f'stopped in {regime.name}; the same command continues', records) from None
   return records
 
 

@@ -113,3 +113,24 @@ def test_missing_damaged_and_foreign_files(tmp_path):
     open_source(spec)
   with pytest.raises(ValueError, match='holds nothing; it must have images'):
     open_source(save(tmp_path, pictures=np.zeros((2, 8, 8), np.uint8)))
+
+
+def test_the_files_of_a_folder_are_one_set(tmp_path, images):
+  folder = tmp_path / 'set'
+  folder.mkdir()
+  with pytest.raises(FileNotFoundError, match=r'npz:.*set: there is no \.npz file in this folder'):
+    open_source(f'npz:{folder}')
+  labels, names = np.arange(6) % 3, np.array(['a', 'b', 'c'])
+  for number, rows in enumerate([slice(0, 4), slice(4, 4), slice(4, 6)]):  # the second is empty
+    np.savez(folder / f'images-0000{number}.npz', images=images[rows], labels=labels[rows], class_names=names)
+  (folder / 'README.md').write_text('about')
+  source = open_source(f'npz:{folder}')
+  np.testing.assert_array_equal(pixels_of(source), images)
+  assert source.splits['train'].labels.tolist() == labels.tolist() and source.class_names == ('a', 'b', 'c')
+
+  np.savez(folder / 'other.npz', images=images, labels=labels)
+  with pytest.raises(ValueError, match=r'other\.npz and images-00000\.npz have other arrays, shapes or class_names'):
+    open_source(f'npz:{folder}')
+  (folder / 'other.npz').write_bytes(b'PK')
+  with pytest.raises(ValueError, match=r'set: other\.npz is damaged or not an \.npz file'):
+    open_source(f'npz:{folder}')

@@ -108,3 +108,19 @@ def test_dropped_slots_are_drawn_again_until_kept_or_given_up():
 def test_labels_take_turns_and_scaling_is_checked():
   assert stream.labels_of(np.arange(3, 8), [4, 7]).tolist() == [7, 4, 7, 4, 7]
   assert stream.labels_of(np.arange(3), []).tolist() == [0, 0, 0]
+
+
+def test_the_progress_counts_what_is_found_in_the_end():
+  class EveryOther:
+    name = 'even'
+
+    def admit(self, image):
+      self.last = not getattr(self, 'last', False)
+      return self.last
+
+  slots = np.arange(100)
+  for unique in (None, EveryOther()):
+    seen = []
+    draw = stream.make_draw(toy(), EMPTY, seed=0)
+    filled = stream.fill(draw, slots, slots % 3, unique=unique, max_attempts=2, report=seen.append)
+    assert sum(seen) == len(filled.slots) == (75 if unique else 100)

@@ -98,6 +98,21 @@ def test_the_command_ends_with_one_line_when_it_is_stopped(tmp_path, monkeypatch
   assert not list(tmp_path.iterdir())  # nothing was measured, so there is nothing to report
 
 
+def test_an_interrupt_between_two_classifiers_keeps_what_was_measured(tmp_path, monkeypatch):
+  measured = iter([{'regime': '5_per_class', 'arm': 'real', 'seed': 0, 'accuracy': 0.5, 'generator_step': 2}])
+
+  def interrupted(regime, left, config, folder):
+    yield next(measured)
+    raise KeyboardInterrupt
+
+  monkeypatch.setattr(experiment, '_run_regime', interrupted)
+  with pytest.raises(experiment.Unfinished, match=r'^stopped in 5_per_class; the same command continues$') as caught:
+    experiment.run(small_config(), tmp_path)
+  assert [r['arm'] for r in caught.value.records] == ['real'] and caught.value.records == experiment.read(
+    tmp_path / experiment.RESULTS
+  )
+
+
 def test_what_was_measured_is_reported_where_the_rest_cannot_be(done, tmp_path, monkeypatch):
   _, config, records = done
 
