@@ -16,7 +16,8 @@ from PIL import Image, ImageDraw, ImageFont, PngImagePlugin
 
 from gengan.core import PyTree
 
-ANIMATION_SUFFIXES = ('.gif', '.webp')
+ANIMATION_SIDES = {'.gif': 65_535, '.webp': 16_383}  # pixels at most
+ANIMATION_SUFFIXES = tuple(ANIMATION_SIDES)
 
 
 def to_uint8(images: np.ndarray) -> np.ndarray:
@@ -159,7 +160,7 @@ def save_animation(
     hold: how much longer the last frame is shown.
 
   Raises:
-    ValueError: another suffix, no frames, frames of several shapes, or a time that is not positive.
+    ValueError: another suffix, no frames, frames of several shapes or too large, or a time that is not positive.
   """
   suffix = pathlib.Path(path).suffix.lower()
   if suffix not in ANIMATION_SUFFIXES:
@@ -167,6 +168,10 @@ def save_animation(
   shapes = sorted({np.shape(frame) for frame in frames})
   if len(shapes) != 1:
     raise ValueError(f'an animation needs one or more frames of one shape, not {shapes or "none"}')
+  if max(shapes[0][:2]) > ANIMATION_SIDES[suffix]:
+    raise ValueError(
+      f'{path}: sides of at most {ANIMATION_SIDES[suffix]:,} pixels, not {max(shapes[0][:2]):,}; take fewer images'
+    )
   if not seconds > 0 or not hold >= 0:
     raise ValueError(f'an animation needs seconds > 0 and hold >= 0, not {seconds} and {hold}')
   pictures = [_pillow(frame) for frame in frames]

@@ -124,16 +124,19 @@ def main(argv: Sequence[str] | None = None) -> None:
     from gengan import runs  # here, for a mistaken flag is told before orbax is imported
 
     run = runs.load(args.workdir, checkpoint=args.checkpoint, ema=args.ema)
-    classes = _classes(args, run)
+    _draw(args, run, _classes(args, run))
   except (ValueError, OSError) as error:
     parser.error(str(error))
-  _draw(args, run, classes)
   weights = 'averaged weights' if args.ema else 'weights as trained'
   print(f'{args.out}: samples of step {run.step} ({weights}, seed {args.seed}, truncation {args.truncation:g})')
 
 
+def _animated(args: argparse.Namespace) -> bool:
+  return args.out.suffix.lower() in images.ANIMATION_SUFFIXES
+
+
 def _draw(args: argparse.Namespace, run, classes: Sequence[int]) -> None:
-  animated = args.out.suffix.lower() in images.ANIMATION_SUFFIXES
+  animated = _animated(args)
   key = jax.random.key(args.seed)
   num = math.ceil(args.num / args.interpolate) if args.interpolate and not animated else args.num
   labels = choose_labels(num, classes=classes, num_classes=run.num_classes)
@@ -187,6 +190,10 @@ def _check(args: argparse.Namespace) -> None:
     )
   if args.interpolate and not 2 <= args.interpolate <= MOST:
     raise ValueError(f'--interpolate is {args.interpolate}; a walk has from 2 to {MOST} images')
+  if args.interpolate and args.num * args.interpolate > MOST and _animated(args):
+    raise ValueError(
+      f'--num is {args.num} and --interpolate {args.interpolate}: an animation has at most {MOST} images in its frames'
+    )
   if not 0 < args.truncation <= 1:
     raise ValueError(f'--truncation is {args.truncation}; it must be in (0, 1]')
   if args.out.suffix.lower() not in SUFFIXES:

@@ -126,6 +126,7 @@ def test_animation_refuses(tmp_path):
     ('a.mp4', [frame], r'\.gif, \.webp'),
     ('a.gif', [], 'not none'),
     ('a.gif', [frame, frame[:2]], 'one shape'),
+    ('a.webp', [np.zeros((1, 16384, 1), np.uint8)], 'at most 16,383 pixels, not 16,384'),
   ]:
     with pytest.raises(ValueError, match=message):
       images.save_animation(tmp_path / path, frames)

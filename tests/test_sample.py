@@ -169,6 +169,7 @@ def test_the_command_draws_walks_as_rows_and_as_an_animation(workdir):
     (['--num=many'], "--num: invalid int value: 'many'"),
     (['--num=100000'], '--num is 100000; it must be from 1 to 10000'),
     (['--interpolate=1'], 'from 2 to 10000'),
+    (['--interpolate=200', '--num=64', '--out=walk.webp'], 'an animation has at most 10000 images in its frames'),
     (['--truncation=0'], '(0, 1]'),
     (['--truncation=nan'], '(0, 1]'),
     (['--out=grid.jpg'], '.png, .gif, .webp'),

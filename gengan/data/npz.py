@@ -1,7 +1,8 @@
-"""Arrays in a NumPy .npz file, or in a folder of such files."""
+"""Arrays in a NumPy .npz file, or in the shards of a set in one folder."""
 
 import contextlib
 import pathlib
+import re
 import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
@@ -21,7 +22,7 @@ _KEYS = {
 
 
 def npz(file: str) -> Source:
-  """`images` [N, H, W] or [N, H, W, C] with `labels` [N], or one such pair a split; of a folder, all its .npz files.
+  """`images` [N, H, W] or [N, H, W, C] with `labels` [N], or one such pair a split; of a folder, all shards of a set.
 
   Pairs may be called `train_images`/`train_labels` (likewise `validation_`, `val_`, `test_`) or `x_train`/`y_train`
   (`x_val`, `x_test`). Labels are whole numbers from 0, or strings; `class_names` may name the numbers. Pickled objects
@@ -55,10 +56,10 @@ def npz(file: str) -> Source:
 
 
 def _read(path: pathlib.Path, spec: str) -> dict[str, np.ndarray]:
-  """The arrays of a file, or of all files of a folder one after the other."""
-  files = sorted(path.glob('*.npz')) if path.is_dir() else [path]
-  if not files or not files[0].is_file():
-    raise FileNotFoundError(f'{spec}: there is no {".npz file in this folder" if path.is_dir() else "such file"}')
+  """The arrays of a file, or of all shards in a folder one after the other."""
+  files = _shards(path, spec) if path.is_dir() else [path]
+  if not files[0].is_file():
+    raise FileNotFoundError(f'{spec}: there is no such file')
   _check_size(files, spec)
   parts = [_read_file(file, spec) for file in files]
   for file, part in zip(files, parts, strict=True):
@@ -68,6 +69,24 @@ def _read(path: pathlib.Path, spec: str) -> dict[str, np.ndarray]:
       raise ValueError(f'{spec}: {file.name} and {files[0].name} have other arrays, shapes or class_names; not one set')
   join = lambda key: parts[0][key] if key == 'class_names' else np.concatenate([part[key] for part in parts])
   return {key: join(key) for key in parts[0]} if len(parts) > 1 else parts[0]
+
+
+def _shards(folder: pathlib.Path, spec: str) -> list[pathlib.Path]:
+  """The one .npz file of a folder, or those of one set, `images-00000-of-00007.npz` to the last."""
+  files = sorted(folder.glob('*.npz'))
+  if not files:
+    raise FileNotFoundError(f'{spec}: there is no .npz file in this folder')
+  numbered = re.fullmatch(r'(.*)-\d{5}-of-(\d{5})\.npz', files[0].name)
+  if len(files) == 1 and not numbered:
+    return files
+  stem, count = numbered.groups() if numbered else ('images', f'{len(files):05d}')
+  expected = [f'{stem}-{number:05d}-of-{count}.npz' for number in range(int(count))]
+  if wrong := sorted({file.name for file in files} ^ set(expected)):
+    raise ValueError(
+      f'{spec} must hold one .npz file or all of one set, such as {expected[0]} to {expected[-1]}; '
+      f'{wrong[0]} is {"too much" if (folder / wrong[0]).exists() else "missing"}'
+    )
+  return files
 
 
 def _check_size(files: Sequence[pathlib.Path], spec: str) -> None:

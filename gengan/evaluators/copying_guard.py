@@ -18,7 +18,9 @@ from gengan.evaluators.neighbours import nearest_neighbours
 QUANTILE = 0.01  # share of held-out images that are as near as a copy
 RATIO_QUANTILE = 0.02  # share of held-out images that are as much nearer to one training image than to the next few
 FLOOR = 0.5  # of the median held-out distance, and a ratio: what is within both is a copy whatever the quantiles are
-NEXT = 5  # the neighbour compared with: so many equal training images are still one
+NEXT = 5  # the neighbour compared with: fewer equal training images are still one
+FAR = 25  # a neighbour that is no twin of the nearest
+TWINS = 0.25  # of the median distance to the `FAR`-th: held-out images that are nearer than this have twins to train on
 LIMIT = 0.1  # share of copies, beyond that of the held-out images, above which a generator is refused
 LEAST_HELD_OUT = 100  # images; with fewer, the training images' distances to each other stand in for them
 SIDE = 16  # pixels at most that `pooled` leaves
@@ -29,7 +31,7 @@ class Report(NamedTuple):
 
   Attributes:
     copies: share of the generated images that are copies.
-    refused: whether this is too much.
+    refused: whether this is too much; None where it cannot be told, for most held-out images have twins to train on.
     distance: to the nearest training image, up to which a sample can be a copy; a low quantile of the reference's, but
       at least `FLOOR` times its median.
     ratio: of that distance to the one to the `NEXT`-th nearest, up to which a sample can be a copy; likewise, at least
@@ -42,7 +44,7 @@ class Report(NamedTuple):
   """
 
   copies: float
-  refused: bool
+  refused: bool | None
   distance: float
   ratio: float
   copies_reference: float
@@ -56,11 +58,13 @@ class Report(NamedTuple):
 
   def text(self) -> str:
     """One sentence with the numbers."""
+    untold = f'; most {self.reference} have twins among the rest, so copies cannot be told: run gengan.data.clean'
     return (
       f'{self.copies:.1%} of {self.num_generated:,} samples are too close to one of {self.num_train:,} training images '
       f'and {self.copies_reference:.1%} of {self.num_reference:,} {self.reference} (refused above {100 * LIMIT:.0f} '
       f'points more); '
       f'median distance to the nearest {self.median_generated:.4g}, of {self.reference} {self.median_reference:.4g}'
+      f'{untold if self.refused is None else ""}'
     )
 
   def to_json(self) -> dict[str, Any]:
@@ -115,11 +119,12 @@ def report(
   ratio = max(float(np.quantile(_ratios(around), ratio_quantile)), FLOOR)
   generated_around = _around(generated, views)
   copies, copies_reference = (float(np.mean(are_copies(each, distance, ratio))) for each in (generated_around, around))
+  twins = np.median(expected) < TWINS * np.median(around[:, -1])
   distances = generated_around[:, 0]
   ranks = np.searchsorted(np.sort(expected), distances, 'left') + np.searchsorted(np.sort(expected), distances, 'right')
   return Report(
     copies=copies,
-    refused=copies - copies_reference > LIMIT,
+    refused=None if twins else copies - copies_reference > LIMIT,
     distance=distance,
     ratio=ratio,
     copies_reference=copies_reference,
@@ -137,14 +142,14 @@ def are_copies(distances: np.ndarray, distance: float, ratio: float) -> np.ndarr
   """Which samples are copies, [N] bool.
 
   Args:
-    distances: to the `NEXT` nearest training images, nearest first, [N, NEXT].
+    distances: to the nearest training images, nearest first, [N, `NEXT` or more].
     distance, ratio: of a `Report`.
   """
   return (distances[:, 0] <= distance) & (_ratios(distances) <= ratio)
 
 
 def _around(queries: np.ndarray, views: np.ndarray, *, others: bool = False) -> np.ndarray:
-  """Distances to the `NEXT` nearest training images, each at its nearest view, nearest first: [N, NEXT].
+  """Distances to the `FAR` nearest training images (or all), each at its nearest view, nearest first: [N, FAR].
 
   Args:
     queries: [N, D].
@@ -155,15 +160,16 @@ def _around(queries: np.ndarray, views: np.ndarray, *, others: bool = False) -> 
     ValueError: see `nearest_neighbours`.
   """
   num_views, count, size = views.shape
-  k = num_views * (NEXT + others)  # an image takes a place a view at most
+  wanted = max(min(FAR, count - others), NEXT)
+  k = num_views * (wanted + others)  # an image takes a place a view at most
   indices, distances = nearest_neighbours(queries, views.reshape(-1, size), k)
   found = indices % count
   again = [np.any(found[:, :rank] == found[:, rank : rank + 1], axis=1) for rank in range(k)]
   left_out = np.stack(again, axis=1) | (others & (found == np.arange(len(queries))[:, None]))
-  first = np.argsort(left_out, axis=1, kind='stable')[:, :NEXT]
+  first = np.argsort(left_out, axis=1, kind='stable')[:, :wanted]
   return np.take_along_axis(distances, first, axis=1)
 
 
 def _ratios(distances: np.ndarray) -> np.ndarray:
-  """Distance to the nearest over that to the last, [N]; 0 where both are 0."""
-  return distances[:, 0] / np.maximum(distances[:, -1], np.finfo(np.float64).tiny)
+  """Distance to the nearest over that to the `NEXT`-th, [N]; 0 where both are 0."""
+  return distances[:, 0] / np.maximum(distances[:, NEXT - 1], np.finfo(np.float64).tiny)

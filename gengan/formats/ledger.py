@@ -162,9 +162,11 @@ def clean(out: pathlib.Path) -> None:
 
 def _require_own(root: pathlib.Path) -> None:
   """Raises a ValueError where a folder that begins no set holds files."""
-  if root.is_dir() and not (root / 'plan.json').exists():
+  begun = root / 'plan.json'
+  if root.is_dir() and not begun.exists():
     for path in root.rglob('*'):
-      if path.is_file() and path.parent != root / 'tmp':
+      # Another process may begin the set at this moment.
+      if path.is_file() and path.parent != root / 'tmp' and not begun.exists():
         raise ValueError(f'{root} is needed for what is unfinished, but it holds {path.name!r}; choose another --out')
 
 

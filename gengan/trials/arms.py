@@ -134,6 +134,8 @@ def make_long_tailed(name: str, real: Examples, generate_of: GenerateOf, *, num_
       return Arm(mixing.shuffled(images[rows], labels[rows], seed=seed))
     case 'balanced':
       lacking = np.repeat(np.arange(num_classes, dtype=np.int32), counts.max() - counts)
+      if not len(lacking):
+        return Arm(stream)
       more = generate_of(lacking, seed)
       together = [np.concatenate(pair) for pair in zip(real, more, strict=True)]
       return Arm(mixing.shuffled(*together, seed=seed), len(more[1]))

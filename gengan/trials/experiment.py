@@ -210,15 +210,18 @@ def _run_regime(regime: Regime, left, config: ConfigDict, folder: pathlib.Path) 
   generated = source.make(opened, judge, config.synthetic)
   copying = _copying(regime, generated.draw, dataset.num_classes, folder)
   for name, seed in left:
-    made = _arm(name, regime, real, generated, dataset.num_classes, config, seed)
     num_real = 0 if name.startswith('synthetic') else len(real[1])
     try:
+      made = _arm(name, regime, real, generated, dataset.num_classes, config, seed)
       if made.real_alone and _steps(made.passes, num_real, config) == config.classifier.steps:
         trained = of_real(made.augmented, seed)
       else:
         trained = fit(made, seed=seed, num_real=num_real)
     except recycling.NothingLeft as error:
-      raise Unfinished(f'{regime.name}, {name}: {error}; lower config.synthetic.min_agreement') from error
+      raise Unfinished(
+        f'{regime.name}, {name}: {error}; lower config.synthetic.min_agreement, in another '
+        '--workdir, to which generators/ may be copied'
+      ) from error
     right = trained(test[0])[0].argmax(axis=1) == test[1]
     yield {
       'regime': regime.name,

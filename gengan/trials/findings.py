@@ -9,7 +9,7 @@ from gengan.trials.experiment import LONG_TAIL
 from gengan.trials.statistics import Gain, equivalent_real, generated_for_one_real, paired_gain
 
 BASELINE = 'augmented'
-REAL_ALONE = ('real', 'oversampled', BASELINE)
+REAL_ALONE = ('real', 'oversampled', 'weighted', BASELINE)
 Records = Sequence[dict[str, Any]]
 
 

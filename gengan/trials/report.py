@@ -74,7 +74,7 @@ def _conclusion(records: Records) -> list[str]:
         line += f' At the worst ratio: {100 * worst:+.2f} points.'
       real = best_real(records, regime)
       if real not in (None, BASELINE):
-        line += f' But of real images alone, {shown(real)} did better than with augmentation: '
+        line += f' But of the arms of real images alone, {shown(real)} is best on validation images: '
         line += f'{_points(found[real])} points.'
       lines.append(line)
   return [*lines, '']
@@ -182,7 +182,8 @@ def _protocol(config: ConfigDict) -> list[str]:
     f'- Classical augmentation: {c.augment or "none"}{", flips" if config.generator.data.flip else ""}, in all arms '
     'but `real` and `oversampled` (in the long tail: in all).',
     f'- Means: {"; ".join(text for name, text in means.items() if name in used) or "none"}. Beside real images: '
-    f'{s.mixed_means or "none"}.',
+    f'{s.mixed_means or "none"}; in the long tail one set for each seed is drawn in advance, whatever they say.',
+    '- Validation images of the long tail are not thinned out as its training images are.',
     f'- {config.seeds} seeds: each draws the classifier, the order, the augmentation and the generated images anew; '
     'real images and the generator of a regime are the same for all, so the errors leave out what another choice of '
     'real images would change.',

@@ -82,6 +82,8 @@ def make(opened: runs.Run, judge: Callable[[], Classifier], settings: ConfigDict
     draw, kept, labels_of = asked_for(seed, arms.split_means(settings.mixed_means))
     attempts = stream.MAX_ATTEMPTS if kept else 1
     found = stream.fill(draw, np.arange(len(labels)), labels, filters=kept, max_attempts=attempts)
+    if lost := sorted(set(labels.tolist()) - set(found.labels.tolist())):
+      raise recycling.NothingLeft(f'the filters dropped every image of class {lost[0]}')
     return found.images, labels_of(found.images) if labels_of else found.labels
 
   return Generated(generate, generate_of, draw_of(1.0))

@@ -115,22 +115,39 @@ def test_missing_damaged_and_foreign_files(tmp_path):
     open_source(save(tmp_path, pictures=np.zeros((2, 8, 8), np.uint8)))
 
 
-def test_the_files_of_a_folder_are_one_set(tmp_path, images):
+def test_the_shards_in_a_folder_are_one_set(tmp_path, images):
   folder = tmp_path / 'set'
   folder.mkdir()
   with pytest.raises(FileNotFoundError, match=r'npz:.*set: there is no \.npz file in this folder'):
     open_source(f'npz:{folder}')
   labels, names = np.arange(6) % 3, np.array(['a', 'b', 'c'])
-  for number, rows in enumerate([slice(0, 4), slice(4, 4), slice(4, 6)]):  # the second is empty
-    np.savez(folder / f'images-0000{number}.npz', images=images[rows], labels=labels[rows], class_names=names)
+  shards = [folder / f'images-{number:05d}-of-00003.npz' for number in range(3)]
+  for shard, rows in zip(shards, [slice(0, 4), slice(4, 4), slice(4, 6)], strict=True):  # the second is empty
+    np.savez(shard, images=images[rows], labels=labels[rows], class_names=names)
   (folder / 'README.md').write_text('about')
   source = open_source(f'npz:{folder}')
   np.testing.assert_array_equal(pixels_of(source), images)
   assert source.splits['train'].labels.tolist() == labels.tolist() and source.class_names == ('a', 'b', 'c')
 
-  np.savez(folder / 'other.npz', images=images, labels=labels)
-  with pytest.raises(ValueError, match=r'other\.npz and images-00000\.npz have other arrays, shapes or class_names'):
+  np.savez(shards[1], images=images, labels=labels)
+  with pytest.raises(
+    ValueError, match=r'1-of-00003\.npz and images-00000-of-00003\.npz have other arrays, shapes or c'
+  ):
     open_source(f'npz:{folder}')
-  (folder / 'other.npz').write_bytes(b'PK')
-  with pytest.raises(ValueError, match=r'set: other\.npz is damaged or not an \.npz file'):
+  shards[1].write_bytes(b'PK')
+  with pytest.raises(ValueError, match=r'set: images-00001-of-00003\.npz is damaged or not an \.npz file'):
     open_source(f'npz:{folder}')
+  shards[1].unlink()
+  with pytest.raises(ValueError, match=r'all of one set, .*; images-00001-of-00003\.npz is missing'):
+    open_source(f'npz:{folder}')
+
+
+def test_the_files_of_a_folder_that_are_no_shards_are_not_mixed(tmp_path, images):
+  for name in ('train', 'test'):
+    np.savez(tmp_path / f'{name}.npz', images=images)
+  with pytest.raises(
+    ValueError, match=r'must hold one \.npz file or all of one set, such as images-00000-of-00002\.npz'
+  ):
+    open_source(f'npz:{tmp_path}')
+  (tmp_path / 'test.npz').unlink()
+  np.testing.assert_array_equal(pixels_of(open_source(f'npz:{tmp_path}')), images)

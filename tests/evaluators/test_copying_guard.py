@@ -50,6 +50,17 @@ def test_duplicates_in_the_data_neither_hide_copies_nor_make_them_of_everything(
   assert copying_guard.report(doubled, held_out, np.concatenate([new[:300], memorised[:200]])).refused
 
 
+@pytest.mark.parametrize('times, jitter', [(2, 0.0), (5, 0.0), (2, 0.1), (6, 0.1)])
+def test_where_most_images_have_twins_nothing_can_be_told(sets, times, jitter):
+  train, _, new, rng = sets
+  repeated = np.repeat(train, times, axis=0)
+  repeated = rng.permutation(repeated + rng.normal(0, jitter, repeated.shape))
+  for samples in (new, repeated[:300]):
+    report = copying_guard.report(repeated[400:], repeated[:400], samples)
+    assert report.refused is None and 'have twins among the rest, so copies cannot be told' in report.text()
+  assert copying_guard.report(train, None, new).refused is False
+
+
 def test_the_limits_have_floors(sets):
   train, held_out, new, _ = sets
   report = copying_guard.report(np.concatenate([train, held_out[:50]]), held_out, new)

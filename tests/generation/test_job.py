@@ -229,7 +229,7 @@ def test_a_generator_that_copies_is_refused_unless_allowed(prepare, monkeypatch,
   monkeypatch.setattr(guard, 'training_features', unreadable)
   with pytest.raises(ValueError, match=r'copies cannot be looked for: .*is gone.* --allow_copies'):
     job.run(prepare('unchecked'))
-  with pytest.raises(ValueError, match='--drop_copies needs the training data'):
+  with pytest.raises(ValueError, match='--drop_copies cannot tell copies: Not checked: the training data'):
     job.run(prepare('unchecked', drop_copies=True), allow_copies=True)
   job.run(prepare('unread', num=64), allow_copies=True)
   assert 'Not checked' in (tmp_path / 'unread' / 'README.md').read_text()

@@ -47,6 +47,12 @@ def test_a_long_tail_is_balanced_by_oversampling_or_by_generated_images():
     assert (images[:, 0, 0, 0] == 255).sum() == generated == long_tailed(name).num_generated
 
 
+def test_where_no_class_lacks_anything_nothing_is_generated():
+  real = np.zeros((4, 2, 2, 1), np.uint8), np.array([0, 1, 1, 0])
+  arm = arms.make_long_tailed('balanced', real, lambda labels, seed: 1 / 0, num_classes=2, seed=0)
+  assert arm.num_generated == 0 and sorted(arm.stream(0, 4)[1]) == [0, 0, 1, 1]
+
+
 def test_class_weights_make_every_class_count_alike():
   weights = long_tailed('weighted').class_weights
   np.testing.assert_allclose(weights * [8, 4, 1], [13 / 3] * 3)

@@ -3,8 +3,10 @@
 import types
 
 import numpy as np
+import pytest
 from ml_collections import ConfigDict
 
+from gengan.generation import recycling
 from gengan.trials import source
 from tests.generation.test_stream import EMPTY, toy
 
@@ -46,3 +48,10 @@ def test_images_beside_real_ones_get_the_labels_of_their_means():
   np.testing.assert_array_equal(labels, bright(images))
   assert 0 < labels.mean() < 1
   assert (made().of_labels(wanted, 0)[1] == 0).all()
+
+
+def test_a_class_of_which_the_filter_leaves_nothing_is_told(monkeypatch):
+  monkeypatch.setattr(source.stream, 'MAX_ATTEMPTS', 2)
+  monkeypatch.setattr(np, 'eye', lambda count: np.tile([1.0, 0.0], (count, 1)))  # the judge finds class 0 alone
+  with pytest.raises(recycling.NothingLeft, match=r'dropped every image of class 1$'):
+    made('filter').of_labels(np.array([0, 1, 1], np.int32), 0)
