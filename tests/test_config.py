@@ -13,7 +13,7 @@ from configs import conditional_dcgan, dcgan, defaults, residual_dcgan, vae
 from configs.utility import digits, generated_alone
 from gengan import config as configs
 from gengan import train
-from gengan.trials import experiment
+from gengan.trials import plan
 
 
 def test_the_default_configs_pass():
@@ -22,7 +22,7 @@ def test_the_default_configs_pass():
     configs.check(vae.get_config(variant))
     configs.check(residual_dcgan.get_config(variant))
   for comparison in (digits.get_config(), *map(generated_alone.get_config, ('digits', 'mnist', 'fashion_mnist'))):
-    for regime in experiment.regimes(comparison):
+    for regime in plan.regimes(comparison):
       configs.check(regime.config)
 
 

@@ -2,25 +2,22 @@
 
 import functools
 import json
-import math
 import os
 import pathlib
-import re
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from ml_collections import ConfigDict
 
-from gengan import augment, data, evaluation, mixing, runs, train
 from gengan import config as configs
+from gengan import data, evaluation, mixing, runs, train
 from gengan.evaluators import classifier, copying_guard
 from gengan.generation import guard, recycling, stream
-from gengan.trials import arms, source
+from gengan.trials import arms, plan, source
 
 RESULTS = 'results.jsonl'
 MEASURED = ('regime', 'arm', 'seed', 'generator_step', 'accuracy')  # fields of a record without which it is none
-LONG_TAIL = 'long_tail'
 LEAST_LOOKS = 5  # at the validation images while a classifier trains, also where its steps are few
 
 
@@ -36,87 +33,6 @@ class Unfinished(ValueError):
     self.records = list(records)
 
 
-class Regime(NamedTuple):
-  """How much real data there is.
-
-  Attributes:
-    name: 'N_per_class', 'all' or 'long_tail'.
-    config: of the generator's run, whose `config.data` says which real images there are.
-    arms: that are compared.
-  """
-
-  name: str
-  config: ConfigDict
-  arms: tuple[str, ...]
-
-
-def regimes(config: ConfigDict) -> list[Regime]:
-  """The regimes of a comparison.
-
-  Raises:
-    ValueError: a field of the config that cannot work; names it.
-  """
-  check(config)
-  made = []
-  names = arms.balanced_names(config.ratios, config.synthetic.means)
-  for per_class, steps in zip(config.regimes, config.generator_steps, strict=True):
-    name = f'{per_class}_per_class' if per_class else 'all'
-    fields = {'data.examples_per_class': per_class}
-    made.append(Regime(name, _generator_config(config, steps, fields), names))
-  if config.long_tail.imbalance > 1:
-    fields = {'data.imbalance': config.long_tail.imbalance}
-    made.append(
-      Regime(LONG_TAIL, _generator_config(config, config.long_tail.generator_steps, fields), arms.LONG_TAILED)
-    )
-  return made
-
-
-def check(config: ConfigDict) -> None:
-  """Raises a ValueError that names the field that cannot work."""
-  for field, valid, allowed in (
-    (
-      'regimes',
-      _distinct(config.regimes) and min(config.regimes) >= 0,
-      'different numbers of images a class, 0 for all',
-    ),
-    ('generator_steps', len(config.generator_steps) == len(config.regimes), 'one number a regime'),
-    ('generator_steps', all(steps >= 1 for steps in config.generator_steps), 'numbers of at least 1'),
-    ('ratios', all(0 < ratio < math.inf for ratio in config.ratios), 'positive numbers'),
-    ('ratios', not config.ratios or _distinct([f'{ratio:g}' for ratio in config.ratios]), 'different numbers'),
-    ('seeds', 1 <= config.seeds <= source.MAX_SEEDS, f'from 1 to {source.MAX_SEEDS}; 3 or more tell something'),
-    ('generator.model.conditional', config.generator.model.conditional, 'True: the images need labels'),
-    (
-      'generator.data.examples_per_class',
-      not config.generator.data.get('examples_per_class', 0),
-      '0: config.regimes says how many',
-    ),
-    ('synthetic.num', config.synthetic.num >= 1, 'at least 1'),
-    ('synthetic.min_agreement', 0 < config.synthetic.min_agreement < 1, 'between 0 and 1'),
-    ('synthetic.scale', 0 < config.synthetic.scale < math.inf, 'above 0'),
-    ('synthetic.every_epochs', config.synthetic.every_epochs >= 1, 'at least 1'),
-    *(
-      (f'classifier.{name}', config.classifier[name] >= 1, 'at least 1')
-      for name in ('steps', 'passes', 'batch_size', 'width', 'eval_every_steps')
-    ),
-    ('long_tail.imbalance', config.long_tail.imbalance >= 1, 'at least 1; 1 leaves it out'),
-    ('long_tail.generator_steps', config.long_tail.generator_steps >= 1, 'at least 1'),
-  ):
-    if not valid:
-      raise ValueError(f'config.{field} is {_field(config, field)}; it must be {allowed}')
-  for field in ('few_augment', 'classifier.augment'):
-    try:
-      augment.make(_field(config, field))
-    except ValueError as error:
-      raise ValueError(str(error).replace('config.augment', f'config.{field}')) from None
-  for field, means in (('means', config.synthetic.means), ('mixed_means', (config.synthetic.mixed_means,))):
-    try:
-      made = [tuple(sorted(arms.split_means(each))) for each in means]
-    except ValueError as error:
-      raise ValueError(f'config.synthetic.{field}: {error}') from None
-    if made and not _distinct(made):
-      raise ValueError(f'config.synthetic.{field} is {means}; it must not name the same means twice')
-
-
 def run(config: ConfigDict, workdir: pathlib.Path) -> list[dict[str, Any]]:
   """Trains what is missing and returns all records.
 
@@ -129,17 +45,17 @@ def run(config: ConfigDict, workdir: pathlib.Path) -> list[dict[str, Any]]:
       other settings.
     Unfinished: a signal came, and called again, it goes on; or the filters of an arm drop every image.
   """
-  planned = regimes(config)
+  planned = plan.regimes(config)
   _require_same(config, workdir / 'config.json')
   for regime in planned:  # what is wrong with any of them is told before the first is trained
-    _check_regime(regime, workdir / 'generators' / regime.name)
+    plan.check_regime(regime, workdir / 'generators' / regime.name)
   workdir.mkdir(parents=True, exist_ok=True)
   configs.write_json(workdir / 'config.json', config.to_dict())
   steps = {regime.name: regime.config.num_steps for regime in planned}
   records = [r for r in read(workdir / RESULTS) if r['generator_step'] == steps.get(r['regime'])]
   done = {(r['regime'], r['arm'], r['seed']) for r in records}
   for regime in planned:
-    if left := [each for each in wanted(regime, config.seeds) if (regime.name, *each) not in done]:
+    if left := [each for each in plan.wanted(regime, config.seeds) if (regime.name, *each) not in done]:
       try:
         for record in _run_regime(regime, left, config, workdir / 'generators' / regime.name):
           _append(workdir / RESULTS, record)
@@ -150,11 +66,6 @@ def run(config: ConfigDict, workdir: pathlib.Path) -> list[dict[str, Any]]:
       except KeyboardInterrupt:
         raise Unfinished(f'stopped in {regime.name}; the same command continues', records) from None
   return records
-
-
-def wanted(regime: Regime, seeds: int) -> list[tuple[str, int]]:
-  """The (arm, seed) of every classifier of a regime, in the order in which they are trained."""
-  return [(arm, seed) for seed in range(seeds) for arm in regime.arms]
 
 
 def read(path: pathlib.Path) -> list[dict[str, Any]]:
@@ -186,7 +97,7 @@ def better_of_two(fit: Callable[[bool], classifier.Classifier]) -> classifier.Cl
   return max((fit(True), fit(False)), key=lambda trained: trained.validation_accuracy)
 
 
-def _run_regime(regime: Regime, left, config: ConfigDict, folder: pathlib.Path) -> Iterator[dict[str, Any]]:
+def _run_regime(regime: plan.Regime, left, config: ConfigDict, folder: pathlib.Path) -> Iterator[dict[str, Any]]:
   step, last = int(train.run(regime.config, folder).step), regime.config.num_steps
   if step < last:  # a signal came; nothing must be measured with half a generator
     raise Unfinished(f'stopped: {regime.name} has its generator at step {step} of {last}; the same command continues')
@@ -244,7 +155,7 @@ def _run_regime(regime: Regime, left, config: ConfigDict, folder: pathlib.Path) 
 
 
 def _arm(name, regime, real, generated, num_classes, config, seed) -> arms.Arm:
-  if regime.name == LONG_TAIL:
+  if regime.name == plan.LONG_TAIL:
     return arms.make_long_tailed(name, real, generated.of_labels, num_classes=num_classes, seed=seed)
   return arms.make_balanced(
     name,
@@ -278,61 +189,12 @@ def _fit(arm: arms.Arm, *, seed, num_classes, validation, config, flip, num_real
   )
 
 
-def _copying(regime: Regime, draw: stream.Draw, num_classes: int, folder: pathlib.Path) -> dict[str, Any]:
+def _copying(regime: plan.Regime, draw: stream.Draw, num_classes: int, folder: pathlib.Path) -> dict[str, Any]:
   """The copying guard's finding about this generator."""
   slots = np.arange(guard.SAMPLES)
   samples = stream.fill(draw, slots, stream.labels_of(slots, range(num_classes))).images
   training, held_out = guard.training_features(regime.config.data, folder)
   return copying_guard.report(training, held_out, copying_guard.pooled(samples)).to_json()
-
-
-def _check_regime(regime: Regime, folder: pathlib.Path) -> None:
-  """Raises a ValueError or FileNotFoundError, in terms of the comparison's config, where a regime cannot work."""
-  try:
-    dataset = train.prepare(regime.config, folder).dataset
-  except (ValueError, FileNotFoundError) as error:
-    text = re.sub(r'(?<![\w/.])config\.(?!json\b)', 'config.generator.', str(error))
-    kind = FileNotFoundError if isinstance(error, FileNotFoundError) else ValueError
-    raise kind(f'{regime.name}: {text}') from error
-  counts, wanted = (
-    np.bincount(dataset.train.labels, minlength=dataset.num_classes),
-    regime.config.data.examples_per_class,
-  )
-  if counts.min() < wanted:
-    raise ValueError(
-      f'config.regimes has {wanted}, but there are {counts.min()} training images of the class '
-      f'{dataset.class_names[counts.argmin()]!r} in {regime.config.data.source}; 0 takes all'
-    )
-  for split in (dataset.train, dataset.test):
-    found = np.bincount(split.labels, minlength=dataset.num_classes)
-    if len(split) and not found.all():
-      raise ValueError(
-        f'{regime.name}: there is no {split.name} image of the class {dataset.class_names[found.argmin()]!r} in '
-        f'{regime.config.data.source}; a comparison needs some of every class'
-      )
-  for split, use in (('validation', 'stop the classifiers early'), ('test', 'measure them')):
-    if not len(getattr(dataset, split)):
-      raise ValueError(
-        f'config.generator.data.{split}_fraction is {regime.config.data[f"{split}_fraction"]}, and '
-        f'{regime.config.data.source} then has no {split} images; it takes some to {use}'
-      )
-
-
-def _generator_config(config: ConfigDict, steps: int, fields: dict[str, Any]) -> ConfigDict:
-  made = ConfigDict(config.generator.to_dict())
-  with made.unlocked():
-    made.num_steps = int(steps)
-    made.update_from_flattened_dict(fields)
-    if any(fields.values()):
-      made.augment = config.few_augment  # few images are learnt by heart without it
-    for network, optimizer in made.optimizers.items():
-      if optimizer.decay_steps:
-        optimizer.decay_steps = int(1.2 * steps) * configs.updates_a_step(config.generator, network)
-  return made
-
-
-def _distinct(values) -> bool:
-  return 0 < len(values) == len(set(values))
 
 
 def _require_same(config: ConfigDict, path: pathlib.Path) -> None:
@@ -353,7 +215,3 @@ def _append(path: pathlib.Path, record: dict[str, Any]) -> None:
     file.write(json.dumps(record).encode() + b'\n')
     file.flush()
     os.fsync(file.fileno())
-
-
-def _field(config: ConfigDict, path: str) -> Any:
-  return functools.reduce(lambda node, name: node[name], path.split('.'), config)

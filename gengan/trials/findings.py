@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from gengan.trials.experiment import LONG_TAIL
+from gengan.trials.plan import LONG_TAIL
 from gengan.trials.statistics import Gain, equivalent_real, generated_for_one_real, paired_gain
 
 BASELINE = 'augmented'

@@ -6,8 +6,8 @@ from collections.abc import Collection, Sequence
 
 import numpy as np
 
-from gengan.trials.experiment import LONG_TAIL
 from gengan.trials.findings import Records, Worth, baseline_curve, by_arm, per_class, shown, worths
+from gengan.trials.plan import LONG_TAIL
 from gengan.trials.statistics import deviation
 
 

@@ -12,7 +12,6 @@ from ml_collections import ConfigDict
 from gengan import checksums
 from gengan.trials import picture
 from gengan.trials.arms import split_means
-from gengan.trials.experiment import LONG_TAIL, regimes, wanted
 from gengan.trials.findings import (
   BASELINE,
   Records,
@@ -27,6 +26,7 @@ from gengan.trials.findings import (
   shown,
   worths,
 )
+from gengan.trials.plan import LONG_TAIL, regimes, wanted
 from gengan.trials.statistics import ERRORS, Gain, deviation, paired_gain
 
 

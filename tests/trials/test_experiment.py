@@ -11,7 +11,7 @@ import pytest
 
 from configs.utility import digits
 from gengan import data, progress, utility
-from gengan.trials import experiment, report
+from gengan.trials import experiment, plan, report
 
 TEST_BY_CLASS = np.bincount(data.load(digits.get_config().generator.data).test.labels).tolist()
 
@@ -291,7 +291,7 @@ def test_the_learning_rates_of_a_generator_last_as_long_as_its_steps():
     optimizer.schedule, optimizer.decay_steps = 'linear', 7
   ends = [
     [regime.config.optimizers[name].decay_steps for name in ('generator', 'discriminator')]
-    for regime in experiment.regimes(config)[:2]
+    for regime in plan.regimes(config)[:2]
   ]
   assert ends == [[120, 240], [240, 480]]  # D is updated twice a step
 
