@@ -13,7 +13,7 @@ from ml_collections import ConfigDict, config_flags
 
 from gengan import config as configs
 from gengan import runs, train
-from gengan.progress import Diverged
+from gengan.train.progress import Diverged
 
 _CONFIG = config_flags.DEFINE_config_file('config', None, 'A file with get_config(), and a variant: file.py:variant')
 _WORKDIR = flags.DEFINE_string('workdir', None, 'Folder of the run; default: runs/<config>-<variant>')

@@ -16,8 +16,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
-from gengan import memory
 from gengan.core import Algorithm, Batch, PyTree, State
+from gengan.host import memory
 
 AXES = ('data', 'fsdp')
 MIN_SIZE = 2**16  # elements: below this, gathering a leaf costs more than keeping a copy on every device

@@ -8,7 +8,8 @@ import types
 import pytest
 
 from configs import dcgan
-from gengan import main, progress, runs, train
+from gengan import main, runs, train
+from gengan.train import progress
 
 ROOT = pathlib.Path(__file__).parents[1]
 

@@ -6,7 +6,8 @@ import re
 
 import pytest
 
-from gengan import losses, regularizers
+from gengan import losses
+from gengan import terms as regularizers
 
 PAGE = (pathlib.Path(__file__).parents[1] / 'docs' / 'mathematics.md').read_text()
 NAMES = sorted(set(re.findall(r'`(gengan\.[a-z_.0-9]+)`', PAGE)))

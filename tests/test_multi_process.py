@@ -10,16 +10,18 @@ import jax
 import numpy as np
 from test_sharding import KEY, make_batch, tiny
 
-from gengan import checkpoint, sharding
+from gengan import sharding
+from gengan.runs import checkpoint
 
 WORKER = """
 import os, signal, sys
 sys.path.insert(0, sys.argv[1])
-from gengan import checkpoint, sharding
+from gengan import sharding
+from gengan.runs import checkpoint
 sharding.initialize()
 import jax
 from test_sharding import KEY, ROWS, make_batch, tiny
-from gengan.interrupts import Interrupts
+from gengan.host.interrupts import Interrupts
 
 process = jax.process_index()
 rows = slice(process * ROWS // 2, (process + 1) * ROWS // 2)

@@ -13,7 +13,8 @@ import jax.numpy as jnp
 from flax import linen as nn
 from ml_collections import ConfigDict
 
-from gengan import augment, core, gan, layers, losses, optimizers, regularizers
+from gengan import augment, core, gan, layers, losses, optimizers
+from gengan import terms as regularizers
 
 D_NORMS = ('batch', 'layer', 'spectral', 'none')
 KERNEL = (4, 4)

@@ -13,7 +13,7 @@ from PIL import Image
 
 from gengan.data import default_config, load
 from gengan.data.clean import clean
-from gengan.data.findings import EXCLUDABLE, KINDS
+from gengan.data.clean.findings import EXCLUDABLE, KINDS
 
 
 def picture(seed, size=(48, 48)):

@@ -1,0 +1,197 @@
+"""What an evaluation leaves: `evaluation.json`, and a page for people with everything in one file."""
+
+import base64
+import dataclasses
+import html
+import importlib.resources
+import os
+import pathlib
+import string
+from collections.abc import Sequence
+
+import numpy as np
+
+from gengan import data, runs
+from gengan.data import images
+from gengan.evaluate.evaluator import Evaluator
+from gengan.evaluate.samples import generated_batches, labels_like
+from gengan.host import checksums
+from gengan.metrics import neighbours
+from gengan.metrics.protocol import Evaluation, cell
+from gengan.train import curves
+
+SAMPLES = 64
+SHEET_ROWS, SHEET_NEAREST = 12, 3
+FEW_SAMPLES = 2048
+
+# A score's name or its beginning, which way is better, and what it says. The longest that fits counts.
+MEANINGS = (
+  ('fid', 'lower', 'Fréchet distance on the Inception network of FID'),
+  ('clean_fid', 'lower', 'the same with the resizer of clean-fid'),
+  ('kid', 'lower', 'kernel distance on the Inception network of FID'),
+  ('clean_kid', 'lower', 'the same with the resizer of clean-fid'),
+  ('fd_infinity', 'lower', 'Fréchet distance extrapolated to endless samples'),
+  ('fd_', 'lower', 'Fréchet distance of features; not FID'),
+  ('intra_fd', 'lower', 'mean Fréchet distance within a class'),
+  ('kd_', 'lower', 'kernel distance: squared maximum mean discrepancy, cubic kernel; 0 is equal'),
+  ('is_', 'higher', 'inception score by the classes of this network'),
+  ('precision', 'higher', 'share of samples inside the manifold of real images'),
+  ('recall', 'higher', 'share of real images inside the manifold of samples'),
+  ('density', 'higher', 'how many real neighbourhoods a sample lies in, 1 for equal distributions'),
+  ('coverage', 'higher', 'share of real neighbourhoods with a sample'),
+  ('vendi_ratio', '1', 'effective number of different samples, over that of as many real images'),
+  ('authenticity', 'higher', 'share of samples farther from their nearest training image than that is from its own'),
+  ('data_copying_z', '0', 'far below 0: samples are nearer to training images than held-out images are'),
+  ('data_copying_c_t', '0', 'the same within cells of the data, averaged'),
+  ('closer_to_train', '0.5', 'share of samples closer to a training image than to a held-out one'),
+  ('closest_train_distance', '', 'median distance of samples to their nearest training image'),
+  ('closest_train_distance_real', '', 'the same of held-out images, which that of samples should be like'),
+  ('label_consistency', 'higher', 'share of samples that a classifier takes for the class that was asked for'),
+  ('label_consistency_worst', 'higher', 'the same of the worst class'),
+  ('label_consistency_real', '', 'the same of held-out real images: what the classifier itself is worth'),
+  ('classification_accuracy_score', 'higher', 'accuracy on real images of a classifier trained on samples alone'),
+  ('path_length', 'lower', 'perceptual path length: how far features move along a latent walk'),
+  ('elbo', 'higher', 'evidence lower bound, nats an image'),
+  ('iw_bound', 'higher', 'importance-weighted bound, nats an image'),
+  ('recon', 'higher', 'expected log-likelihood of the reconstruction, nats an image'),
+  ('reconstruction_error', 'lower', 'mean squared error of the reconstruction, images in [-1, 1]'),
+  ('kl', '', 'divergence of posterior from prior, nats an image'),
+  ('bpd', 'lower', 'bits a dimension'),
+  ('active_units', 'higher', 'latent dimensions in use'),
+)
+
+
+def write(
+  folder: pathlib.Path, evaluation: Evaluation, run: runs.Run, dataset: data.Dataset, evaluator: Evaluator
+) -> tuple[pathlib.Path, pathlib.Path]:
+  """Draws the pictures and writes both files, each in one piece; returns the paths of the page and of the JSON."""
+  folder.mkdir(parents=True, exist_ok=True)
+  samples, labels = _samples(run, dataset, evaluator)
+  images.save_png(folder / 'samples.png', images.grid(samples[:SAMPLES], scale=_scale(samples)))
+  images.save_png(folder / 'neighbours.png', neighbour_sheet(samples, labels, dataset, evaluator))
+  pictures = {name: _picture(folder / f'{name}.png') for name in ('samples', 'neighbours')}
+  metrics = pathlib.Path(evaluation.about['workdir']) / 'metrics.jsonl'
+  if metrics.exists():
+    curves.plot(metrics, folder / 'curves.png')
+    pictures['curves'] = _picture(folder / 'curves.png', pixels=False)
+  page, record = folder / 'index.html', folder / 'evaluation.json'
+  _write(record, evaluation.to_json())
+  _write(page, render(evaluation, pictures))
+  return page, record
+
+
+def render(evaluation: Evaluation, pictures: dict[str, str]) -> str:
+  """The page as text; `pictures` are <img> elements by name."""
+  template = importlib.resources.files('gengan.evaluate').joinpath('templates/evaluation.html').read_text('utf-8')
+  about, protocol = evaluation.about, dataclasses.asdict(evaluation.protocol)
+  scores = [_score_row(evaluation, name) for name in evaluation.scores]
+  fields = [(name.replace('_', ' '), f'<code>{html.escape(str(value))}</code>') for name, value in protocol.items()]
+  return string.Template(template).substitute(
+    title=html.escape(f'{about["workdir"]}, step {about["step"]}'),
+    about=html.escape(f'{about["model"]}, trained on {about["source"]} for {about["kimg"]:,.0f} thousand images'),
+    warnings=''.join(f'<p class="warning">{html.escape(text)}</p>' for text in warnings(evaluation)),
+    split=protocol['split'],
+    sets=len(protocol['seeds']),
+    scores=_table(('Score', 'Value', 'Better', 'Meaning'), scores, numbers=(1,)),
+    by_class=_by_class(about.get('by_class', {})),
+    samples=pictures['samples'],
+    neighbours=pictures['neighbours'],
+    curves=pictures.get('curves', '<p class="quiet">The run keeps no metrics.</p>'),
+    protocol=_table((), fields),
+  )
+
+
+def warnings(evaluation: Evaluation) -> list[str]:
+  """What a reader must know before believing the scores."""
+  protocol, scores = evaluation.protocol, evaluation.scores
+  found = []
+  fewest = min(protocol.num_real, protocol.num_generated)
+  if fewest < FEW_SAMPLES:
+    found.append(
+      f'{fewest:,} images are few: a Fréchet distance is biased upwards below {FEW_SAMPLES:,}; compare it only with '
+      'one of equally many images.'
+    )
+  network_size = evaluation.about.get('features')
+  if network_size and FEW_SAMPLES <= fewest <= network_size:
+    found.append(
+      f'{fewest:,} images are no more than the {network_size:,} features: a Fréchet distance is biased upwards.'
+    )
+  z = next((value for name, value in scores.items() if name.startswith('data_copying_z')), 0.0)
+  if z < -3:
+    found.append(f'The data-copying test gives z = {z:.1f}: samples are significantly too close to training images.')
+  if protocol.split == 'validation':
+    found.append('These are validation scores, which may have steered the training; report those of the test split.')
+  return found
+
+
+def neighbour_sheet(samples: np.ndarray, labels: np.ndarray, dataset: data.Dataset, evaluator: Evaluator) -> np.ndarray:
+  """A picture [H, W, C] uint8: a sample a row, its nearest training images, its nearest held-out images."""
+  drawn = evaluator.features_of_images(samples, labels).rows
+  train_nearest, distances = neighbours.nearest_neighbours(drawn, evaluator.train.rows, SHEET_NEAREST)
+  split = getattr(dataset, evaluator.settings.split)
+  split_nearest, _ = neighbours.nearest_neighbours(drawn, evaluator.real.rows, SHEET_NEAREST)
+  rows = []
+  for sample in np.argsort(distances[:, 0])[:SHEET_ROWS]:
+    gap = np.full_like(samples[:1], 255)
+    nearest = [
+      each.images[rows.positions[found[sample]]]
+      for each, rows, found in (
+        (dataset.train, evaluator.train, train_nearest),
+        (split, evaluator.real, split_nearest),
+      )
+    ]
+    real = [nearest[0], gap, nearest[1]]
+    rows.append(np.concatenate([samples[sample : sample + 1], gap, *real]))
+  return images.grid(np.concatenate(rows), columns=len(rows[0]), scale=_scale(samples))
+
+
+def _samples(run, dataset, evaluator) -> tuple[np.ndarray, np.ndarray]:
+  seed = evaluator.settings.seeds[0]
+  labels = labels_like(dataset.train.labels, 256, seed=seed)
+  batches = generated_batches(
+    run.algorithm, run.state, labels, seed=seed, truncation=evaluator.settings.truncation, mesh=evaluator.mesh
+  )
+  return np.concatenate([part for part, _ in batches]), labels
+
+
+def _score_row(evaluation: Evaluation, name: str) -> tuple[str, str, str, str]:
+  better, meaning = meaning_of(name)
+  return name, cell(evaluation, name), better, meaning
+
+
+def meaning_of(name: str) -> tuple[str, str]:
+  """Which way a score is better, and what it says; two empty texts for a name that is not known."""
+  known = [each for each in MEANINGS if name.startswith(each[0])]
+  return max(known, key=lambda each: len(each[0]))[1:] if known else ('', '')
+
+
+def _by_class(scores: dict[str, dict[str, float]]) -> str:
+  if not scores:
+    return ''
+  names = list(next(iter(scores.values())))
+  rows = [(html.escape(name), *(f'{values[name]:.4g}' for values in scores.values())) for name in names]
+  return '<h2>By class</h2>' + _table(('Class', *scores), rows, numbers=range(1, 1 + len(scores)))
+
+
+def _table(heads: tuple[str, ...], rows: list[tuple[str, ...]], *, numbers: Sequence[int] = ()) -> str:
+  """HTML; the columns `numbers` are aligned on the right, the fourth is an explanation."""
+  head = f'<tr>{"".join(f"<th>{name}</th>" for name in heads)}</tr>' if heads else ''
+  style = lambda column: ' class="number"' if column in numbers else ' class="meaning"' if column == 3 else ''
+  lines = [''.join(f'<td{style(column)}>{text}</td>' for column, text in enumerate(row)) for row in rows]
+  return f'<table>{head}{"".join(f"<tr>{line}</tr>" for line in lines)}</table>'
+
+
+def _picture(path: pathlib.Path, *, pixels: bool = True) -> str:
+  css = ' class="pixels"' if pixels else ''
+  return f'<img alt="{path.stem}"{css} src="data:image/png;base64,{base64.b64encode(path.read_bytes()).decode()}">'
+
+
+def _scale(samples: np.ndarray) -> int:
+  return max(1, 64 // samples.shape[1])
+
+
+def _write(path: pathlib.Path, text: str) -> None:
+  beside = path.with_name(f'.{path.name}.{os.getpid()}.part')
+  beside.write_text(text, 'utf-8')
+  checksums.sync(beside)
+  os.replace(beside, path)

@@ -1,1 +1,0 @@
-"""What a model is worth, as numbers: averages over a data split, and the collapse monitor."""

@@ -1,0 +1,195 @@
+"""What makes writing a large set restartable: a folder beside it, with the plan and a receipt for every finished shard.
+
+<out>.partial/plan.json       what was asked for; another wish is refused
+<out>.partial/data/           becomes <out> when all is done
+<out>.partial/receipts/       one JSON file a shard: its files with their SHA-256, and its counts
+<out>.partial/tmp/            unfinished files
+
+Every file is written in tmp, made durable and renamed, a receipt after the files that it lists. So after a kill at any
+moment the shards with a receipt are whole, and each other one is made again, byte for byte.
+"""
+
+import contextlib
+import hashlib
+import json
+import os
+import pathlib
+import shutil
+from typing import Any
+
+from gengan.generate.formats import shards
+from gengan.host import checksums, locks
+
+FOLDERS = ('data', 'receipts', 'notes', 'tmp', 'lines')  # below <out>.partial; the last one of some formats
+
+
+class Ledger:
+  """The folder beside `out`, locked for this process while it is open.
+
+  Attributes:
+    root: <out>.partial.
+    out: what is made.
+  """
+
+  def __init__(self, out: pathlib.Path, plan: dict[str, Any], *, rank: int = 0):
+    """Begins a set, or goes on with one.
+
+    Args:
+      out: the folder to make; must not exist.
+      plan: JSON-able; everything that the bytes depend on.
+      rank: of this process among those that work on the set; each has shards of its own.
+
+    Raises:
+      ValueError: there is a set with another plan or a damaged one, another process with this rank is at work on it, or
+        <out>.partial is somebody's own folder.
+    """
+    self.out, self.root, self._rank = out, out.with_name(f'{out.name}.partial'), rank
+    _require_own(self.root)
+    for folder in FOLDERS[:4]:
+      (self.root / folder).mkdir(parents=True, exist_ok=True)
+    self._lock = locks.take(self.root / 'tmp' / f'lock-{rank}', f'{self.root} is being written by another process')
+    begun = self._read('plan.json')
+    if begun is None:
+      self._write('plan.json', shards.to_json(plan))
+    else:
+      require_same(begun, plan, f'{self.root} was begun', 'Finish it, or delete it')
+
+  def receipt(self, shard: int) -> dict[str, Any] | None:
+    """The receipt of a finished shard, or None.
+
+    Raises:
+      ValueError: it is damaged; names it. So does `note`.
+    """
+    return self._read(f'receipts/{shard:05d}.json')
+
+  def intact(self, shard: int) -> bool:
+    """Whether it has a receipt and its files are what was written; where not, it is to be made again."""
+    try:
+      receipt = self.receipt(shard)
+      return receipt is not None and all(self._sha256(name) == sha256 for name, sha256 in receipt['files'].items())
+    except (OSError, ValueError):  # a file or the receipt itself is missing or damaged
+      return False
+
+  def record(self, shard: int, files: list[str], facts: dict[str, Any]) -> None:
+    """Marks a shard as finished.
+
+    Args:
+      files: its files, below data.
+      facts: JSON-able, returned by `receipt` beside 'files'.
+    """
+    for folder in {(self.root / 'data' / name).parent for name in files}:
+      checksums.sync(folder)
+    content = {**facts, 'files': {name: self._sha256(name) for name in files}}
+    self._write(f'receipts/{shard:05d}.json', json.dumps(content, sort_keys=True))
+
+  def note(self, name: str) -> Any | None:
+    """What `write_note` kept, or None."""
+    return self._read(f'notes/{name}.json')
+
+  def write_note(self, name: str, content: Any) -> None:
+    """Keeps a JSON-able result that would be costly to find again."""
+    self._write(f'notes/{name}.json', json.dumps(content, sort_keys=True))
+
+  def discard_if_empty(self) -> None:
+    """Gives the lock back; takes the folder away if no shard has been finished and no other process is at work."""
+    self.close()
+    if self.root.exists() and not any((self.root / 'receipts').iterdir()) and not self._others_at_work():
+      _take_away(self.root)
+
+  def publish(self, num_shards: int, others: list[str]) -> None:
+    """Lists every file in SHA256SUMS and gives the set its name.
+
+    Args:
+      num_shards: all of them have receipts.
+      others: files below data that belong to no shard.
+    """
+    listed = hashlib.sha256()
+    beside = self.root / 'tmp' / 'sums'
+    with beside.open('w') as file:
+      for files in (
+        *(self.receipt(shard)['files'] for shard in range(num_shards)),
+        {n: self._sha256(n) for n in others},
+      ):
+        for name, sha256 in files.items():
+          line = f'{sha256}  {name}\n'
+          listed.update(line.encode())
+          file.write(line)
+      file.write(f'# {listed.hexdigest()}\n')  # the list vouches for itself, as in `checksums.seal`
+    shards.adopt(self.root, checksums.SUMS, beside)
+    checksums.sync(self.root / 'data')
+    os.replace(self.root / 'data', self.out)
+    checksums.sync(self.out.parent)
+    self.close()
+    _take_away(self.root)
+
+  def close(self) -> None:
+    """Gives the lock back."""
+    self._lock.close()
+
+  def _others_at_work(self) -> bool:
+    try:
+      for path in (self.root / 'tmp').glob('lock-*'):
+        locks.take(path, 'another process is at work').close()
+    except ValueError:
+      return True
+    return False
+
+  def _sha256(self, name: str) -> str:
+    with (self.root / 'data' / name).open('rb') as file:
+      return hashlib.file_digest(file, 'sha256').hexdigest()
+
+  def _read(self, name: str) -> Any | None:
+    path = self.root / name
+    try:
+      return json.loads(path.read_text(encoding='utf-8')) if path.exists() else None
+    except ValueError as error:
+      raise ValueError(f'{path} is damaged: {error}. Delete {self.root} and generate the set again') from error
+
+  def _write(self, name: str, text: str) -> None:
+    beside = self.root / 'tmp' / f'note-{self._rank}'
+    beside.write_text(text, encoding='utf-8')
+    checksums.sync(beside)
+    os.replace(beside, self.root / name)
+    checksums.sync((self.root / name).parent)
+
+
+def clean(out: pathlib.Path) -> None:
+  """Takes away what a process that was killed just after publishing left behind."""
+  root = out.with_name(f'{out.name}.partial')
+  if (root / 'plan.json').exists() and not (root / 'data').exists():
+    _take_away(root)
+
+
+def _require_own(root: pathlib.Path) -> None:
+  """Raises a ValueError where a folder that begins no set holds files."""
+  begun = root / 'plan.json'
+  if root.is_dir() and not begun.exists():
+    for path in root.rglob('*'):
+      # Another process may begin the set at this moment.
+      if path.is_file() and path.parent != root / 'tmp' and not begun.exists():
+        raise ValueError(f'{root} is needed for what is unfinished, but it holds {path.name!r}; choose another --out')
+
+
+def _take_away(root: pathlib.Path) -> None:
+  """What a ledger made and nothing else, the plan last; every process may be at it."""
+  for folder in FOLDERS:
+    shutil.rmtree(root / folder, ignore_errors=True)
+  (root / 'plan.json').unlink(missing_ok=True)
+  with contextlib.suppress(OSError):  # somebody's own file is in it, or it is gone
+    root.rmdir()
+
+
+def require_same(kept: dict[str, Any], wanted: dict[str, Any], where: str, advice: str) -> None:
+  """Refuses another wish than the one that was begun.
+
+  Raises:
+    ValueError: names what differs.
+  """
+  wanted = json.loads(json.dumps(wanted))
+  changed = [
+    f'{key} {json.dumps(kept.get(key))} there and {json.dumps(wanted.get(key))} here'
+    for key in sorted(kept.keys() | wanted.keys())
+    if kept.get(key) != wanted.get(key)
+  ]
+  if changed:
+    raise ValueError(f'{where} with other settings: {"; ".join(changed)}. {advice}, or choose another --out')

@@ -1,0 +1,220 @@
+"""From a request to a published data set: generated shard by shard, checked and described at the end."""
+
+import functools
+import json
+import time
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import numpy as np
+from rich import console, progress
+
+from gengan import evaluate as evaluation
+from gengan.core import Algorithm, State
+from gengan.generate import filters, guard, publishing, relabelling, stream
+from gengan.generate.formats import FORMATS, ledger
+from gengan.generate.formats.shards import Shard
+from gengan.generate.request import Job, find
+from gengan.host import checksums
+from gengan.metrics import copying_guard
+
+CALIBRATION_SAMPLES = 2048, 64  # for discriminator rejection: together and of each class, at least
+POLL_SECONDS = 0.5  # between two looks for the shards of other processes
+
+Judge = Callable[[], filters.Classifier]
+
+
+def run(job: Job, *, batch_size: int = 256, allow_copies: bool = False) -> str:
+  """Generates what has no receipt yet and publishes the set once every process is through.
+
+  Args:
+    job: see `gengan.generate.request.prepare`.
+    batch_size: images under way at once on this process's devices.
+    allow_copies: export although the generator copies its training images, or although that cannot be found out.
+
+  Returns:
+    What is there now, for a person.
+
+  Raises:
+    ValueError: the place is taken, the generator copies, or its samples do not pass the filters.
+  """
+  if job.out.exists():
+    return _found(job)
+  if job.request.unique_bits >= 0 and jax.process_count() > 1:
+    raise ValueError('--unique compares every image with all before it; run it in one process')
+  book = ledger.Ledger(job.out, {**job.plan, **publishing.environment(job)}, rank=jax.process_index())
+  try:
+    return _run(job, book, batch_size, allow_copies)
+  except Exception:  # not a signal: what was noted down is of use to the same command only, and this one cannot work
+    book.discard_if_empty()
+    raise
+  finally:
+    book.close()
+
+
+def _found(job: Job) -> str:
+  """What to say where the place is taken: nothing bad if by this very set."""
+  path = job.out / 'card.json'
+  if not path.exists():
+    raise ValueError(f'--out is {job.out}, which exists already')
+  try:
+    found = json.loads(path.read_text())
+    request = found['request']
+  except (ValueError, KeyError, TypeError) as error:
+    raise ValueError(f'{path} is damaged: {error!r}. Delete {job.out} and generate it again') from error
+  ledger.require_same(request, job.plan, f'{job.out} holds a set that was made', 'Delete it')
+  checksums.verify(job.out)
+  ledger.clean(job.out)
+  return f'{job.out}: complete already, {found["counts"]["kept"]:,} images'
+
+
+def _run(job: Job, book: ledger.Ledger, batch_size: int, allow_copies: bool) -> str:
+  request = job.request
+  if jax.process_index() == 0:
+    publishing.evaluation_of(job, book)
+  draw = stream.make_draw(
+    job.run.algorithm, job.run.state, seed=request.seed, scale=request.latent_scale, batch_size=batch_size
+  )
+  mine = range(jax.process_index(), job.about.num_shards, jax.process_count())
+  left = [shard for shard in mine if not book.intact(shard)]
+  if left and request.unique_bits >= 0:  # what a shard may hold depends on all before it
+    left = [shard for shard in mine if shard >= left[0]]
+  training = functools.cache(lambda: guard.training_features(job.run.config.data, job.workdir))
+  copying = guard.check(book, lambda: _samples(job, draw), training, allow=allow_copies)
+  if left:
+    judge = functools.cache(lambda: _judge(job, book))
+    kept_by = _filters(job, book, draw, judge, copying, training)
+    _write_shards(job, book, draw, kept_by, judge, left, sum(_slots(job, shard).size for shard in mine))
+  # The other processes are at their shards; if one dies, jax.distributed ends this one.
+  if jax.process_index() > 0:
+    while not job.out.exists():
+      time.sleep(POLL_SECONDS)
+    return f'{job.out}: complete'
+  while any(book.receipt(shard) is None for shard in range(job.about.num_shards)):
+    time.sleep(POLL_SECONDS)
+  counts = publishing.publish(job, book, copying)
+  return f'{job.out}: {counts["kept"]:,} images' + (f', {counts["empty"]:,} not found' if counts['empty'] else '')
+
+
+def _samples(job: Job, draw: stream.Draw) -> np.ndarray:
+  """What the copying guard looks at: uint8 images, before any filter."""
+  slots = np.arange(guard.SAMPLES)
+  return stream.fill(draw, slots, stream.labels_of(slots, job.classes)).images
+
+
+def _slots(job: Job, shard: int) -> np.ndarray:
+  size = job.request.shard_size
+  return np.arange(shard * size, min((shard + 1) * size, job.request.num))
+
+
+def _write_shards(
+  job: Job, book, draw, kept_by: tuple[stream.Filter, ...], judge: Judge, left: list[int], total: int
+) -> None:
+  """Fills, writes and records one shard after the other."""
+  unique = None
+  terminal = console.Console(stderr=True)
+  columns = [*progress.Progress.get_default_columns(), progress.MofNCompleteColumn()]
+  with progress.Progress(
+    *columns, console=terminal, disable=not terminal.is_terminal or jax.process_index() > 0
+  ) as bar:
+    todo = sum(_slots(job, shard).size for shard in left)
+    task = bar.add_task('generating', total=total, completed=total - todo)
+    for shard in left:
+      if job.request.unique_bits >= 0 and unique is None:
+        kept = [code for earlier in range(shard) for code in book.receipt(earlier)['hashes']]
+        unique = filters.NearDuplicates(job.request.unique_bits, kept)
+      before = len(unique.hashes) if unique else 0
+      slots = _slots(job, shard)
+      filled = stream.fill(
+        draw,
+        slots,
+        stream.labels_of(slots, job.classes),
+        filters=kept_by,
+        unique=unique,
+        max_attempts=job.request.max_attempts,
+        report=lambda found: bar.advance(task, found),
+      )
+      if not (shard or len(filled.slots)):  # a later one may stay empty: what was found before it shall not be lost
+        raise ValueError(
+          f'none of the images {slots[0]} to {slots[-1]} was found in {job.request.max_attempts} attempts each; '
+          f'dropped: {_listed(filled.dropped)}. Loosen the filters'
+        )
+      labels = filled.labels
+      if job.request.relabel:
+        labels = relabelling.relabelled(judge(), filled.images, num_classes=len(job.about.class_names))
+      written = Shard(shard, filled.images, labels, filled.slots, filled.attempts)
+      files = FORMATS[job.request.format].write_shard(book.root, job.about, written)
+      facts = {
+        'kept': len(filled.slots),
+        'empty': len(slots) - len(filled.slots),
+        'drawn': filled.drawn,
+        'dropped': filled.dropped,
+        'labels': dict(Counter(map(str, labels.tolist()))),
+      }
+      if job.request.relabel and job.classes:
+        facts['relabelled'] = int(np.sum(labels != filled.labels))
+      if unique:
+        facts['hashes'] = unique.hashes[before:].tolist()
+      book.record(shard, files, facts)
+
+
+def _filters(job: Job, book, draw, judge: Judge, copying: dict[str, Any], training) -> tuple[stream.Filter, ...]:
+  """The filters that are asked for, the cheap ones last where they need the costly ones' verdict on nothing."""
+  request, chosen = job.request, []
+  if request.discriminator_percentile:
+    score = _score(job.run.algorithm, job.run.state)
+    calibration = book.note('calibration')
+    if calibration is None:
+      together, each = CALIBRATION_SAMPLES
+      slots = np.arange(-(-max(together, each * len(job.classes)) // stream.ROWS) * stream.ROWS)
+      labels = stream.labels_of(slots, job.classes)
+      drawn = [(labels[rows], score(images, labels[rows])) for rows, images in draw(slots, 0, labels)]
+      labels, logits = map(np.concatenate, zip(*drawn, strict=True))
+      calibration = list(filters.calibrate(logits, labels, percentile=request.discriminator_percentile).items())
+      book.write_note('calibration', calibration)
+    chosen.append(filters.discriminator(score, seed=request.seed, limits=dict(calibration)))
+  if request.min_confidence:
+    chosen.append(filters.confidence(judge(), request.min_confidence))
+  if request.drop_copies:
+    if copying['refused'] is None:
+      raise ValueError(f'--drop_copies cannot tell copies: {copying["text"]}')
+    limits = {name: copying[name] for name in ('distance', 'ratio')}
+    chosen.append(filters.not_a_copy(copying_guard.pooled, training()[0], **limits))
+  return tuple(chosen)
+
+
+def _judge(job: Job, book) -> filters.Classifier:
+  """The classifier that was named, or gengan's own, trained on the real training images and then cached.
+
+  Raises:
+    ValueError: the data has no classes or is not what the run was trained on, or the classifier is another one than
+      that of the shards which exist already.
+  """
+  if job.request.classifier:
+    return find(job.request.classifier)
+  try:
+    images = guard.training_data(job.run.config.data, job.workdir)
+  except (ValueError, OSError) as error:
+    flag = '--relabel' if job.request.relabel else '--min_confidence'
+    raise ValueError(f'{flag} without --classifier trains one on the real images, and {error}') from error
+  own = evaluation.data_classifier(images, job.run.config)
+  kept = book.note('classifier_sha256')
+  if kept is None:
+    book.write_note('classifier_sha256', own.sha256)
+  elif kept != own.sha256:
+    raise ValueError(
+      'the classifier was trained anew and differs from that of the shards which exist; delete the unfinished set, or '
+      'bring back the cache ($GENGAN_CACHE)'
+    )
+  return lambda images: own(images)[0]
+
+
+def _score(algorithm: Algorithm, state: State) -> filters.Score:
+  compiled = jax.jit(algorithm.score)
+  return lambda images, labels: np.asarray(compiled(state, images, labels))
+
+
+def _listed(counts: dict[str, int]) -> str:
+  return ', '.join(f'{count:,} by {name}' for name, count in counts.items()) or 'none'

@@ -1,0 +1,132 @@
+"""The end of a job: files completed and counted anew, the data card, and the name."""
+
+import importlib.metadata
+import json
+import pathlib
+from collections import Counter
+from typing import Any
+
+import jax
+
+from gengan import config as configs
+from gengan.generate.formats import FORMATS, card, ledger
+
+PLACES = ('workdir', 'source', 'exclude', 'network')  # keys of texts that may hold a path
+
+
+def publish(job, book: ledger.Ledger, copying: dict[str, Any]) -> dict[str, Any]:
+  """Completes the files, counts them anew, writes the card and gives the set its name.
+
+  Args:
+    job: see `gengan.generate.request.Job`.
+    book: with a receipt for every shard.
+    copying: report of the copying guard.
+
+  Returns:
+    The counts of the card.
+
+  Raises:
+    RuntimeError: the files do not hold what was written.
+  """
+  receipts = [book.receipt(shard) for shard in range(job.about.num_shards)]
+  form = FORMATS[job.request.format]
+  files = form.finish(book.root, job.about, [receipt['kept'] for receipt in receipts])
+  total = lambda key: sum(receipt[key] for receipt in receipts)
+  by_label, dropped = Counter(), Counter()
+  for receipt in receipts:
+    by_label.update({int(label): count for label, count in receipt['labels'].items()})
+    dropped.update(receipt['dropped'])
+  found = form.read_back(book.root / 'data', job.about)
+  if found != by_label:
+    raise RuntimeError(f'{book.root / "data"} reads back as {dict(found)}, but {dict(by_label)} was written')
+  names = job.about.class_names
+  counts = {
+    'asked': job.request.num,
+    'drawn': total('drawn'),
+    'kept': total('kept'),
+    'empty': total('empty'),
+    'dropped': dict(dropped),
+    'by_class': {name: by_label[label] for label, name in enumerate(names)},
+  }
+  if job.request.relabel and job.classes:
+    counts['relabelled'] = total('relabelled')
+  content = {
+    'name': job.about.name,
+    'synthetic': True,
+    'format': job.request.format,
+    'image_shape': list(job.about.image_shape),
+    'class_names': list(names),
+    'licence': job.request.licence,
+    'generator': generator(),
+    'software': {name: importlib.metadata.version(name) for name in ('jax', 'flax', 'numpy', 'pillow')},
+    'platform': jax.devices()[0].platform,
+    'model': job.model,
+    'config': job.run.config.to_dict(),
+    'training_data': configs.load_dataset_facts(job.workdir),
+    'evaluation': evaluation_of(job, book),
+    'request': job.plan,
+    'counts': counts,
+    'copying': copying,
+    'load': form.load_command(job.about, job.out.name),
+  }
+  book.publish(job.about.num_shards, files + card.write(book.root, job.about, without_places(content)))
+  return counts
+
+
+def generator() -> str:
+  """This program and its version."""
+  return f'gengan {importlib.metadata.version("gengan")}'
+
+
+def environment(job) -> dict[str, str]:
+  """What else reaches the bytes than `job.plan`: one set is made with one of each from begin to end."""
+  return {
+    'run': job.model['run'],
+    'gengan': importlib.metadata.version('gengan'),
+    'jax': jax.__version__,
+    'device': jax.devices()[0].device_kind,
+  }
+
+
+def evaluation_of(job, book: ledger.Ledger) -> dict[str, Any] | None:
+  """The run's evaluation if it measured the very weights of this set; None without one.
+
+  It is looked for when this is first asked and then kept in the ledger, so that an evaluation made while a job was
+  stopped changes no byte of the set.
+  """
+  kept = book.note('evaluation')
+  if kept is None:
+    kept = {'found': _read_evaluation(job)}
+    book.write_note('evaluation', kept)
+  return kept['found']
+
+
+def _read_evaluation(job) -> dict[str, Any] | None:
+  try:
+    found = json.loads((job.workdir / 'evaluation' / 'evaluation.json').read_text())
+    same = found['about']['weights_sha256'] == job.model['weights_sha256']
+  except (OSError, ValueError, KeyError, TypeError):  # there is none, or it does not say what it measured
+    return None
+  return found if same else None
+
+
+def without_places(content: Any) -> Any:
+  """The same JSON, but nothing in it says where files or folders lay, for that tells others nothing.
+
+  A path under one of the keys `PLACES` is reduced to its last part: 'idx:/home/someone/mnist' to 'idx:mnist',
+  'runs/dcgan' to 'dcgan'. 'data_dir' becomes ''.
+  """
+  if isinstance(content, dict):
+    reduced = {
+      key: _last_part(value) if key in PLACES and isinstance(value, str) else without_places(value)
+      for key, value in content.items()
+    }
+    return reduced | ({'data_dir': ''} if isinstance(reduced.get('data_dir'), str) else {})
+  return [without_places(each) for each in content] if isinstance(content, (list, tuple)) else content
+
+
+def _last_part(text: str) -> str:
+  kind, colon, location = text.partition(':')
+  if colon and '/' not in kind:
+    return f'{kind}:{pathlib.PurePath(location).name}'
+  return pathlib.PurePath(text).name

@@ -1,0 +1,175 @@
+"""What is asked of a generator: the request, settled and bound to a run and a place."""
+
+import dataclasses
+import hashlib
+import importlib
+import json
+import pathlib
+import re
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from gengan import config as configs
+from gengan import runs
+from gengan.generate import publishing, stream
+from gengan.generate.formats.shards import About
+from gengan.generate.weights import state_sha256
+
+SHARD_BYTES, SHARD_IMAGES = 64 << 20, 16384  # pixels of a shard, and images at most: what a kill can cost
+
+
+@dataclasses.dataclass(frozen=True)
+class Request:
+  """What the bytes of the set depend on, beside the weights.
+
+  Attributes:
+    num: images.
+    format: a key of `gengan.generate.formats.FORMATS`.
+    labels: classes, in turn; empty: all that a conditional model has.
+    seed: of the whole set.
+    latent_scale: factor of the latents: below 1 truncation, above 1 expansion.
+    classifier: import path `module:function` of the judge for min_confidence and relabel; empty: gengan's own.
+    min_confidence: 0: no such filter.
+    relabel: the labels are those that the judge finds; see `gengan.generate.relabelling`.
+    discriminator_percentile: 0: no such filter.
+    unique_bits: near duplicates differ in at most as many bits of their perceptual hashes; -1: no such filter.
+    drop_copies: leave out samples that the copying guard takes for copies.
+    max_attempts: candidates a slot; 0: `stream.MAX_ATTEMPTS` with filters, else 1.
+    shard_size: images, a multiple of `stream.ROWS`; 0: chosen by their size.
+    licence: as the user states it.
+  """
+
+  num: int
+  format: str
+  labels: tuple[int, ...] = ()
+  seed: int = 0
+  latent_scale: float = 1.0
+  classifier: str = ''
+  min_confidence: float = 0.0
+  relabel: bool = False
+  discriminator_percentile: float = 0.0
+  unique_bits: int = -1
+  drop_copies: bool = False
+  max_attempts: int = 0
+  shard_size: int = 0
+  licence: str = 'not stated'
+
+  @property
+  def filtered(self) -> bool:
+    return bool(self.min_confidence or self.discriminator_percentile or self.unique_bits >= 0 or self.drop_copies)
+
+
+@dataclasses.dataclass(frozen=True)
+class Job:
+  """A request, bound to a run and a place."""
+
+  run: runs.Run
+  workdir: pathlib.Path
+  out: pathlib.Path
+  request: Request  # resolved: nothing in it is left to a default
+  classes: tuple[int, ...]  # in turn; empty: unconditional
+  model: dict[str, Any]  # for the card
+  about: About
+
+  @property
+  def plan(self) -> dict[str, Any]:
+    """What is asked for: all that the bytes depend on but `publishing.environment`."""
+    weights = {key: self.model[key] for key in ('step', 'weights', 'weights_sha256', 'config_sha256')}
+    request = dataclasses.asdict(self.request)
+    if not request['relabel']:  # a set that was begun before there was such a field goes on
+      del request['relabel']
+    return {**request, **weights, 'rows': stream.ROWS}
+
+
+def prepare(
+  request: Request, *, workdir: pathlib.Path, out: pathlib.Path, checkpoint: str | int = 'latest', ema: bool = True
+) -> Job:
+  """Opens the run and settles what the request leaves open.
+
+  Raises:
+    FileNotFoundError, ValueError: as `runs.load`; or the request does not fit the run.
+  """
+  if request.classifier:
+    find(request.classifier)
+  run = runs.load(workdir, checkpoint=checkpoint, ema=ema)
+  if request.discriminator_percentile and run.algorithm.score is None:
+    raise ValueError('--discriminator_percentile needs the logits of a discriminator, and this model has none')
+  seen = configs.load_dataset_facts(workdir).get('train_by_class')  # older runs do not say
+  classes = classes_of(run.config.model, run.class_names, request.labels, seen=seen)
+  shape = (run.config.data.image_size, run.config.data.image_size, run.config.data.channels)
+  size = request.shard_size or min(SHARD_IMAGES, max(SHARD_BYTES // int(np.prod(shape)), stream.ROWS))
+  request = dataclasses.replace(
+    request,
+    labels=classes,
+    shard_size=size // stream.ROWS * stream.ROWS,
+    max_attempts=(request.max_attempts or stream.MAX_ATTEMPTS) if request.filtered else 1,
+  )
+  model = {
+    'name': run.config.model.name,
+    'run': workdir.resolve().name,
+    'step': run.step,
+    'weights': 'averaged' if ema else 'trained',
+    'weights_sha256': state_sha256(run.state),
+    'config_sha256': hashlib.sha256(json.dumps(run.config.to_dict(), sort_keys=True).encode()).hexdigest(),
+  }
+  name = re.sub(r'\W+', '_', out.name.lower(), flags=re.ASCII).strip('_') or 'generated'
+  about = About(
+    name=f'set_{name}' if name[0].isdigit() else name,
+    image_shape=shape,
+    class_names=run.class_names if classes or request.relabel else (),
+    num_shards=-(-request.num // request.shard_size),
+    provenance={
+      'synthetic': 'true',
+      'generator': publishing.generator(),
+      'model': model['name'],
+      **{key: str(value) for key, value in model.items() if key != 'name'},
+      'seed': str(request.seed),
+    },
+    description=f'Images drawn by {model["name"]} (run {model["run"]}, step {run.step}) with gengan.',
+    licence=request.licence,
+  )
+  return Job(run, workdir, out, request, classes, model, about)
+
+
+def classes_of(
+  model, class_names: Sequence[str], wanted: Sequence[int], *, seen: Sequence[int] | None = None
+) -> tuple[int, ...]:
+  """The classes that slots are given in turn; none where the model is unconditional.
+
+  Args:
+    model: `config.model` of the run.
+    class_names: of its data.
+    wanted: classes; none: all of which the model has seen an image.
+    seen: training images by class; None: some of each.
+
+  Raises:
+    ValueError: classes are wanted that there are not, or that the model has never seen.
+  """
+  conditional = model.get('conditional', True) and len(class_names) > 1
+  if wanted and not conditional:
+    raise ValueError('--labels and --balanced need classes, and this run is of an unconditional model')
+  if outside := [label for label in wanted if not 0 <= label < len(class_names)]:
+    raise ValueError(f'--labels has {outside[0]}; the classes of this run are 0 to {len(class_names) - 1}')
+  known = [label for label in range(len(class_names)) if seen is None or seen[label]]
+  if unknown := [label for label in wanted if label not in known]:
+    name = class_names[unknown[0]]
+    raise ValueError(f'--labels has {unknown[0]} ({name!r}), a class of which the run was trained on no image')
+  return tuple(wanted or known) if conditional else ()
+
+
+def find(path: str) -> Callable:
+  """The function at an import path such as `my_package.judge:probabilities`.
+
+  Raises:
+    ValueError: there is none.
+  """
+  module, _, name = path.partition(':')
+  try:
+    found = getattr(importlib.import_module(module), name)
+  except Exception as error:  # somebody's module raises what it pleases
+    raise ValueError(f'--classifier is {path!r}: {error}; it must be module:function') from error
+  if not callable(found):
+    raise ValueError(f'--classifier is {path!r}, which cannot be called; it must be module:function')
+  return found

@@ -1,0 +1,1 @@
+"""This process and its files: locks, memory, checksums, signals, caches, and files that are replaced whole."""

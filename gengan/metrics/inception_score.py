@@ -1,0 +1,44 @@
+"""Inception score: are samples classified surely, and into many classes?"""
+
+import itertools
+
+import numpy as np
+from scipy.special import entr
+
+from gengan.metrics import checks
+
+ROWS = 1024  # in float64 at a time
+
+
+def inception_score(probs: np.ndarray, *, splits: int = 1) -> tuple[float, float]:
+  """exp(mean_n KL(p(y | x_n) || p(y))), with p(y) the mean of p(y | x_n) (Salimans et al. 2016, section 4).
+
+  Args:
+    probs: [N, K] class probabilities of generated samples, in random order where there are several splits.
+    splits: into how many parts they are cut; part i is the rows from i N // splits to (i + 1) N // splits, as in the
+      authors' code. Publications have used 1 and 10, which differ: a part has fewer samples, so its p(y) is nearer to
+      each of them and its score is lower.
+
+  Returns:
+    Mean and standard deviation of the scores of the parts, each score between 1 and K; the deviation of one is 0.
+
+  Raises:
+    ValueError: another shape, rows that are no probabilities, or fewer rows than splits.
+  """
+  splits = checks.count(splits, 'splits')
+  probs = checks.features(probs, 'probs', at_least=splits)
+  if probs.min() < 0:
+    raise ValueError(f'probs holds a negative value, {probs.min():g}')
+  totals = probs.sum(axis=1, dtype=np.float64)
+  worst = totals[np.argmax(np.abs(totals - 1))]
+  if abs(worst - 1) > 1e-3:
+    raise ValueError(f'probs holds a row that sums to {worst:g}; probabilities sum to 1')
+  ends = [part * len(probs) // splits for part in range(splits + 1)]
+  scores = [np.exp(_information(probs[start:stop])) for start, stop in itertools.pairwise(ends)]
+  return float(np.mean(scores)), float(np.std(scores))
+
+
+def _information(probs: np.ndarray) -> float:
+  """Mutual information of sample and class in nats: the entropy of the mean minus the mean entropy."""
+  parts = (probs[start : start + ROWS].astype(np.float64) for start in range(0, len(probs), ROWS))
+  return entr(probs.mean(axis=0, dtype=np.float64)).sum() - sum(entr(part).sum() for part in parts) / len(probs)

@@ -1,0 +1,88 @@
+"""What a latent-variable model knows of its data: bounds of the likelihood, use of the latents, reconstruction."""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from gengan.metrics import checks
+
+ACTIVE_VARIANCE = 0.01  # of a posterior mean over the data, above which a latent dimension is used
+
+
+def importance_weighted_bound(log_weights: np.ndarray) -> float:
+  """L_K = mean_n [log 1/K sum_k w_kn], in nats an example (Burda et al. 2016, eq. 8).
+
+  With K = 1 it is the ELBO; it grows with K towards log p(x). Publications use K = 5,000, or 200 and so on: print K.
+
+  Args:
+    log_weights: [K, N], log p(x_n | z_kn) + log p(z_kn) - log q(z_kn | x_n) with z_kn drawn from q(z | x_n).
+
+  Raises:
+    ValueError: another shape, or values that are NaN or infinite (but for log w = -inf, unless a whole column is).
+  """
+  return float(np.mean(importance_weighted_bounds(log_weights)))
+
+
+def importance_weighted_bounds(log_weights: np.ndarray) -> np.ndarray:
+  """The bound of every example, [K, N] -> float64 [N], for data that come in batches."""
+  log_weights = checks.numbers(log_weights, 'log_weights').astype(np.float64)
+  if log_weights.ndim != 2 or not log_weights.size:
+    raise ValueError(f'log_weights must be [K, N], samples by examples, not {list(log_weights.shape)}')
+  most = log_weights.max(axis=0)
+  if not np.isfinite(most).all():  # a NaN anywhere is also the maximum of its column
+    raise ValueError('log_weights holds values that are NaN or infinite')
+  return most + np.log(np.mean(np.exp(log_weights - most), axis=0))
+
+
+def bits_per_dimension(log_likelihood: float, shape: Sequence[int]) -> float:
+  """-log p(x) / (D log 2), with D the values of an image.
+
+  Comparable only for discrete likelihoods of the same resolution and the same number of levels.
+
+  Args:
+    log_likelihood: mean in nats an image, or a bound of it.
+    shape: of one image, [H, W, C].
+
+  Raises:
+    ValueError: not a finite number, or an empty shape.
+  """
+  if not math.isfinite(log_likelihood):
+    raise ValueError(f'log_likelihood is {log_likelihood}')
+  if not len(shape):
+    raise ValueError(f'shape {list(shape)} is of no image')
+  shape = [checks.count(length, 'every length in shape') for length in shape]
+  return float(-log_likelihood / (math.prod(shape) * math.log(2.0)))
+
+
+def active_units(means: np.ndarray, *, threshold: float = ACTIVE_VARIANCE) -> int:
+  """Latent dimensions u with Var_x(E[u | x]) > threshold (Burda et al. 2016, section 5.2).
+
+  Args:
+    means: [N, Z] means of the posterior, N >= 2; another shape of latents is flattened by the caller.
+
+  Raises:
+    ValueError: another shape, fewer than two rows, or values that are not finite.
+  """
+  means = checks.features(means, 'means', at_least=2).astype(np.float64)
+  if not threshold >= 0:
+    raise ValueError(f'threshold is {threshold}; it must be at least 0')
+  return int(np.count_nonzero(means.var(axis=0, ddof=1) > threshold))
+
+
+def reconstruction_error(images: np.ndarray, reconstructions: np.ndarray) -> float:
+  """Mean squared difference a pixel and channel, in squared units of the images (4 at most, for [-1, 1]).
+
+  Args:
+    images: [N, H, W, C].
+    reconstructions: the same shape, of the same images.
+
+  Raises:
+    ValueError: unequal shapes, no images, or values that are not finite.
+  """
+  if np.shape(images) != np.shape(reconstructions) or not np.size(images):
+    shapes = f'{list(np.shape(images))} and {list(np.shape(reconstructions))}'
+    raise ValueError(f'images and reconstructions must have the same shape, not {shapes}')
+  images = checks.finite(images, 'images').astype(np.float64)
+  reconstructions = checks.finite(reconstructions, 'reconstructions').astype(np.float64)
+  return float(np.mean(np.square(images - reconstructions)))

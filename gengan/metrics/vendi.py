@@ -1,0 +1,74 @@
+"""Vendi score: how many different samples there are in effect."""
+
+import math
+import numbers
+
+import numpy as np
+
+from gengan.metrics import checks
+
+ROWS = 4096  # in float64 at a time
+
+
+def vendi_score(x: np.ndarray, *, q: float = 1.0) -> float:
+  """exp of the entropy of the eigenvalues of K / N, K_ij = cos(x_i, x_j) (Friedman and Dieng 2023, definition 3.1).
+
+  It needs no real samples and says nothing about quality: compare it with the score of as many real samples.
+
+  Args:
+    x: [N, D] features, no row of zeros.
+    q: order of the Rényi entropy log(sum_i lambda_i^q) / (1 - q) (Pasarkar and Dieng 2024): 1 is Shannon's,
+      smaller ones weigh rare kinds more, `math.inf` gives 1 / max_i lambda_i.
+
+  Returns:
+    From 1, where all point the same way, to min(N, D), where as many are orthogonal.
+
+  Raises:
+    ValueError: another shape, values that are not finite, a row of zeros, or a negative order.
+  """
+  if not isinstance(q, numbers.Real) or not q >= 0:
+    raise ValueError(f'q is {q}; it must be at least 0')
+  x = checks.features(x, 'x')
+  # The non-zero eigenvalues of X X^T [N, N] and of X^T X [D, D] are the same.
+  gram = _outer_products(x) if len(x) > x.shape[1] else _inner_products(x)
+  eigenvalues = np.linalg.eigvalsh(gram / len(x))
+  eigenvalues = eigenvalues[eigenvalues > len(eigenvalues) * np.finfo(np.float64).eps]
+  return float(np.exp(_entropy(eigenvalues / eigenvalues.sum(), q)))
+
+
+def _entropy(shares: np.ndarray, q: float) -> float:
+  """Rényi entropy of order q of positive shares whose sum is 1, in nats."""
+  logs = np.log(shares)
+  if q == 1:
+    return -shares @ logs
+  if math.isinf(q):
+    return -logs.max()
+  if abs(q - 1) < 0.5:
+    # sum p^q is so near to 1 that its rounding error, divided by 1 - q, would be all that is left. It exceeds 1 by
+    # sum p (p^(q - 1) - 1), whose terms have one sign and keep their digits.
+    return np.log1p(shares @ np.expm1((q - 1) * logs)) / (1 - q)
+  largest = logs.max()  # apart from the rest, whose powers would underflow together
+  return q / (1 - q) * largest + np.log(np.exp(q * (logs - largest)).sum()) / (1 - q)
+
+
+def _inner_products(x: np.ndarray) -> np.ndarray:
+  rows = _normalised(x)
+  return rows @ rows.T
+
+
+def _outer_products(x: np.ndarray) -> np.ndarray:
+  total = np.zeros((x.shape[1], x.shape[1]))
+  for start in range(0, len(x), ROWS):
+    rows = _normalised(x[start : start + ROWS])
+    total += rows.T @ rows
+  return total
+
+
+def _normalised(x: np.ndarray) -> np.ndarray:
+  x = x.astype(np.float64)
+  largest = np.abs(x).max(axis=1, keepdims=True)
+  if not largest.all():
+    raise ValueError('x holds a row of zeros, which has no direction')
+  x /= largest  # so that no square underflows
+  x /= np.sqrt(np.einsum('nd,nd->n', x, x))[:, None]
+  return x

@@ -1,0 +1,260 @@
+"""The Inception-v3 of the Fréchet Inception distance, with the weights of 2015-12-05.
+
+The architecture is that of Szegedy et al. 2016 ("Rethinking the Inception Architecture for Computer Vision") as the
+published TensorFlow graph has it, which differs from torchvision's: averages over 3x3 pixels leave the padding out, the
+last block pools by the maximum, there are 1008 outputs, and the image is resized inside (Heusel et al. 2017, "GANs
+Trained by a Two Time-Scale Update Rule Converge to a Local Nash Equilibrium"). The modules bear PyTorch's names.
+"""
+
+import os
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from flax import linen as nn
+
+from gengan.networks import inception_weights, weights
+from gengan.networks.network import Network, check_images
+from gengan.networks.resizers import RESIZERS
+
+FEATURES = 2048
+CLASSES = 1008
+IMAGE_SIZE = 299
+
+PyTree = Any
+
+
+def load(path: str | os.PathLike, *, allow_other: bool = False, resizer: str = 'tensorflow') -> Network:
+  """The network with the weights of a file: a PyTorch state dict, TorchScript archive, .safetensors or .npz.
+
+  Args:
+    path: pt_inception-2015-12-05-6726825d.pth (pytorch-fid), weights-inception-2015-12-05-6726825d.pth
+      (torch-fidelity) or inception-2015-12-05.pt (StyleGAN2-ADA). The file is known by its SHA-256.
+    allow_other: take any weights that fit the architecture. The network is then called 'inception_other', and a
+      distance of its features is no FID.
+    resizer: 'tensorflow' as in the original FID, or 'clean' as in clean-fid.
+
+  Returns:
+    'inception_fid', or 'inception_other' where the file is not a published one. Its `apply` gives the keys of `apply`
+    in this module, and is compiled: under another `jit` the weights would become constants of the program.
+
+  Raises:
+    FileNotFoundError: no such file.
+    ValueError: another file, a damaged one, or weights that do not fit; an unknown resizer.
+  """
+  if resizer not in RESIZERS:
+    raise ValueError(f'resizer is {resizer!r}; known are {", ".join(RESIZERS)}')
+  published = inception_weights.PUBLISHED
+  tensors, sha256 = weights.read(path, sha256=None if allow_other else published)
+  shapes = jax.eval_shape(Inception().init, jax.random.key(0), jnp.zeros((1, IMAGE_SIZE, IMAGE_SIZE, 3)))
+  params = jax.device_put(inception_weights.parameters(tensors, shapes['params'], str(path)))
+  return Network(
+    name='inception_fid' if sha256 in published else 'inception_other',
+    sha256=sha256,
+    size=FEATURES,
+    resizer=resizer,
+    precision='float32',
+    apply=partial(apply, params, resizer=resizer),
+    batch_size=32,
+  )
+
+
+def apply(params: PyTree, images: jax.Array, *, resizer: str = 'tensorflow') -> dict[str, jax.Array]:
+  """Features and class scores of images. Two compiled programs, so that only the resizing depends on the image size.
+
+  The network sees (level - 128) / 128, resized to 299 x 299, with levels from 0 to 255: those of uint8 images, and
+  x * 127.5 + 127.5 of float ones, which are clipped but not rounded. Grey images are repeated to three channels.
+
+  Args:
+    params: of `Inception`.
+    images: [N, H, W, C], C = 1 or 3, uint8 or float in [-1, 1].
+    resizer: a key of `gengan.networks.resizers.RESIZERS`.
+
+  Returns:
+    'features' [N, 2048], the averages before the last layer; 'logits' [N, 1008], without the last layer's bias, as
+    the inception score has been computed ever since its first implementation; 'probs', their softmax.
+
+  Raises:
+    ValueError: another shape or type.
+  """
+  check_images(images)
+  return _forward(params, _prepare(images, resizer))
+
+
+@partial(jax.jit, static_argnames='resizer')
+def _prepare(images: jax.Array, resizer: str) -> jax.Array:
+  """[N, 299, 299, 3] float32, about -1 to 1."""
+  if images.dtype != jnp.uint8:
+    images = jnp.clip(images.astype(jnp.float32) * 127.5 + 127.5, 0.0, 255.0)
+  levels = RESIZERS[resizer](images, IMAGE_SIZE)
+  return jnp.broadcast_to((levels - 128.0) / 128.0, (*levels.shape[:3], 3))
+
+
+@jax.jit
+def _forward(params: PyTree, x: jax.Array) -> dict[str, jax.Array]:
+  features, logits = Inception().apply({'params': params}, x)
+  return {'features': features, 'logits': logits, 'probs': jax.nn.softmax(logits)}
+
+
+class Inception(nn.Module):
+  """[N, 299, 299, 3], about -1 to 1 -> features [N, 2048], logits without bias [N, 1008].
+
+  Attributes:
+    thin: every width is divided by this power of two up to 16, for tests.
+  """
+
+  thin: int = 1
+
+  @nn.compact
+  def __call__(self, x: jax.Array) -> tuple[jax.Array, jax.Array]:
+    conv = partial(Conv, thin=self.thin)
+    x = conv(32, (3, 3), stride=2, name='Conv2d_1a_3x3')(x)
+    x = conv(32, (3, 3), padding='VALID', name='Conv2d_2a_3x3')(x)
+    x = conv(64, (3, 3), name='Conv2d_2b_3x3')(x)
+    x = _max_pool(x, stride=2)
+    x = conv(80, (1, 1), name='Conv2d_3b_1x1')(x)
+    x = conv(192, (3, 3), padding='VALID', name='Conv2d_4a_3x3')(x)
+    x = _max_pool(x, stride=2)  # 35 x 35
+    x = InceptionA(32, self.thin, name='Mixed_5b')(x)
+    x = InceptionA(64, self.thin, name='Mixed_5c')(x)
+    x = InceptionA(64, self.thin, name='Mixed_5d')(x)
+    x = InceptionB(self.thin, name='Mixed_6a')(x)  # 17 x 17
+    x = InceptionC(128, self.thin, name='Mixed_6b')(x)
+    x = InceptionC(160, self.thin, name='Mixed_6c')(x)
+    x = InceptionC(160, self.thin, name='Mixed_6d')(x)
+    x = InceptionC(192, self.thin, name='Mixed_6e')(x)
+    x = InceptionD(self.thin, name='Mixed_7a')(x)  # 8 x 8
+    x = InceptionE(avg_pool, self.thin, name='Mixed_7b')(x)
+    x = InceptionE(_max_pool, self.thin, name='Mixed_7c')(x)
+    features = x.mean(axis=(1, 2))
+    return features, nn.Dense(CLASSES, use_bias=False, precision=jax.lax.Precision.HIGHEST, name='fc')(features)
+
+
+class InceptionA(nn.Module):
+  """5x5 and twice 3x3 beside each other, at 35 x 35 pixels (Szegedy et al. 2016, figure 5)."""
+
+  pool_features: int
+  thin: int = 1
+
+  @nn.compact
+  def __call__(self, x: jax.Array) -> jax.Array:
+    conv = partial(Conv, thin=self.thin)
+    one = conv(64, (1, 1), name='branch1x1')(x)
+    five = conv(48, (1, 1), name='branch5x5_1')(x)
+    five = conv(64, (5, 5), name='branch5x5_2')(five)
+    double = conv(64, (1, 1), name='branch3x3dbl_1')(x)
+    double = conv(96, (3, 3), name='branch3x3dbl_2')(double)
+    double = conv(96, (3, 3), name='branch3x3dbl_3')(double)
+    pool = conv(self.pool_features, (1, 1), name='branch_pool')(avg_pool(x))
+    return jnp.concatenate([one, five, double, pool], axis=-1)
+
+
+class InceptionB(nn.Module):
+  """From 35 x 35 to 17 x 17 pixels."""
+
+  thin: int = 1
+
+  @nn.compact
+  def __call__(self, x: jax.Array) -> jax.Array:
+    conv = partial(Conv, thin=self.thin)
+    three = conv(384, (3, 3), stride=2, name='branch3x3')(x)
+    double = conv(64, (1, 1), name='branch3x3dbl_1')(x)
+    double = conv(96, (3, 3), name='branch3x3dbl_2')(double)
+    double = conv(96, (3, 3), stride=2, name='branch3x3dbl_3')(double)
+    return jnp.concatenate([three, double, _max_pool(x, stride=2)], axis=-1)
+
+
+class InceptionC(nn.Module):
+  """7x7 in factors of 1x7 and 7x1, at 17 x 17 pixels (figure 6)."""
+
+  features_7x7: int
+  thin: int = 1
+
+  @nn.compact
+  def __call__(self, x: jax.Array) -> jax.Array:
+    conv = partial(Conv, thin=self.thin)
+    one = conv(192, (1, 1), name='branch1x1')(x)
+    seven = conv(self.features_7x7, (1, 1), name='branch7x7_1')(x)
+    seven = conv(self.features_7x7, (1, 7), name='branch7x7_2')(seven)
+    seven = conv(192, (7, 1), name='branch7x7_3')(seven)
+    double = conv(self.features_7x7, (1, 1), name='branch7x7dbl_1')(x)
+    double = conv(self.features_7x7, (7, 1), name='branch7x7dbl_2')(double)
+    double = conv(self.features_7x7, (1, 7), name='branch7x7dbl_3')(double)
+    double = conv(self.features_7x7, (7, 1), name='branch7x7dbl_4')(double)
+    double = conv(192, (1, 7), name='branch7x7dbl_5')(double)
+    pool = conv(192, (1, 1), name='branch_pool')(avg_pool(x))
+    return jnp.concatenate([one, seven, double, pool], axis=-1)
+
+
+class InceptionD(nn.Module):
+  """From 17 x 17 to 8 x 8 pixels."""
+
+  thin: int = 1
+
+  @nn.compact
+  def __call__(self, x: jax.Array) -> jax.Array:
+    conv = partial(Conv, thin=self.thin)
+    three = conv(192, (1, 1), name='branch3x3_1')(x)
+    three = conv(320, (3, 3), stride=2, name='branch3x3_2')(three)
+    seven = conv(192, (1, 1), name='branch7x7x3_1')(x)
+    seven = conv(192, (1, 7), name='branch7x7x3_2')(seven)
+    seven = conv(192, (7, 1), name='branch7x7x3_3')(seven)
+    seven = conv(192, (3, 3), stride=2, name='branch7x7x3_4')(seven)
+    return jnp.concatenate([three, seven, _max_pool(x, stride=2)], axis=-1)
+
+
+class InceptionE(nn.Module):
+  """1x3 and 3x1 side by side, at 8 x 8 pixels (figure 7). `pool` differs between the two blocks of this kind."""
+
+  pool: Callable[[jax.Array], jax.Array]
+  thin: int = 1
+
+  @nn.compact
+  def __call__(self, x: jax.Array) -> jax.Array:
+    conv = partial(Conv, thin=self.thin)
+    one = conv(320, (1, 1), name='branch1x1')(x)
+    three = conv(384, (1, 1), name='branch3x3_1')(x)
+    wide = conv(384, (1, 3), name='branch3x3_2a')(three)
+    high = conv(384, (3, 1), name='branch3x3_2b')(three)
+    double = conv(448, (1, 1), name='branch3x3dbl_1')(x)
+    double = conv(384, (3, 3), name='branch3x3dbl_2')(double)
+    double_wide = conv(384, (1, 3), name='branch3x3dbl_3a')(double)
+    double_high = conv(384, (3, 1), name='branch3x3dbl_3b')(double)
+    pool = conv(192, (1, 1), name='branch_pool')(self.pool(x))
+    return jnp.concatenate([one, wide, high, double_wide, double_high, pool], axis=-1)
+
+
+class Conv(nn.Module):
+  """Convolution and ReLU; kernel and bias contain the batch normalisation between them. No padding where strided."""
+
+  features: int
+  kernel_size: tuple[int, int]
+  stride: int = 1
+  padding: str = 'SAME'
+  thin: int = 1
+
+  @nn.compact
+  def __call__(self, x: jax.Array) -> jax.Array:
+    features = self.features // self.thin
+    kernel = self.param('kernel', nn.initializers.he_normal(), (*self.kernel_size, x.shape[-1], features))
+    bias = self.param('bias', nn.initializers.zeros_init(), (features,))
+    y = jax.lax.conv_general_dilated(
+      x,
+      kernel,
+      (self.stride, self.stride),
+      self.padding if self.stride == 1 else 'VALID',
+      dimension_numbers=('NHWC', 'HWIO', 'NHWC'),
+      precision=jax.lax.Precision.HIGHEST,
+    )
+    return nn.relu(y + bias)
+
+
+def avg_pool(x: jax.Array) -> jax.Array:
+  """Mean of 3x3 pixels of [N, H, W, C]; at the borders, of those that there are."""
+  return nn.avg_pool(x, (3, 3), padding='SAME', count_include_pad=False)
+
+
+def _max_pool(x: jax.Array, stride: int = 1) -> jax.Array:
+  return nn.max_pool(x, (3, 3), (stride, stride), padding='SAME' if stride == 1 else 'VALID')

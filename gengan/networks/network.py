@@ -1,0 +1,38 @@
+"""What a metric sees of a feature network."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+
+class Network(NamedTuple):
+  """A frozen network that turns images into features. Scores are comparable only where all fields but `apply` agree.
+
+  Attributes:
+    name: which network with which weights, 'inception_fid' for example.
+    sha256: of the weights file, in hexadecimal.
+    size: length D of a feature vector.
+    resizer: how images are brought to the network's size; see `gengan.networks.resizers`.
+    precision: of the arithmetic, 'float32' for example.
+    apply: images [N, H, W, C], uint8 or float in [-1, 1] -> {'features': [N, D], ...}, in float32. Every new shape of
+      the images compiles again, so fill up the last batch.
+    batch_size: images a call at most, for the sake of memory.
+  """
+
+  name: str
+  sha256: str
+  size: int
+  resizer: str
+  precision: str
+  apply: Callable[[jax.Array], dict[str, jax.Array]]
+  batch_size: int = 256
+
+
+def check_images(images: jax.Array) -> None:
+  """Raises a ValueError unless they are [N, H, W, C] with C = 1 or 3, uint8 or float, as published networks want."""
+  if images.ndim != 4 or images.shape[-1] not in (1, 3) or 0 in images.shape:
+    raise ValueError(f'images must be [N, H, W, C] with C = 1 or 3, not {list(images.shape)}')
+  if images.dtype != jnp.uint8 and not jnp.issubdtype(images.dtype, jnp.floating):
+    raise ValueError(f'images must be uint8 or float in [-1, 1], not {images.dtype}')

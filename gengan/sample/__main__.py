@@ -1,0 +1,5 @@
+"""python -m gengan.sample: flags."""
+
+from gengan.sample import main
+
+main()

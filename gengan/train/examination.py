@@ -1,0 +1,111 @@
+"""What a training run finds out about its own state between two steps: scores on the validation split, and pictures."""
+
+from collections.abc import Callable
+
+import jax
+from ml_collections import ConfigDict
+
+from gengan import core, data, sharding
+from gengan import evaluate as evaluation
+from gengan.metrics import collapse
+from gengan.metrics.averages import average
+from gengan.train import writers
+from gengan.train.progress import Progress
+from gengan.train.snapshots import Snapshots
+
+Examine = Callable[[int, core.State, set[str]], dict[str, float]]
+
+
+def check(config: ConfigDict, algorithm: core.Algorithm, abstract_state: core.State, batch: core.Batch) -> None:
+  """Refuses a `config.checkpoint.best_metric` that no examination of this run will give.
+
+  Args:
+    config: of the run.
+    algorithm: made from it.
+    abstract_state: of `jax.ShapeDtypeStruct`.
+    batch: likewise.
+
+  Raises:
+    ValueError: names the field, and the metrics that there are.
+  """
+  wanted = config.checkpoint.best_metric
+  values = jax.eval_shape(algorithm.eval_step, abstract_state, batch, jax.eval_shape(lambda: jax.random.key(0)))
+  known = [*(f'validation/{name}' for name in sorted(values)), *collapse.METRICS]
+  beginnings = evaluation.score_names(config)
+  if wanted and wanted not in known and not wanted.startswith(beginnings):
+    known += [f'{name}...' if name.endswith('_') else name for name in beginnings]
+    raise ValueError(f'config.checkpoint.best_metric is {wanted!r}; it must be one of {", ".join(known)}')
+
+
+def due(config: ConfigDict, step: int, *, stop: bool) -> set[str]:
+  """What to do with the state of a step: some of 'validate', 'evaluate', 'draw' and 'save'.
+
+  Once the run was asked to stop, it is only saved: whoever asks may soon kill.
+  """
+  if stop:
+    return {'save'}
+  every = {
+    'validate': config.eval_every_steps,
+    'evaluate': config.evaluators.every_steps,
+    'draw': config.sample_every_steps,
+    'save': config.checkpoint.every_steps,
+  }
+  found = {task for task, steps in every.items() if step % steps == 0 or step == config.num_steps}
+  return found if step else found & {'draw'}
+
+
+def make(
+  config: ConfigDict,
+  dataset: data.Dataset,
+  algorithm: core.Algorithm,
+  mesh: jax.sharding.Mesh,
+  *,
+  writer: writers.MetricWriter,
+  progress: Progress,
+  snapshots: Snapshots,
+  key: jax.Array,
+) -> Examine:
+  """A function `(step, state, due) -> scores` that does what is due, but for saving, and writes what it finds.
+
+  Args:
+    config: of the run.
+    writer: where scores, warnings and pictures go.
+    progress: knows the discriminator's recent accuracies, and the last good checkpoint where a sample is not finite.
+    snapshots: draws.
+    key: of whatever `eval_step` draws, the same at every step.
+  """
+  eval_step = jax.jit(algorithm.eval_step, out_shardings=sharding.replicated(mesh))
+  evaluator = evaluation.of_config(config, dataset, mesh)
+
+  def validate(state: core.State) -> dict[str, float]:
+    batches = (
+      (sharding.shard_batch(batch, mesh, whole=True), mask)
+      for batch, mask in data.eval_batches(dataset.validation, config.data, batch_size=config.batch_size)
+    )
+    return average(eval_step, state, batches, key) if len(dataset.validation) else {}
+
+  def examine(step: int, state: core.State, due: set[str]) -> dict[str, float]:
+    if due <= {'save'}:
+      return {}
+    drawn, scores = snapshots.draw(state), {}
+    progress.require_finite(step, drawn)
+    if 'validate' in due:
+      scores |= {f'validation/{name}': value for name, value in validate(state).items()}
+      report = collapse.check(
+        drawn['samples'],
+        snapshots.real['image'],
+        d_accuracy_real=progress.take_recent('d_accuracy_real'),
+        d_accuracy_fake=progress.take_recent('d_accuracy_fake'),
+      )
+      scores |= report.metrics
+      for warning in report.warnings:
+        writer.write_texts(step, {'warning': warning})
+    if evaluator and 'evaluate' in due:
+      scores |= {f'validation/{name}': value for name, value in evaluator(state, algorithm).items()}
+    if scores:
+      writer.write_scalars(step, scores)
+    if 'draw' in due:
+      writer.write_images(step, snapshots.write(step, drawn))
+    return scores
+
+  return examine

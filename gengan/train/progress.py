@@ -1,0 +1,88 @@
+"""The numbers of a training run on their way to the writers, and the end of a run whose numbers are none.
+
+Metrics are fetched one step late, so that the host never waits for the step that is running.
+"""
+
+import collections
+import math
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+
+from gengan import core
+from gengan.train import writers
+
+
+class Diverged(FloatingPointError):
+  """A metric, a part of the state or what is drawn from it is not finite."""
+
+
+class Progress:
+  """Holds the metrics of the newest step on the device until the next step has been started."""
+
+  def __init__(self, writer: writers.MetricWriter, *, every_steps: int, num_steps: int, last_good: Callable[[], str]):
+    """Args:
+    writer: where the metrics go.
+    every_steps: how often they are written; every step is checked.
+    num_steps: the last step is always written.
+    last_good: says which checkpoint is the newest, for the message of `Diverged`.
+    """
+    self._writer, self._every_steps, self._num_steps, self._last_good = writer, every_steps, num_steps, last_good
+    self._pending: tuple[int, core.Metrics] | None = None
+    self._recent = collections.defaultdict(list)
+
+  def push(self, step: int, metrics: core.Metrics) -> None:
+    """Takes the metrics of `step`, just started, and deals with those of the step before."""
+    self.flush()
+    self._pending = step, metrics
+
+  def flush(self) -> None:
+    """Fetches, checks and writes what is pending.
+
+    Raises:
+      Diverged: a metric is NaN or infinite; names the metric, the step and the last good checkpoint.
+    """
+    if self._pending is None:
+      return
+    (step, metrics), self._pending = self._pending, None
+    scalars = writers.as_floats(metrics)
+    for name, value in scalars.items():
+      if not math.isfinite(value):
+        raise Diverged(f'{name} is {value} at step {step}; {self._last_good()}')
+      self._recent[name].append(value)
+    if step % self._every_steps == 0 or step == self._num_steps:
+      self._writer.write_scalars(step, scalars)
+
+  def require_finite(self, step: int, tree: core.PyTree) -> None:
+    """Checks all that is known of `step`: its metrics, as `flush` does, and then every float of a tree.
+
+    The metrics of a step are of the parameters before its update; those after it are checked by nothing else.
+
+    Args:
+      step: train steps done.
+      tree: the state, or what was drawn from it by name; arrays on any mesh.
+
+    Raises:
+      Diverged: there is NaN or infinity; names the parts that hold it, the step and the last good checkpoint.
+    """
+    self.flush()
+    bad = [part for part, finite in jax.device_get(_finite_parts(tree)).items() if not finite]
+    if bad:
+      raise Diverged(f'NaN or infinity in {", ".join(bad)} after step {step}; {self._last_good()}')
+
+  def take_recent(self, name: str) -> list[float]:
+    """The values of a metric at every step since this was last asked."""
+    return self._recent.pop(name, [])
+
+
+@jax.jit
+def _finite_parts(tree: core.PyTree) -> dict[str, jax.Array]:
+  """Whether all floats are finite, by the two outermost names of their places: 'params/generator'."""
+  parts = {}
+  for path, leaf in jax.tree_util.tree_leaves_with_path(tree):
+    if jnp.issubdtype(leaf.dtype, jnp.inexact):
+      part = jax.tree_util.keystr(path[:2], simple=True, separator='/')
+      # 0 x is 0, or NaN where x is NaN or infinite: one sum, which compiles in half the time of `isfinite(x).all()`.
+      parts[part] = parts.get(part, True) & jnp.isfinite(jnp.sum(0 * leaf))
+  return parts

@@ -1,0 +1,175 @@
+"""Pictures are checked by reading them back with Pillow and against levels and formulas worked out by hand."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from PIL import Image
+from sklearn.datasets import load_digits
+
+from gengan.data import images
+
+
+@pytest.fixture(scope='module')
+def digits():
+  return (load_digits().images / 8 - 1).astype(np.float32)[..., None]
+
+
+def test_to_uint8_is_the_inverse_of_scaling_for_every_level():
+  levels = np.arange(256)
+  scaled = (levels / 127.5 - 1).astype(np.float32).reshape(1, 16, 16, 1)
+  np.testing.assert_array_equal(images.to_uint8(scaled).ravel(), levels)
+  np.testing.assert_array_equal(images.to_uint8(jnp.asarray(scaled)).ravel(), levels)
+
+
+def test_to_uint8_rounds_to_the_nearest_level_and_clips():
+  half = 1 / 127.5 / 2
+  x = np.array([-7.0, -1 + 0.9 * half, -1 + 1.1 * half, 0.0, 1 - 0.9 * half, 1 - 1.1 * half, 7.0], np.float32)
+  np.testing.assert_array_equal(images.to_uint8(x.reshape(1, 1, 7, 1)).ravel(), [0, 0, 1, 128, 255, 254, 255])
+
+
+def test_to_uint8_takes_bfloat16():
+  assert images.to_uint8(jnp.ones((1, 2, 2, 3), jnp.bfloat16)).tolist() == np.full((1, 2, 2, 3), 255).tolist()
+
+
+@pytest.mark.parametrize(
+  ('bad', 'message'),
+  [
+    (np.full((1, 2, 2, 1), np.nan, np.float32), '4 values that are NaN or infinite'),
+    (np.full((1, 2, 2, 1), np.inf, np.float32), 'NaN or infinite'),
+    (np.zeros((1, 2, 2, 1), np.int32), 'must be float'),
+    (np.zeros((1, 2, 2, 4), np.float32), 'C = 1 or 3'),
+  ],
+)
+def test_to_uint8_refuses(bad, message):
+  with pytest.raises(ValueError, match=message):
+    images.to_uint8(bad)
+
+
+@pytest.mark.parametrize('channels', [1, 3])
+def test_grid_puts_every_image_where_it_belongs(channels):
+  pictures = np.random.default_rng(0).integers(0, 255, (5, 4, 6, channels), dtype=np.uint8)
+  out = images.grid(pictures, columns=3, padding=2, background=77)
+  assert out.shape == (2 * (4 + 2) + 2, 3 * (6 + 2) + 2, channels) and out.dtype == np.uint8
+  covered = np.zeros(out.shape[:2], bool)
+  for index, picture in enumerate(pictures):
+    top, left = 2 + index // 3 * 6, 2 + index % 3 * 8
+    np.testing.assert_array_equal(out[top : top + 4, left : left + 6], picture)
+    covered[top : top + 4, left : left + 6] = True
+  assert (out[~covered] == 77).all()  # padding, border and the empty sixth cell
+
+
+def test_grid_is_square_by_default_and_scales_pixels(digits):
+  assert images.grid(digits[:10], padding=0).shape == (3 * 8, 4 * 8, 1)
+  scaled = images.grid(digits[:1], padding=0, scale=3)
+  np.testing.assert_array_equal(scaled, np.kron(images.to_uint8(digits[0])[..., 0], np.ones((3, 3)))[..., None])
+
+
+def test_row_labels_add_ink_beside_their_row_only(digits):
+  plain = images.grid(digits[:6], columns=2, scale=4)
+  labelled = images.grid(digits[:6], columns=2, scale=4, row_labels=['', 'a name', ''])
+  margin = labelled.shape[1] - plain.shape[1]
+  np.testing.assert_array_equal(labelled[:, margin:], plain)
+  ink = (labelled[:, :margin, 0] < 128).any(axis=1)
+  assert ink[34:68].any() and not ink[:34].any() and not ink[68:].any()
+  with pytest.raises(ValueError, match='1 row labels for 3 rows'):
+    images.grid(digits[:6], columns=2, row_labels=['one'])
+
+
+@pytest.mark.parametrize('channels', [1, 3])
+def test_png_reads_back_with_its_text(tmp_path, channels):
+  picture = np.random.default_rng(0).integers(0, 255, (5, 7, channels), dtype=np.uint8)
+  images.save_png(tmp_path / 'new' / 'a.png', picture, text={'step': '12', 'class': 'naïve 数'})
+  image = Image.open(tmp_path / 'new' / 'a.png')
+  np.testing.assert_array_equal(np.asarray(image).reshape(picture.shape), picture)
+  assert image.text == {'step': '12', 'class': 'naïve 数'}
+  with pytest.raises(ValueError, match=r'must be \.png'):
+    images.save_png(tmp_path / 'a.jpg', picture)
+
+
+def test_a_failed_write_leaves_the_old_file_and_nothing_beside_it(tmp_path, monkeypatch):
+  path = tmp_path / 'a.png'
+  images.save_png(path, np.zeros((4, 4, 1), np.uint8))
+  before = path.read_bytes()
+
+  def half_written(self, file, **_):
+    file.write_bytes(b'half')
+    raise OSError('disk full')
+
+  monkeypatch.setattr(Image.Image, 'save', half_written)
+  with pytest.raises(OSError, match='disk full'):
+    images.save_png(path, np.ones((4, 4, 1), np.uint8))
+  assert path.read_bytes() == before and list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize('suffix', ['.gif', '.webp'])
+@pytest.mark.parametrize('channels', [1, 3])
+def test_animation_reads_back(tmp_path, suffix, channels):
+  frames = [np.full((8, 6, channels), level, np.uint8) for level in (0, 100, 200)]
+  frames[1][..., 0] = 255
+  path = tmp_path / f'a{suffix}'
+  images.save_animation(path, frames, seconds=0.25, hold=1.0)
+  durations = []
+  with Image.open(path) as image:
+    assert image.n_frames == 3 and image.info['loop'] == 0
+    for index, frame in enumerate(frames):
+      image.seek(index)
+      pixels = np.asarray(image.convert('RGB'))
+      np.testing.assert_array_equal(pixels, np.broadcast_to(frame, (8, 6, 3)))
+      durations.append(image.info['duration'])
+  assert durations == [250, 250, 1250]
+
+
+def test_animation_refuses(tmp_path):
+  frame = np.zeros((4, 4, 1), np.uint8)
+  for path, frames, message in [
+    ('a.mp4', [frame], r'\.gif, \.webp'),
+    ('a.gif', [], 'not none'),
+    ('a.gif', [frame, frame[:2]], 'one shape'),
+    ('a.webp', [np.zeros((1, 16384, 1), np.uint8)], 'at most 16,383 pixels, not 16,384'),
+  ]:
+    with pytest.raises(ValueError, match=message):
+      images.save_animation(tmp_path / path, frames)
+  assert not list(tmp_path.iterdir())
+
+
+def test_spherical_walk_by_hand():
+  a, b = np.array([[1.0, 0.0], [3.0, 0.0]]), np.array([[0.0, 1.0], [0.0, 5.0]])
+  walk = np.asarray(images.interpolate(a, b, 3))
+  assert walk.shape == (2, 3, 2)
+  np.testing.assert_array_equal(walk[:, 0], a)
+  np.testing.assert_array_equal(walk[:, -1], b)
+  # Half of a right angle: sin(45 deg) of either end.
+  np.testing.assert_allclose(walk[:, 1], [[np.sqrt(0.5)] * 2, [3 * np.sqrt(0.5), 5 * np.sqrt(0.5)]], rtol=1e-6)
+
+
+def test_spherical_walk_keeps_the_length_and_turns_at_constant_speed():
+  a, b = np.random.default_rng(0).normal(size=(2, 4, 3, 5))
+  a, b = (v / np.linalg.norm(v.reshape(4, -1), axis=1)[:, None, None] for v in (a, b))
+  walk = np.asarray(images.interpolate(a, b, 9)).reshape(4, 9, -1)
+  np.testing.assert_allclose(np.linalg.norm(walk, axis=-1), 1, rtol=1e-5)
+  cosines = np.sum(walk[:, 1:] * walk[:, :-1], axis=-1)
+  np.testing.assert_allclose(cosines, cosines[:, :1].repeat(8, 1), rtol=1e-4)
+  chord = np.linalg.norm(np.asarray(images.interpolate(a, b, 9, path='linear')).reshape(4, 9, -1), axis=-1)
+  assert (chord[:, 4] < 0.95).all()  # the straight line cuts through the sphere
+
+
+def test_walks_over_trees_parallel_latents_and_linear():
+  tree = {'z': jnp.ones((2, 4)), 'top': (jnp.zeros((2, 1, 3)),)}
+  walk = images.interpolate(tree, jax.tree.map(lambda x: 2 * x, tree), 5)
+  np.testing.assert_allclose(walk['z'][0, :, 0], [1, 1.25, 1.5, 1.75, 2])
+  np.testing.assert_array_equal(walk['top'][0], np.zeros((2, 5, 1, 3)))
+  linear = images.interpolate(jnp.array([[0.0, 4.0]]), jnp.array([[4.0, 0.0]]), 5, path='linear')
+  np.testing.assert_allclose(linear[0], [[0, 4], [1, 3], [2, 2], [3, 1], [4, 0]])
+
+
+def test_walks_refuse():
+  z = jnp.ones((2, 4))
+  for args, kwargs, message in [
+    ((z, z, 1), {}, 'num >= 2'),
+    ((z, z, 3), {'path': 'curved'}, "'spherical' or 'linear'"),
+    ((z, z[:1], 3), {}, 'one shape'),
+    ((z.astype(int), z.astype(int), 3), {}, 'float'),
+  ]:
+    with pytest.raises(ValueError, match=message):
+      images.interpolate(*args, **kwargs)

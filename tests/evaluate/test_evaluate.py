@@ -1,0 +1,349 @@
+"""Two tiny runs are trained and evaluated through the command line: a conditional GAN and a VAE."""
+
+import dataclasses
+import json
+import pathlib
+import shutil
+
+import jax
+import numpy as np
+import pytest
+from PIL import Image
+
+from configs import conditional_dcgan, vae
+from gengan import data, runs, sharding, train
+from gengan import evaluate as evaluation
+from gengan.evaluate import __main__ as evaluate
+from gengan.evaluate import feature_network as networks
+from gengan.evaluate import model_scores, report, samples
+from gengan.generate.weights import state_sha256
+from gengan.metrics import suite
+from gengan.metrics.protocol import Evaluation
+from gengan.runs import checkpoint
+
+pytestmark = pytest.mark.filterwarnings('ignore::gengan.metrics.checks.FewSamplesWarning')
+
+
+def tiny(config):
+  config.num_steps = config.eval_every_steps = config.sample_every_steps = config.checkpoint.every_steps = 2
+  config.batch_size = 16
+  config.data.image_size = 8
+  config.model.update(width=4, latent_size=5)
+  return config
+
+
+@pytest.fixture(scope='module')
+def gan_run(tmp_path_factory):
+  workdir = tmp_path_factory.mktemp('gan') / 'run'
+  config = tiny(conditional_dcgan.get_config())
+  config.evaluators.update(metrics='frechet, manifold', num_generated=64, every_steps=1)
+  config.checkpoint.update(every_steps=1, best_metric='validation/fd_pixels', keep_latest=2)
+  train.run(config, workdir)
+  return workdir
+
+
+@pytest.fixture(scope='module')
+def vae_run(tmp_path_factory):
+  workdir = tmp_path_factory.mktemp('vae') / 'run'
+  config = tiny(vae.get_config())
+  config.evaluators.update(metrics='likelihood, path_length', network='pixels', num_generated=64, every_steps=1)
+  config.checkpoint.update(every_steps=1, best_metric='validation/iw_bound_50', best_mode='max')
+  train.run(config, workdir)
+  return workdir
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch, tmp_path_factory):
+  monkeypatch.setenv('GENGAN_CACHE', str(tmp_path_factory.getbasetemp() / 'cache'))
+  monkeypatch.setattr(networks, 'CLASSIFIER_STEPS', 5)
+
+
+def scores_of(workdir):
+  return Evaluation.from_json((workdir / 'evaluation' / 'evaluation.json').read_text())
+
+
+def test_the_loop_measures_on_the_validation_split_and_keeps_the_best(gan_run):
+  lines = [json.loads(line) for line in (gan_run / 'metrics.jsonl').read_text().splitlines()]
+  measured = {line['step']: line['validation/fd_pixels'] for line in lines if 'validation/fd_pixels' in line}
+  assert sorted(measured) == [1, 2]
+  assert all(0 <= line['validation/coverage_pixels'] <= 1 for line in lines if 'validation/fd_pixels' in line)
+  assert runs.load(gan_run, checkpoint='best').step == min(measured, key=measured.get)
+  assert isinstance(runs.open_checkpoints(gan_run, runs.load(gan_run).config), checkpoint.Checkpointer)
+
+
+def test_the_loop_asks_the_model_too_and_keeps_the_best(vae_run):
+  lines = [json.loads(line) for line in (vae_run / 'metrics.jsonl').read_text().splitlines()]
+  measured = {line['step']: line for line in lines if 'validation/iw_bound_50' in line}
+  assert sorted(measured) == [1, 2] and all(line['validation/path_length_pixels'] > 0 for line in measured.values())
+  best = max(measured, key=lambda step: measured[step]['validation/iw_bound_50'])
+  assert runs.load(vae_run, checkpoint='best').step == best
+
+
+def test_what_a_classifier_learns_from_samples_can_steer_a_run(gan_run):
+  run, mesh = runs.load(gan_run), sharding.make_mesh(devices=jax.devices()[:1])
+  run.config.evaluators.metrics = 'classification_accuracy'
+  scores = evaluation.of_config(run.config, data.load(run.config.data), mesh)(run.state, run.algorithm)
+  assert list(scores) == ['classification_accuracy_score'] and 0 <= scores['classification_accuracy_score'] <= 1
+  assert evaluation.score_names(run.config) == ('validation/classification_accuracy_score',)
+  run.config.evaluators.metrics = 'likelihood'
+  with pytest.raises(ValueError, match='likelihood needs a model with an encoder'):
+    evaluation.of_config(run.config, data.load(run.config.data), mesh)(run.state, run.algorithm)
+
+
+def test_a_conditional_gan_is_measured_on_the_test_split(gan_run, capsys):
+  evaluate.main([f'--workdir={gan_run}', '--num=64', '--sets=2'])
+  page, record = capsys.readouterr().out.split()
+  found = Evaluation.from_json(pathlib.Path(record).read_text())
+  config = runs.load(gan_run).config
+  assert found.about['weights_sha256'] == state_sha256(runs.load(gan_run).state)
+  assert found.protocol.split == 'test' and found.protocol.num_real == len(data.load(config.data).test)
+  assert {'fd_classifier', 'kd_classifier', 'coverage_classifier', 'authenticity_classifier'} <= set(found.scores)
+  assert 0 <= found.scores['label_consistency'] <= 1 and found.deviations.keys() == found.scores.keys()
+  assert not any(name in ('fid', 'kid') for name in found.scores)
+  text = pathlib.Path(page).read_text()
+  assert 'fd_classifier' in text and text.count('data:image/png') == 3 and 'images are few' in text
+  assert np.asarray(Image.open(gan_run / 'evaluation' / 'neighbours.png')).shape[0] > 12 * 64
+
+
+def test_what_the_model_is_asked_itself(gan_run):
+  flags = [f'--workdir={gan_run}', '--num=64', '--network=pixels', '--metrics=classification_accuracy,path_length']
+  evaluate.main([*flags, '--sets=2'])
+  found = scores_of(gan_run)
+  by_class = found.about['by_class']['classification_accuracy_score']
+  counts = np.bincount(data.load(runs.load(gan_run).config.data).test.labels)
+  score = found.scores['classification_accuracy_score']
+  assert score == pytest.approx(np.average(list(by_class.values()), weights=counts))
+  assert found.deviations.keys() == found.scores.keys() == {'classification_accuracy_score', 'path_length_pixels'}
+  assert found.scores['path_length_pixels'] > 0
+  path_length, learnt = found.protocol.model_scores
+  assert '1000 paths' in path_length and 'ResNet of width 32' in learnt and learnt.endswith('seeds 0, 1')
+  assert 'early stopping on validation images' in learnt
+
+
+def test_a_score_of_the_validation_split_does_not_read_the_test_split(gan_run, monkeypatch):
+  """Nor do the images that it is measured on stop the training of its classifier."""
+  asked, trained = [], []
+  real_images, train_classifier = model_scores.real_images, model_scores.train_classifier
+  note = lambda split, config: asked.append(split.name) or real_images(split, config)
+  watch = lambda *args, **kwargs: trained.append(kwargs['validation']) or train_classifier(*args, **kwargs)
+  monkeypatch.setattr(model_scores, 'real_images', note)
+  monkeypatch.setattr(model_scores, 'train_classifier', watch)
+  flags = [f'--workdir={gan_run}', '--num=64', '--network=pixels', '--metrics=classification_accuracy', '--sets=1']
+  evaluate.main([*flags, '--split=validation'])
+  assert asked == ['validation'] and trained == [None]
+  assert 'last step' in scores_of(gan_run).protocol.model_scores[0]
+
+
+def test_values_by_class(gan_run):
+  evaluate.main([f'--workdir={gan_run}', '--num=200', '--sets=1', '--metrics=consistency,intra_class'])
+  found = scores_of(gan_run)
+  names = data.load(runs.load(gan_run).config.data).class_names
+  for score in ('label_consistency', 'intra_fd_classifier'):
+    values = found.about['by_class'][score]
+    assert tuple(values) == names and np.mean(list(values.values())) == pytest.approx(found.scores[score])
+  assert 0 <= found.scores['label_consistency_real'] <= 1
+  assert 'intra_fd_classifier' in (gan_run / 'evaluation' / 'index.html').read_text().split('By class')[1]
+
+
+def test_a_vae_adds_its_likelihood(vae_run):
+  evaluate.main([f'--workdir={vae_run}', '--num=64', '--sets=1', '--network=pixels'])
+  found = scores_of(vae_run)
+  scores = found.scores
+  assert all(0 < found.deviations[name] < abs(scores[name]) for name in ('elbo', 'iw_bound_50', 'reconstruction_error'))
+  assert 'gaussian' in found.protocol.model_scores[0]
+  assert scores['elbo'] < 0 and scores['iw_bound_50'] > scores['elbo']  # Burda et al. 2016, theorem 1
+  assert 0 < scores['reconstruction_error'] < 4 and 0 <= scores['active_units'] <= 5
+  assert scores['elbo'] == pytest.approx(scores['recon'] - scores['kl'], rel=1e-5)
+
+
+def test_the_reconstruction_error_counts_every_image_once(vae_run):
+  run = runs.load(vae_run)
+  split = data.load(run.config.data).test
+  mesh = sharding.make_mesh(devices=jax.devices()[:1])
+  measured = model_scores.likelihood_scores(run.algorithm, run.state, split, run.config, samples=2, seed=0, mesh=mesh)
+  found = measured.scores
+  assert all(name.startswith(suite.FAMILIES['likelihood'].names) for name in found)
+  batch, mask = next(data.eval_batches(split, run.config.data, batch_size=len(split)))
+  latents = run.algorithm.encode(run.state, batch['image'], batch['label'])
+  expected = np.mean((np.asarray(run.algorithm.decode(run.state, latents, batch['label'])) - batch['image']) ** 2)
+  assert mask.all() and found['reconstruction_error'] == pytest.approx(expected, rel=1e-4)
+
+
+def test_runs_stand_in_one_table_only_with_one_protocol(gan_run, vae_run, tmp_path, capsys):
+  for workdir in (gan_run, vae_run):
+    evaluate.main([f'--workdir={workdir}', '--num=64', '--sets=1', '--network=pixels', '--metrics=kernel'])
+  capsys.readouterr()
+  evaluate.main(['--compare', str(gan_run), str(vae_run)])
+  assert 'kd_pixels' in capsys.readouterr().out
+  evaluate.main([f'--workdir={vae_run}', '--num=65', '--sets=1', '--network=pixels', '--metrics=kernel'])
+  with pytest.raises(SystemExit):
+    evaluate.main(['--compare', str(gan_run), str(vae_run)])
+  assert 'cannot stand in one table: num_generated is 64 and 65' in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+  'flags, message',
+  [
+    (['--metrics=fid'], "unknown metrics 'fid'"),
+    (['--network=vgg'], "the network is 'vgg'; it must be pixels"),
+    (['--network=vgg:/nowhere.pth'], '/nowhere.pth'),
+    (['--num=1'], '--num is 1'),
+    (['--num=0'], '--num is 0'),
+    (['--network=pixels:file'], "the network is 'pixels:file'"),
+    ([f'--out={__file__}'], 'which is a file; it must be a folder'),
+    (['--sets=0'], '--sets is 0'),
+    (['--truncation=0'], '--truncation is 0'),
+    (['--network=pixels', '--metrics=consistency'], 'consistency needs the network that knows the labels'),
+    (['--metrics=likelihood'], 'likelihood needs a model with an encoder'),
+    (['--network=inception:/nowhere.pth'], '/nowhere.pth'),
+  ],
+)
+def test_a_mistake_is_one_line(gan_run, flags, message, capsys):
+  with pytest.raises(SystemExit) as stop:
+    evaluate.main([f'--workdir={gan_run}', '--sets=1', '--num=64', *flags])
+  error = capsys.readouterr().err
+  assert stop.value.code == 2 and message in error and error.count('\n') == 1
+
+
+def test_other_data_than_the_run_was_trained_on_are_refused(gan_run, tmp_path, capsys):
+  workdir = tmp_path / 'run'
+  shutil.copytree(gan_run, workdir)
+  about = json.loads((workdir / 'dataset.json').read_text())
+  (workdir / 'dataset.json').write_text(json.dumps(about | {'sha256': 'another'}))
+  with pytest.raises(SystemExit):
+    evaluate.main([f'--workdir={workdir}', '--sets=1', '--num=64', '--network=pixels', '--metrics=kernel'])
+  error = capsys.readouterr().err
+  assert 'other data' in error and error.count('\n') == 1
+
+
+def test_a_folder_that_is_no_run_is_named(tmp_path, capsys):
+  for flags in ([f'--workdir={tmp_path}'], ['--compare', str(tmp_path)], []):
+    with pytest.raises(SystemExit):
+      evaluate.main(flags)
+    assert capsys.readouterr().err.count('\n') == 1
+
+
+@pytest.mark.parametrize('content', ['[]', '{"scores": [1]}', None])
+def test_a_damaged_evaluation_is_named(content, gan_run, tmp_path, capsys):
+  evaluate.main([f'--workdir={gan_run}', '--num=64', '--sets=1', '--network=pixels', '--metrics=kernel'])
+  found = json.loads((gan_run / 'evaluation' / 'evaluation.json').read_text())
+  path = tmp_path / 'evaluation' / 'evaluation.json'
+  path.parent.mkdir()
+  path.write_text(content or json.dumps(found | {'scores': {'kd_pixels': None}}))
+  capsys.readouterr()
+  with pytest.raises(SystemExit):
+    evaluate.main(['--compare', str(tmp_path)])
+  error = capsys.readouterr().err
+  assert f'{path}: this is not an evaluation' in error and error.count('\n') == 1
+
+
+@pytest.mark.parametrize(
+  'changes, field',
+  [
+    ({'metrics': 'fid'}, 'config.evaluators.metrics'),
+    ({'metrics': 'frechet', 'network': 'vgg'}, 'config.evaluators.network'),
+    ({'metrics': 'frechet', 'network': 'inception'}, 'config.evaluators.network'),
+    ({'metrics': 'frechet', 'network': 'pca:file'}, 'config.evaluators.network'),
+    ({'metrics': 'frechet', 'network': 'inception:/nowhere.pth'}, 'there is no file /nowhere.pth'),
+    ({'metrics': 'frechet', 'num_generated': 1}, 'config.evaluators.num_generated'),
+    ({'metrics': 'consistency'}, 'config.evaluators.metrics: consistency needs the network that knows'),
+    ({'metrics': 'inception_score'}, 'config.evaluators.metrics: inception_score needs a network that classifies'),
+    ({'metrics': 'likelihood'}, 'config.evaluators.metrics: likelihood needs a model with an encoder'),
+  ],
+)
+def test_a_wrong_config_is_told_before_anything_compiles(changes, field, tmp_path):
+  config = tiny(conditional_dcgan.get_config())
+  config.evaluators.update(changes)
+  with pytest.raises((ValueError, FileNotFoundError), match=field):
+    train.prepare(config, tmp_path)
+
+
+@pytest.mark.parametrize(
+  'section, field, value', [('evaluators', 'metrics', 'frechet'), ('checkpoint', 'best_metric', 'x')]
+)
+def test_nothing_is_chosen_by_private_images(section, field, value, tmp_path):
+  config = tiny(conditional_dcgan.get_config())
+  config.private_data = True
+  train.prepare(config, tmp_path)
+  config[section][field] = value
+  with pytest.raises(ValueError, match=rf'config.private_data is True, but config.{section}.{field}'):
+    train.prepare(config, tmp_path)
+
+
+@pytest.mark.parametrize(
+  'change',
+  [
+    {'examples_per_class': 10},
+    {'imbalance': 5.0},
+    {'validation_fraction': 0.3},
+    {'flip': True},
+    {'dequantise': True},
+  ],
+)
+def test_another_treatment_of_the_data_is_another_protocol(change):
+  def protocol(**fields):
+    config = tiny(conditional_dcgan.get_config())
+    config.data.update(fields)
+    dataset = data.load(config.data)
+    network = evaluation.make_network('pixels', dataset, config)
+    settings = evaluation.Settings((), split='test')
+    return evaluation.Evaluator(
+      settings, network=network, dataset=dataset, config=config, mesh=sharding.make_mesh()
+    ).protocol
+
+  assert protocol() == protocol()
+  assert protocol().differences(protocol(**change))
+
+
+def test_rows_for_pairs_come_from_all_classes_of_a_sorted_set():
+  config = tiny(conditional_dcgan.get_config())
+  dataset = data.load(config.data)
+  order = np.argsort(dataset.test.labels, kind='stable')
+  test = dataclasses.replace(dataset.test, images=dataset.test.images[order], labels=dataset.test.labels[order])
+  dataset = dataclasses.replace(dataset, test=test, statistics=dataset.statistics | {'decoded_sha256': 'sorted'})
+  network = evaluation.make_network('pixels', dataset, config)
+  settings = evaluation.Settings(('manifold',), split='test', num_pairwise=60)
+  found = evaluation.Evaluator(
+    settings, network=network, dataset=dataset, config=config, mesh=sharding.make_mesh()
+  ).real
+  assert len(found.rows) == 60 and len(set(found.row_labels)) == 10
+  expected = test.images[found.positions].reshape(60, -1) / 127.5 - 1
+  np.testing.assert_allclose(found.rows, expected, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+  'name, better, words',
+  [
+    ('reconstruction_error', 'lower', 'squared error'),
+    ('recon', 'higher', 'log-likelihood'),
+    ('clean_kid', 'lower', 'clean-fid'),
+    ('fd_classifier', 'lower', 'not FID'),
+    ('fd_infinity_pixels', 'lower', 'endless'),
+    ('label_consistency_worst_class', 'higher', 'worst'),
+    ('label_consistency', 'higher', 'asked for'),
+  ],
+)
+def test_the_report_says_which_way_is_better(name, better, words):
+  found, meaning = report.meaning_of(name)
+  assert found == better and words in meaning
+
+
+def test_generated_images_do_not_depend_on_the_number_of_devices(gan_run):
+  run, labels = runs.load(gan_run), np.arange(20, dtype=np.int32) % 10
+
+  def draw(devices):
+    mesh = sharding.make_mesh(devices=jax.devices()[:devices])
+    state = jax.device_put(run.state, sharding.replicated(mesh))
+    batches = samples.generated_batches(run.algorithm, state, labels, seed=3, mesh=mesh)
+    return np.concatenate([part for part, _ in batches]).astype(int)
+
+  assert np.abs(draw(1) - draw(8)).max() <= 1
+
+
+def test_an_evaluator_refuses_the_train_split(gan_run):
+  config = runs.load(gan_run).config
+  dataset = data.load(config.data)
+  settings = evaluation.Settings(('frechet',), split='train')
+  network = evaluation.make_network('pixels', dataset, config)
+  with pytest.raises(ValueError, match="'validation' or 'test'"):
+    evaluation.Evaluator(settings, network=network, dataset=dataset, config=config, mesh=None)

@@ -1,0 +1,97 @@
+"""Perceptual path length: of generators whose derivatives are known."""
+
+import numpy as np
+import pytest
+
+from gengan.metrics.path_length import lerp, perceptual_path_length, slerp
+
+RNG = np.random.default_rng(0)
+START, END = RNG.normal(size=(2, 50, 12))
+JACOBIAN = RNG.normal(size=(12, 7))
+
+
+def squared(a, b):
+  return np.square(a - b).sum(axis=-1)
+
+
+def linear(latents):
+  return latents @ JACOBIAN
+
+
+def test_of_a_linear_generator_along_straight_lines():
+  """Every step is epsilon (end - start) J, so its squared length over epsilon^2 does not depend on t."""
+  length = perceptual_path_length(linear, squared, START, END, interpolation='lerp', trim=(0, 100))
+  assert type(length) is float
+  assert length == pytest.approx(np.square((END - START) @ JACOBIAN).sum(axis=1).mean(), rel=1e-6)
+
+
+def test_on_the_sphere():
+  """Unit latents move at the speed of the angle between them."""
+  a, b = (each / np.linalg.norm(each, axis=1, keepdims=True) for each in (START, END))
+  angles = np.arccos(np.sum(a * b, axis=1))
+  length = perceptual_path_length(lambda z: z, squared, a, b, trim=(0, 100))
+  assert length == pytest.approx(np.mean(angles**2), rel=1e-6)
+
+
+def test_extremes_are_trimmed_by_percentiles():
+  speeds = np.concatenate([np.arange(1.0, 100.0), [1e6]])[:, None]  # of 100 paths
+  kept = np.sort(speeds[:, 0])[1:99] ** 2  # the 1st and the 99th percentile are themselves kept
+  length = perceptual_path_length(lambda z: z, squared, 0 * speeds, speeds, interpolation='lerp', positions=0.0)
+  percentiles = np.percentile(speeds[:, 0] ** 2, [1, 99])
+  inside = np.sort(speeds[:, 0] ** 2)
+  expected = inside[np.searchsorted(inside, percentiles[0], 'right') - 1 : np.searchsorted(inside, percentiles[1]) + 1]
+  assert length == pytest.approx(expected.mean(), rel=1e-6)
+  narrow = perceptual_path_length(
+    lambda z: z, squared, 0 * speeds, speeds, interpolation='lerp', positions=0.0, trim=(2, 98)
+  )
+  assert narrow < kept.max()
+
+
+def test_batches_have_one_shape_and_positions_are_used():
+  shapes = []
+
+  def decode(latents):
+    shapes.append(latents.shape)
+    return np.sin(3 * latents)
+
+  lengths = {
+    size: perceptual_path_length(decode, squared, START, END, batch_size=size, seed=4) for size in (1, 16, 50, 64)
+  }
+  assert len(set(np.round(list(lengths.values()), 6))) == 1
+  assert set(shapes) == {(1, 12), (16, 12), (50, 12)}
+  assert perceptual_path_length(decode, squared, START, END, seed=5) != lengths[16]
+  ends = perceptual_path_length(decode, squared, START, END, interpolation='lerp', positions=0, trim=(0, 100))
+  slope = 3 * np.cos(3 * START) * (END - START)
+  assert ends == pytest.approx(np.square(slope).sum(axis=1).mean(), rel=2e-3)
+
+
+def test_interpolations():
+  t = RNG.uniform(size=50)
+  np.testing.assert_allclose(lerp(START, END, t), [(1 - u) * a + u * b for a, b, u in zip(START, END, t, strict=True)])
+  for between in (lerp, slerp):
+    np.testing.assert_allclose(between(START, END, np.zeros(50)), START, atol=1e-12)
+    np.testing.assert_allclose(between(START, END, np.ones(50)), END, atol=1e-12)
+  np.testing.assert_allclose(slerp([[1.0, 0.0]], [[0.0, 1.0]], [1 / 3]), [[np.cos(np.pi / 6), np.sin(np.pi / 6)]])
+  np.testing.assert_allclose(slerp(START, 2 * START, np.full(50, 0.5)), 1.5 * START)
+  with pytest.raises(ValueError, match='zeros'):
+    slerp(START, 0 * END, t)
+
+
+@pytest.mark.parametrize(
+  ('changes', 'message'),
+  [
+    ({'end': END[:5]}, 'start has 50 rows and end 5'),
+    ({'end': END[:, :5]}, 'start has 12 dimensions and end 5'),
+    ({'interpolation': 'cubic'}, "'cubic'; it must be slerp or lerp"),
+    ({'epsilon': 0.0}, 'epsilon is 0.0'),
+    ({'trim': (99, 1)}, 'trim is'),
+    ({'positions': 1.5}, r'positions must be in \[0, 1\]'),
+    ({'batch_size': 0}, 'batch_size is 0'),
+    ({'distance': lambda a, b: a - b}, 'one value a pair'),
+    ({'distance': lambda a, b: np.full(len(a), np.nan)}, 'distances holds values that are NaN'),
+  ],
+)
+def test_refuses(changes, message):
+  arguments = {'decode': linear, 'distance': squared, 'start': START, 'end': END, **changes}
+  with pytest.raises(ValueError, match=message):
+    perceptual_path_length(**arguments)

@@ -1,0 +1,268 @@
+"""The loop on real digits with a tiny network: what it leaves, how it resumes, how it stops."""
+
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import time
+
+import jax
+import numpy as np
+import pytest
+from PIL import Image
+
+from configs import dcgan, vae
+from gengan import config as configs
+from gengan import data, runs, train
+from gengan.generate import guard
+from gengan.train import progress
+
+ROOT = pathlib.Path(__file__).parents[2]
+
+
+def tiny(**overrides):
+  config = dcgan.get_config()
+  config.data.image_size, config.batch_size = 8, 64
+  config.model.update(width=2, latent_size=4)
+  config.update(num_steps=8, log_every_steps=2, eval_every_steps=4, sample_every_steps=4)
+  config.checkpoint.every_steps = 4
+  config.update_from_flattened_dict(overrides)
+  return config
+
+
+def equal(a, b):
+  return all(jax.tree.leaves(jax.tree.map(np.array_equal, a, b)))
+
+
+def read_lines(workdir):
+  return [json.loads(line) for line in (workdir / 'metrics.jsonl').read_text().splitlines()]
+
+
+@pytest.fixture(scope='module')
+def straight(tmp_path_factory):
+  workdir = tmp_path_factory.mktemp('straight') / 'run'
+  return workdir, train.run(tiny(), workdir)
+
+
+def test_a_run_leaves_what_it_promises(straight):
+  workdir, state = straight
+  assert int(state.step) == 8
+  for name in ('config.json', 'dataset.json', 'metrics.jsonl', 'curves.png', 'samples/training.gif'):
+    assert (workdir / name).stat().st_size > 0, name
+  for name in ('samples_0000000.png', 'samples_0000004.png', 'samples_0000008.png', 'interpolation.png'):
+    assert (workdir / 'samples' / name).exists(), name
+  assert list((workdir / 'tensorboard').glob('events*'))
+  lines = read_lines(workdir)
+  assert [line['step'] for line in lines if 'd_loss' in line] == [2, 4, 6, 8]
+  assert [line['step'] for line in lines if 'validation/d_real' in line] == [4, 8]
+  assert configs.load(workdir).model.num_classes == 10
+  assert json.loads((workdir / 'dataset.json').read_text())['class_names'] == [str(i) for i in range(10)]
+
+
+def test_an_interrupted_run_ends_bit_for_bit_where_a_straight_one_does(straight, tmp_path, capsys):
+  workdir, state = straight
+  train.run(tiny(num_steps=4), tmp_path)
+  capsys.readouterr()
+  resumed = train.run(tiny(), tmp_path)
+  assert f'continuing the run in {tmp_path} at step 4' in capsys.readouterr().out
+  assert equal(resumed, state)
+  losses = [
+    [(line['step'], line['d_loss']) for line in read_lines(path) if 'd_loss' in line] for path in (workdir, tmp_path)
+  ]
+  assert losses[0] == losses[1]
+
+
+def test_a_killed_run_ends_bit_for_bit_where_a_straight_one_does(straight, tmp_path):
+  _, state = straight
+  code = (
+    'import time, test_train, gengan.sharding as s; compiled = s.compile_step\n'
+    'def slow(*args, **kwargs):\n'
+    '  step = compiled(*args, **kwargs)\n'
+    '  return lambda *inputs: (time.sleep(0.5), step(*inputs))[1]\n'
+    's.compile_step = slow\n'
+    f'test_train.train.run(test_train.tiny(), {str(tmp_path)!r})'
+  )
+  environment = {**os.environ, 'PYTHONPATH': f'{ROOT}:{ROOT}/tests'}
+  process = subprocess.Popen([sys.executable, '-c', code], env=environment)
+  deadline = time.monotonic() + 120
+  while not (tmp_path / 'checkpoints' / '00000004' / 'SHA256SUMS').exists():
+    assert process.poll() is None and time.monotonic() < deadline
+    time.sleep(0.02)
+  process.kill()
+  process.wait()
+  assert not (tmp_path / 'checkpoints' / '00000008').exists()
+  assert equal(train.run(tiny(), tmp_path), state)
+
+
+@pytest.mark.parametrize('stopped', [4, 8])
+def test_a_signal_saves_and_stops_and_what_was_due_is_done_later(straight, tmp_path, capsys, monkeypatch, stopped):
+  compile_step = train.sharding.compile_step
+
+  def interrupting(*args, **kwargs):
+    step = compile_step(*args, **kwargs)
+
+    def run(state, batch, key):
+      if int(state.step) == stopped - 1:
+        os.kill(os.getpid(), signal.SIGTERM)
+      return step(state, batch, key)
+
+    return run
+
+  with monkeypatch.context() as patch:
+    patch.setattr(train.sharding, 'compile_step', interrupting)
+    assert int(train.run(tiny(), tmp_path).step) == stopped
+  assert f'saved at step {stopped} of 8; the same command continues' in capsys.readouterr().out
+  assert runs.load(tmp_path).step == stopped
+  # Nothing that takes its time: a scheduler kills soon after it has asked.
+  scored = lambda path: [line for line in read_lines(path) if 'validation/d_real' in line]
+  assert all(line['step'] < stopped for line in scored(tmp_path))
+  assert not (tmp_path / 'samples' / f'samples_{stopped:07d}.png').exists()
+  assert not (tmp_path / 'curves.png').exists()
+
+  workdir, state = straight
+  assert equal(train.run(tiny(), tmp_path), state)
+  names = lambda path: sorted(file.name for file in (path / 'samples').iterdir())
+  assert names(tmp_path) == names(workdir)
+  values = lambda path: [(line['step'], line['validation/d_real']) for line in scored(path)]
+  assert values(tmp_path) == values(workdir)
+
+
+def test_a_loss_that_is_not_finite_names_step_metric_and_checkpoint(tmp_path, monkeypatch):
+  compile_step = train.sharding.compile_step
+
+  def poisoned(*args, **kwargs):
+    step = compile_step(*args, **kwargs)
+
+    def run(state, batch, key):
+      bad = float('nan') if int(state.step) == 5 else 1.0
+      return step(state, batch | {'image': batch['image'] * np.float32(bad)}, key)
+
+    return run
+
+  monkeypatch.setattr(train.sharding, 'compile_step', poisoned)
+  with pytest.raises(progress.Diverged, match=r'd_\w+ is nan at step 6; the last good checkpoint is that of step 4'):
+    train.run(tiny(), tmp_path)
+
+
+@pytest.mark.parametrize(('field', 'first'), [('checkpoint.every_steps', 1), ('sample_every_steps', 1)])
+def test_a_state_that_is_not_finite_is_neither_saved_nor_drawn(tmp_path, field, first):
+  config = vae.get_config()
+  config.data.image_size, config.model.width, config.model.hidden_size = 8, 2, 8
+  config.optimizer.update(name='sgd', learning_rate=1e38)
+  config.update_from_flattened_dict({field: first})
+  with pytest.raises(progress.Diverged, match=r'^NaN or infinity in \S.* after step 1; there is no checkpoint yet$'):
+    train.run(config, tmp_path)
+  assert not list((tmp_path / 'checkpoints').glob('0*')) and not (tmp_path / 'samples/samples_0000001.png').exists()
+
+
+def test_samples_that_are_not_finite_end_the_run_too(tmp_path, monkeypatch):
+  draw = train.Snapshots.draw
+  monkeypatch.setattr(
+    train.Snapshots,
+    'draw',
+    lambda self, state: {name: x * np.float32(np.nan if state.step else 1) for name, x in draw(self, state).items()},
+  )
+  with pytest.raises(progress.Diverged, match=r'NaN or infinity in samples after step 2; the last good .* of step 1'):
+    train.run(tiny(**{'checkpoint.every_steps': 1, 'sample_every_steps': 2}), tmp_path)
+
+
+def paint(folder, names, seed):
+  rng = np.random.default_rng(seed)
+  folder.mkdir(exist_ok=True)
+  for name in names:
+    Image.fromarray(rng.integers(0, 256, (8, 8), np.uint8)).save(folder / f'{name}.png')
+
+
+def test_a_run_is_not_continued_on_other_data(tmp_path):
+  pictures, workdir = tmp_path / 'pictures', tmp_path / 'run'
+  here = lambda folder, **more: tiny(**{'data.source': f'folder:{folder}', 'num_steps': 1, **more})
+  names = [f'{i:03d}' for i in range(80)]
+  paint(pictures, names, seed=0)
+  train.run(here(pictures), workdir)
+  about = (workdir / 'dataset.json').read_bytes()
+
+  def refused(*words):
+    for attempt in (train.prepare, train.run):
+      with pytest.raises(ValueError, match=r'/run holds a run on other data, folder:.*/pictures: ') as caught:
+        attempt(here(pictures, num_steps=2), workdir)
+      assert all(word in str(caught.value) for word in words) and '\n' not in str(caught.value)
+    assert (workdir / 'dataset.json').read_bytes() == about
+    with pytest.raises(ValueError, match='is no longer what the run was trained on'):
+      guard.training_data(configs.load(workdir).data, workdir)
+
+  paint(pictures, names, seed=1)
+  refused('sha256 is ')
+  paint(pictures, names, seed=0)
+  paint(pictures, ('more', 'and', 'another'), seed=1)
+  refused('sha256 is ', 'examples.train is 64 there and 67 here')
+  for name in ('more', 'and', 'another'):
+    (pictures / f'{name}.png').unlink()
+
+  moved = pictures.rename(tmp_path / 'moved')
+  assert int(train.run(here(moved, num_steps=2), workdir).step) == 2
+  assert configs.load(workdir).data.source == f'folder:{moved}'
+  assert (workdir / 'dataset.json').read_bytes() == about
+  guard.training_data(configs.load(workdir).data, workdir)
+
+
+def test_a_second_process_is_refused_while_the_first_trains(straight, tmp_path):
+  workdir, state = straight
+  with runs.claimed(tmp_path), pytest.raises(train.Refused, match=rf'^{tmp_path} is being trained by another process$'):
+    train.run(tiny(), tmp_path)
+  assert [path.name for path in tmp_path.iterdir()] == ['.lock']
+  assert equal(train.run(tiny(), workdir), state)  # the end gives the lock back
+
+
+def test_a_mistake_that_was_never_saved_is_replaced(straight, tmp_path):
+  workdir, state = straight
+  mistake = tiny(**{'model.width': 3, 'data.source': 'digits', 'data.image_size': 16})
+  runs.create(tmp_path, mistake, data.load(mistake.data))
+  paint(tmp_path / 'samples', ['samples_0000001'], seed=0)
+  assert equal(train.run(tiny(), tmp_path), state)
+  for name in ('config.json', 'dataset.json'):
+    assert json.loads((tmp_path / name).read_text()) == json.loads((workdir / name).read_text())
+  assert not (tmp_path / 'samples' / 'samples_0000001.png').exists()
+
+
+def test_damaged_checkpoints_are_one_line_that_says_what_to_do(tmp_path):
+  train.run(tiny(num_steps=1), tmp_path)
+  (tmp_path / 'checkpoints' / '00000001' / 'checkpoint.json').unlink()
+  with pytest.raises(train.Refused, match=r'^every checkpoint in .* is damaged: steps 1\. Bring one back .*afresh$'):
+    train.run(tiny(num_steps=2), tmp_path)
+
+
+def test_a_run_is_not_continued_as_another(straight):
+  workdir, _ = straight
+  with pytest.raises(ValueError, match=r'config.model.width is 2 there and 3 here'):
+    train.prepare(tiny(**{'model.width': 3}), workdir)
+  train.prepare(tiny(**{'num_steps': 100, 'log_every_steps': 1, 'checkpoint.keep_latest': 5}), workdir)
+
+
+def test_the_model_is_loaded_from_the_folder_alone(straight):
+  workdir, state = straight
+  run = runs.load(workdir)
+  assert run.step == 8 and equal(run.state, state) and run.class_names == tuple('0123456789')
+  raw = runs.load(workdir, ema=False)
+  assert equal(raw.state.ema_params['generator']['params'], state.params['generator'])
+
+
+@pytest.mark.parametrize(
+  ('field', 'value'),
+  [
+    ('num_steps', 0),
+    ('batch_size', 63),
+    ('mesh.mode', 'vmap'),
+    ('mesh.fsdp', 3),
+    ('model.name', 'gengan.models.nope'),
+    ('checkpoint.best_mode', 'up'),
+    ('checkpoint.keep_latest', 0),
+    ('data.source', 'nowhere'),
+    ('loss', 'nope'),
+  ],
+)
+def test_what_cannot_be_is_named_before_anything_compiles(field, value, tmp_path):
+  with pytest.raises(ValueError, match=rf'config\.{field}'):
+    train.prepare(tiny(**{field: value}), tmp_path)
+  assert not list(tmp_path.iterdir())

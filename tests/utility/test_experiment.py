@@ -1,0 +1,306 @@
+"""A whole comparison at toy size: records, restart, report; and what is refused."""
+
+import json
+import os
+import shutil
+import signal
+import types
+
+import numpy as np
+import pytest
+
+from configs.utility import digits
+from gengan import data
+from gengan.train import progress
+from gengan.utility import __main__ as utility
+from gengan.utility import experiment, plan, report
+
+TEST_BY_CLASS = np.bincount(data.load(digits.get_config().generator.data).test.labels).tolist()
+
+
+def tiny_config():
+  config = digits.get_config()
+  config.generator.model.width = 4
+  config.generator.batch_size = 32
+  config.generator.eval_every_steps = config.generator.checkpoint.every_steps = 2
+  config.generator.sample_every_steps = 2
+  config.regimes, config.generator_steps, config.ratios = (5, 10), (2, 2), (1.0,)
+  config.seeds = 2
+  config.synthetic.num, config.synthetic.means = 20, ('', 'recycle+expand')
+  config.classifier.steps, config.classifier.width, config.classifier.batch_size = 2, 2, 16
+  config.long_tail.imbalance, config.long_tail.generator_steps = 5.0, 2
+  return config
+
+
+@pytest.fixture(scope='module')
+def done(tmp_path_factory):
+  folder = tmp_path_factory.mktemp('utility')
+  config = tiny_config()
+  return folder, config, experiment.run(config, folder)
+
+
+def test_every_regime_arm_and_seed_is_measured_once_on_the_whole_test_split(done):
+  _, _, records = done
+  keys = [(r['regime'], r['arm'], r['seed']) for r in records]
+  assert len(set(keys)) == len(keys) == 2 * 6 * 2 + 4 * 2
+  assert all(r['test_by_class'] == TEST_BY_CLASS for r in records)
+  for r in records:
+    assert 0 <= r['accuracy'] <= 1 and len(r['by_class']) == 10
+    assert sum(r['real_by_class']) == {'5_per_class': 50, '10_per_class': 100}.get(r['regime'], sum(r['real_by_class']))
+    assert (r['num_generated'] > 0) == (r['arm'] in ('synthetic', 'synthetic_recycle+expand', 'mixed_1', 'balanced'))
+    assert r['generator_saw'] in (0, sum(r['real_by_class']))  # never more real images than the arms have
+  tail = next(r for r in records if r['regime'] == 'long_tail')['real_by_class']
+  assert tail[0] / tail[-1] == pytest.approx(5, rel=0.05) and tail == sorted(tail, reverse=True)
+
+
+def test_a_killed_comparison_goes_on_and_ends_with_the_same_records(done, tmp_path, capsys):
+  folder, config, records = done
+  shutil.copytree(folder, tmp_path / 'again')
+  path = tmp_path / 'again' / experiment.RESULTS
+  lines = path.read_text().splitlines(keepends=True)
+  lost = 3
+  path.write_text(''.join(lines[:-lost]) + lines[-lost][:40])  # the last line was cut short
+  again = experiment.run(config, tmp_path / 'again')
+  assert capsys.readouterr().out.count('test accuracy') == lost
+  assert again == records
+  assert [json.loads(line) for line in path.read_text().splitlines()] == records
+
+
+def small_config():
+  """One regime, one seed, as few arms as there can be."""
+  config = tiny_config()
+  config.regimes, config.generator_steps, config.ratios, config.seeds = (5,), (2,), (), 1
+  config.synthetic.means, config.long_tail.imbalance = (), 1.0
+  return config
+
+
+def test_a_signal_while_a_generator_trains_measures_nothing_and_the_same_command_goes_on(tmp_path, monkeypatch):
+  push = progress.Progress.push
+
+  def interrupted(self, step, metrics):
+    push(self, step, metrics)
+    os.kill(os.getpid(), signal.SIGTERM)
+
+  with monkeypatch.context() as patched:
+    patched.setattr(progress.Progress, 'push', interrupted)
+    with pytest.raises(experiment.Unfinished, match=r'5_per_class .* step 1 of 2; the same command continues$'):
+      experiment.run(small_config(), tmp_path / 'stopped')
+  assert not (tmp_path / 'stopped' / experiment.RESULTS).exists()
+  assert experiment.run(small_config(), tmp_path / 'stopped') == experiment.run(small_config(), tmp_path / 'whole')
+
+
+def test_the_command_ends_with_one_line_when_it_is_stopped(tmp_path, monkeypatch):
+  def stopped(config, workdir):
+    raise experiment.Unfinished('stopped: all has its generator at step 1 of 2; the same command continues')
+
+  monkeypatch.setattr(experiment, 'run', stopped)
+  monkeypatch.setattr(utility.flags, 'FLAGS', types.SimpleNamespace(workdir=str(tmp_path), config=small_config()))
+  with pytest.raises(SystemExit, match=r'the same command continues$'):  # a text: exit code 1
+    utility.main([''])
+  assert not list(tmp_path.iterdir())  # nothing was measured, so there is nothing to report
+
+
+def test_an_interrupt_between_two_classifiers_keeps_what_was_measured(tmp_path, monkeypatch):
+  measured = iter([{'regime': '5_per_class', 'arm': 'real', 'seed': 0, 'accuracy': 0.5, 'generator_step': 2}])
+
+  def interrupted(regime, left, config, folder):
+    yield next(measured)
+    raise KeyboardInterrupt
+
+  monkeypatch.setattr(experiment, '_run_regime', interrupted)
+  with pytest.raises(experiment.Unfinished, match=r'^stopped in 5_per_class; the same command continues$') as caught:
+    experiment.run(small_config(), tmp_path)
+  assert [r['arm'] for r in caught.value.records] == ['real'] and caught.value.records == experiment.read(
+    tmp_path / experiment.RESULTS
+  )
+
+
+def test_what_was_measured_is_reported_where_the_rest_cannot_be(done, tmp_path, monkeypatch):
+  _, config, records = done
+
+  def stopped(config, workdir):
+    raise experiment.Unfinished('5_per_class, synthetic_filter: nothing is left', records[:3])
+
+  monkeypatch.setattr(experiment, 'run', stopped)
+  monkeypatch.setattr(utility.flags, 'FLAGS', types.SimpleNamespace(workdir=str(tmp_path), config=config))
+  with pytest.raises(SystemExit, match=r'nothing is left$'):
+    utility.main([''])
+  assert f'Not finished: {len(records) - 3} of {len(records)} classifiers' in (tmp_path / 'report.md').read_text()
+  assert 'Not finished' not in report.render(records, config)
+
+
+def test_records_of_a_generator_that_was_not_finished_do_not_count(done, tmp_path, capsys):
+  folder, config, records = done
+  shutil.copytree(folder, tmp_path / 'again')
+  path = tmp_path / 'again' / experiment.RESULTS
+  half = [record | {'generator_step': 1, 'accuracy': 0.0} if record is records[3] else record for record in records]
+  path.write_text(''.join(json.dumps(record) + '\n' for record in half))
+  again = experiment.run(config, tmp_path / 'again')
+  assert capsys.readouterr().out.count('test accuracy') == 1
+  key = lambda record: (record['regime'], record['arm'], record['seed'])
+  assert sorted(again, key=key) == sorted(records, key=key)
+
+
+def test_a_classifier_with_few_steps_is_validated_as_often_as_the_others(monkeypatch):
+  asked = []
+  monkeypatch.setattr(experiment.classifier, 'train', lambda batches, **given: asked.append(given))
+  config = digits.get_config()
+  few = experiment.arms.Arm(lambda start, stop: None, passes=config.classifier.passes)
+  many = experiment.arms.Arm(lambda start, stop: None)
+  for arm, num_real in ((few, 100), (few, 1), (many, 100)):
+    experiment._fit(arm, seed=0, num_classes=10, validation=([], []), config=config, flip=False, num_real=num_real)
+  assert [given['steps'] for given in asked] == [39, 1, 600]
+  assert [given['eval_every_steps'] for given in asked] == [7, 1, 100]
+
+
+def test_classifiers_of_nothing_but_the_real_images_are_trained_once(tmp_path, monkeypatch):
+  train, calls = experiment.classifier.train, []
+  monkeypatch.setattr(
+    experiment.classifier, 'train', lambda *args, **given: calls.append(given) or train(*args, **given)
+  )
+  config = small_config()
+  config.synthetic.means = ('relabel',)  # asks a judge, which is the better of `real` and `augmented`
+  records = experiment.run(config, tmp_path)
+  assert [r['arm'] for r in records] == ['real', 'oversampled', 'augmented', 'synthetic_relabel'] and len(calls) == 3
+  path = tmp_path / experiment.RESULTS
+  path.write_text(path.read_text().splitlines(keepends=True)[0])  # killed after the first: both are trained again
+  assert experiment.run(config, tmp_path) == records and len(calls) == 6
+  config = small_config()
+  config.classifier.steps, config.classifier.passes = 5, 1  # 50 images in batches of 16: `real` ends after 3 steps
+  calls.clear()
+  experiment.run(config, tmp_path / 'passes')
+  assert [given['steps'] for given in calls] == [3, 5, 5]
+
+
+def test_a_folder_of_another_comparison_is_refused_but_seeds_may_be_added(done, tmp_path):
+  folder, config, _ = done
+  shutil.copytree(folder, tmp_path / 'again')
+  config = config.copy_and_resolve_references()
+  config.classifier.steps = 7
+  with pytest.raises(ValueError, match='a comparison with other classifier'):
+    experiment.run(config, tmp_path / 'again')
+
+
+def test_the_report_holds_the_means_the_gains_and_the_protocol(done, tmp_path):
+  _, config, records = done
+  page, picture = report.write(tmp_path, records, config)
+  text = page.read_text()
+  values = [100 * r['accuracy'] for r in records if (r['regime'], r['arm']) == ('5_per_class', 'mixed_1')]
+  assert f'| mixed 1 | 50 | {np.mean(values):.2f} ± {np.std(values, ddof=1):.2f} % | 2 |' in text
+  assert "every fifth of an arm's steps" in text
+  assert '## Long tail' in text and 'Generated for one real' in text and '2 seeds' in text
+  assert picture.read_bytes().startswith(b'\x89PNG') and sorted(p.name for p in tmp_path.iterdir()) == [
+    'accuracy.png',
+    'report.md',
+  ]
+
+
+def test_a_regime_that_cannot_be_trained_is_told_first_and_leaves_nothing(tmp_path):
+  config = tiny_config()
+  config.regimes = (10, 2)  # 20 images, fewer than a batch
+  with pytest.raises(ValueError, match=r'^2_per_class: config\.generator\.batch_size is 32, but .* has 20'):
+    experiment.run(config, tmp_path / 'new')
+  assert not (tmp_path / 'new').exists()
+
+
+@pytest.mark.parametrize('split', ['train', 'test'])
+def test_a_class_without_images_is_told_first(split, tmp_path):
+  rng, labels = np.random.default_rng(0), np.arange(90) % 3
+  lacking = np.where(labels == 1, 0, labels)
+  arrays = {
+    f'{name}_{what}': value
+    for name in ('train', 'val', 'test')
+    for what, value in (
+      ('images', rng.integers(0, 256, (90, 8, 8), dtype=np.uint8)),
+      ('labels', lacking if name == split else labels),
+    )
+  }
+  np.savez(tmp_path / 'set.npz', **arrays)
+  config = tiny_config()
+  config.regimes, config.generator_steps = (0,), (2,)
+  config.generator.data.source = f'npz:{tmp_path / "set.npz"}'
+  with pytest.raises(ValueError, match=rf"^all: there is no {split} image of the class '1' in npz:.*some of every"):
+    experiment.run(config, tmp_path / 'new')
+  assert not (tmp_path / 'new').exists()
+
+
+def test_a_damaged_record_is_named_with_its_line(tmp_path):
+  path = tmp_path / 'results.jsonl'
+  whole = {'regime': 'all', 'arm': 'real', 'seed': 0, 'generator_step': 2, 'accuracy': 0.5}
+  for damaged in ('{"regime', '3', '{"regime": "all"}'):
+    path.write_text(f'{json.dumps(whole)}\n{damaged}\n')
+    with pytest.raises(ValueError, match=r'results\.jsonl is damaged in line 2: '):
+      experiment.read(path)
+  path.write_text(f'{json.dumps(whole)}\n{{"regime')
+  assert experiment.read(path) == [whole]
+
+
+def test_filters_that_leave_nothing_name_the_arm_and_the_field(tmp_path):
+  config = tiny_config()
+  config.regimes, config.generator_steps, config.ratios, config.seeds = (5,), (2,), (), 1
+  config.long_tail.imbalance = 1.0
+  config.synthetic.num, config.synthetic.means, config.synthetic.min_agreement = 2, ('filter',), 0.999999
+  with pytest.raises(
+    experiment.Unfinished, match=r'^5_per_class, synthetic_filter: .*dropped all.* config.synthetic.min_agreement'
+  ) as caught:
+    experiment.run(config, tmp_path)
+  assert [r['arm'] for r in experiment.read(tmp_path / experiment.RESULTS)] == ['real', 'oversampled', 'augmented']
+  assert caught.value.records == experiment.read(tmp_path / experiment.RESULTS)
+
+
+@pytest.mark.parametrize(
+  'field, value, message',
+  [
+    ('seeds', 0, 'config.seeds is 0'),
+    ('ratios', (0.0,), 'config.ratios'),
+    ('ratios', (1.0, 1.0), r'config.ratios is \(1.0, 1.0\); it must be different'),
+    ('ratios', (float('inf'),), 'config.ratios'),
+    ('regimes', (10, 10), r'config.regimes is \(10, 10\); it must be different'),
+    ('regimes', (), 'config.regimes'),
+    ('regimes', (5, 500), r'config.regimes has 500, but there are 1\d\d training images of the class .* 0 takes all'),
+    ('generator_steps', (2, 0), 'config.generator_steps'),
+    ('few_augment', 'foo', "config.few_augment names 'foo'"),
+    ('classifier.augment', 'foo', "config.classifier.augment names 'foo'"),
+    ('classifier.batch_size', 0, 'config.classifier.batch_size is 0'),
+    ('classifier.eval_every_steps', 0, 'config.classifier.eval_every_steps is 0'),
+    ('classifier.width', 0, 'config.classifier.width is 0'),
+    ('long_tail.generator_steps', 0, 'config.long_tail.generator_steps is 0'),
+    ('generator.data.test_fraction', 0.0, r'config.generator.data.test_fraction is 0.0, and digits .* no test images'),
+    ('generator.data.validation_fraction', 0.0, r'config.generator.data.validation_fraction is 0.0'),
+    ('generator.data.source', 'idx:nowhere', r'^5_per_class: .*nowhere'),
+    ('generator.model.width', 0, r'config.generator.model.width is 0'),
+    ('generator_steps', (1,), 'one number a regime'),
+    ('synthetic.min_agreement', 1.0, 'config.synthetic.min_agreement is 1.0'),
+    ('synthetic.means', ('recycel',), "config.synthetic.means: 'recycel' is not made of recycle, filter, relabel,"),
+    ('synthetic.mixed_means', 'filter+', 'config.synthetic.mixed_means'),
+    ('synthetic.means', ('filter+recycle', 'recycle+filter'), 'same means twice'),
+    ('generator.model.conditional', False, 'need labels'),
+    ('generator.data.examples_per_class', 7, r'examples_per_class is 7; it must be 0: config.regimes says how many'),
+  ],
+)
+def test_impossible_settings_are_named(field, value, message, tmp_path):
+  config = tiny_config()
+  config.update_from_flattened_dict({field: value})
+  with pytest.raises((ValueError, FileNotFoundError), match=message):
+    experiment.run(config, tmp_path / 'new')
+  assert not (tmp_path / 'new').exists()
+
+
+def test_the_learning_rates_of_a_generator_last_as_long_as_its_steps():
+  config = tiny_config()
+  config.generator.d_steps_per_g_step, config.generator_steps = 2, (100, 200)
+  for optimizer in config.generator.optimizers.values():
+    optimizer.schedule, optimizer.decay_steps = 'linear', 7
+  ends = [
+    [regime.config.optimizers[name].decay_steps for name in ('generator', 'discriminator')]
+    for regime in plan.regimes(config)[:2]
+  ]
+  assert ends == [[120, 240], [240, 480]]  # D is updated twice a step
+
+
+@pytest.mark.parametrize('better', [True, False])
+def test_generated_images_are_filtered_by_the_classifier_that_validates_better(better):
+  def fit(augmented):
+    return types.SimpleNamespace(augmented=augmented, validation_accuracy=0.8 + 0.1 * (augmented is better))
+
+  assert experiment.better_of_two(fit).augmented is better
