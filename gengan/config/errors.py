@@ -1,0 +1,42 @@
+"""What is wrong with a field of a config, in parts that a program can read."""
+
+import contextlib
+from collections.abc import Iterator
+
+from gengan.core import ArgumentError
+
+
+class ConfigError(ArgumentError):
+  """A field of a config that cannot work; see `core.ArgumentError`, whose argument is the path below `config`."""
+
+  prefix = 'config.'
+
+  @property
+  def field(self) -> str:
+    """The path of the field, 'model.width'."""
+    return self.argument
+
+  def under(self, section: str) -> 'ConfigError':
+    """The same of a config that is a section of another: 'model.width' under 'generator' is 'generator.model.width'."""
+    return _under(section, self)
+
+
+@contextlib.contextmanager
+def reading(section: str = '') -> Iterator[None]:
+  """Turns an ArgumentError about what stands in a section of the config into a ConfigError with the whole path.
+
+  Args:
+    section: 'optimizers.generator'; '': the config itself. A ConfigError passes through as it is.
+  """
+  try:
+    yield
+  except ConfigError:
+    raise
+  except ArgumentError as error:
+    raise _under(section, error) from error
+
+
+def _under(section: str, error: ArgumentError) -> ConfigError:
+  path = lambda name: f'{section}.{name}' if section else name
+  beside = {path(name): value for name, value in error.beside.items()}
+  return ConfigError(path(error.argument), error.value, error.allowed, why=error.why, beside=beside)
