@@ -5,13 +5,15 @@ checkpoints, evaluation and generation only ever see this tuple and the `State` 
 """
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import flax
 import jax
 import jax.numpy as jnp
 import optax
+
+from gengan.host.errors import ArgumentError as ArgumentError
 
 PyTree = Any
 Batch = dict[str, jax.Array]  # {'image': [B, H, W, C] float32 in [-1, 1], 'label': [B] int32}
@@ -28,28 +30,6 @@ class State:
   model_state: PyTree  # other linen collections by network: batch statistics, spectral-norm vectors
   ema_params: PyTree  # linen variables by network, averaged over time: what is evaluated, sampled and exported
   extra: PyTree  # private to the algorithm: augmentation probability, path-length mean, codebook usage
-
-
-class ArgumentError(ValueError):
-  """A value that a function cannot work with, in parts: whoever read it from a config or a flag says where it stood.
-
-  Attributes:
-    argument: its name.
-    value: what it is.
-    allowed: what it must be, 'at least 1'.
-    why: between the two, where that is not plain: 'but the data has 10 classes'.
-    beside: other arguments that make the value impossible, by name.
-  """
-
-  prefix = ''  # of a name, in the message
-
-  def __init__(
-    self, argument: str, value: Any, allowed: str, *, why: str = '', beside: Mapping[str, Any] | None = None
-  ):
-    self.argument, self.value, self.allowed, self.why, self.beside = argument, value, allowed, why, dict(beside or {})
-    others = ' and '.join(f'{self.prefix}{name} is {other!r}' for name, other in self.beside.items())
-    reason = ''.join([f' while {others}' if others else '', f', {why}' if why else ''])
-    super().__init__(f'{self.prefix}{argument} is {value!r}{reason}; it must be {allowed}')
 
 
 class Algorithm(NamedTuple):

@@ -3,11 +3,11 @@
 import contextlib
 from collections.abc import Iterator
 
-from gengan.core import ArgumentError
+from gengan.host.errors import ArgumentError
 
 
 class ConfigError(ArgumentError):
-  """A field of a config that cannot work; see `core.ArgumentError`, whose argument is the path below `config`."""
+  """A field of a config that cannot work; see `ArgumentError`, whose argument is the path below `config`."""
 
   prefix = 'config.'
 

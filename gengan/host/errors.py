@@ -1,0 +1,26 @@
+"""What is wrong with an argument, in parts that a program can read."""
+
+from collections.abc import Mapping
+from typing import Any
+
+
+class ArgumentError(ValueError):
+  """A value that a function cannot work with, in parts: whoever read it from a config or a flag says where it stood.
+
+  Attributes:
+    argument: its name.
+    value: what it is.
+    allowed: what it must be, 'at least 1'.
+    why: between the two, where that is not plain: 'but the data has 10 classes'.
+    beside: other arguments that make the value impossible, by name.
+  """
+
+  prefix = ''  # of a name, in the message
+
+  def __init__(
+    self, argument: str, value: Any, allowed: str, *, why: str = '', beside: Mapping[str, Any] | None = None
+  ):
+    self.argument, self.value, self.allowed, self.why, self.beside = argument, value, allowed, why, dict(beside or {})
+    others = ' and '.join(f'{self.prefix}{name} is {other!r}' for name, other in self.beside.items())
+    reason = ''.join([f' while {others}' if others else '', f', {why}' if why else ''])
+    super().__init__(f'{self.prefix}{argument} is {value!r}{reason}; it must be {allowed}')
