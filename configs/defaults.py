@@ -1,5 +1,7 @@
 """What every config shares: the data's treatment, the mesh, the checkpoints and the intervals."""
 
+from typing import Any
+
 from ml_collections import ConfigDict
 
 VARIANTS = {
@@ -13,27 +15,13 @@ VARIANTS = {
 
 
 def get_config(variant: str = 'digits') -> ConfigDict:
-  if variant not in VARIANTS:
-    raise ValueError(f'unknown variant {variant!r}; it must be one of {", ".join(VARIANTS)}')
   config = ConfigDict()
   config.seed = 0
   config.num_steps = 20_000
   config.batch_size = 64  # images a train step reads, over all devices
   config.private_data = False  # True: refuses to choose anything by looking at real images
 
-  config.data = ConfigDict()
-  config.data.validation_fraction = 0.1  # of a set without a validation split of its own
-  config.data.test_fraction = 0.1  # of a set without a test split of its own
-  config.data.crop = True  # to the centre square, before the resize
-  config.data.flip = False  # horizontally, at random
-  config.data.dequantise = False  # uniform noise of one grey level
-  config.data.binarise = 'none'  # none | threshold | stochastic
-  config.data.examples_per_class = 0  # of the train and of the validation split at most; 0: all
-  config.data.imbalance = 1.0  # the first class has so many times the training examples of the last
-  config.data.subset_seed = 0  # which examples these two keep
-  config.data.exclude = ''  # manifest written by gengan.data.clean
-  config.data.data_dir = ''  # where TFDS keeps its sets; '' is its default
-  config.data.update(VARIANTS[variant])
+  config.data = data(variant)
 
   config.ema = ConfigDict()
   config.ema.half_life_kimg = 10.0
@@ -61,6 +49,27 @@ def get_config(variant: str = 'digits') -> ConfigDict:
   config.log_every_steps = 50
   config.eval_every_steps = 500
   config.sample_every_steps = 100
+  return config
+
+
+def data(variant: str = 'digits', **overrides: Any) -> ConfigDict:
+  """The images of a variant and their treatment; every field that `gengan.data` reads."""
+  if variant not in VARIANTS:
+    raise ValueError(f'unknown variant {variant!r}; it must be one of {", ".join(VARIANTS)}')
+  config = ConfigDict()
+  config.validation_fraction = 0.1  # of a set without a validation split of its own
+  config.test_fraction = 0.1  # of a set without a test split of its own
+  config.crop = True  # to the centre square, before the resize; otherwise the picture is stretched
+  config.flip = False  # horizontally, at random, in training
+  config.dequantise = False  # uniform noise of one grey level
+  config.binarise = 'none'  # none | threshold | stochastic
+  config.examples_per_class = 0  # of the train and of the validation split at most; 0: all
+  config.imbalance = 1.0  # the first class has so many times the training examples of the last
+  config.subset_seed = 0  # which examples these two keep
+  config.exclude = ''  # manifest written by gengan.data.clean
+  config.data_dir = ''  # where TFDS keeps its sets; '' is its default
+  config.update(VARIANTS[variant])
+  config.update(overrides)
   return config
 
 
