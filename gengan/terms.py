@@ -1,107 +1,253 @@
-"""Penalties on the gradient of a discriminator with respect to its input, as pure functions of a closure.
+"""Terms: what is added up to a player's loss in one phase of a train step.
 
-A critic is `images [N, ...] -> logits [N]`, one logit for every row and from that row alone, so that the gradient of
-the sum of the logits holds every row's own gradient.
+The adversarial loss is a term, R1 another, path length a third. A term reads a `Context` and, where it needs one, a
+memory of its own that lives in `State.extra`.
 
-Batch normalisation breaks that assumption: a logit then depends on the other images of the batch too, and the gradient
-with respect to one image is that of all logits together. R1 and R2 of such a critic are penalties on the batch's summed
-logits, (gamma / 2) E ||grad_x sum_j D(x_j)||^2, not eq. 9 and 10 of the paper exactly; the DCGAN recipe for
-small sets is trained so. It refuses the gradient penalty beside batch normalisation, for there every norm has a target.
+Penalties on gradients take D's logits for functions of one image each. Batch normalisation breaks that: a logit then
+depends on the other images of the batch too, and the gradient with respect to one image is that of all logits together.
+R1 and R2 of such a discriminator are penalties on the batch's summed logits, (gamma / 2) E ||grad_x sum_j D(x_j)||^2,
+not eq. 9 and 10 of the paper exactly; the DCGAN recipe for small sets is trained so.
 """
 
 from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 
 from gengan import core
+from gengan.core import ArgumentError, ScalarOrSchedule
+from gengan.losses import GanLoss
 
-Critic = Callable[[jax.Array], jax.Array]
-Regularizer = Callable[[Critic, jax.Array, jax.Array, jax.Array], jax.Array]
+Critic = Callable[[jax.Array], jax.Array]  # images [N, ...] -> logits [N]
 
 
-def _squared_gradient_norms(critic, images):
+class Context(NamedTuple):
+  """What a term may read, all of it during the pass of one player.
+
+  Attributes:
+    step: train steps done.
+    batch: real images and labels, this phase's share.
+    latents: z of the generated images.
+    labels: of the generated images.
+    samples: the generated images themselves.
+    real: real images as D sees them, augmented.
+    fake: generated images as D sees them, augmented.
+    real_output: what D gives for `real`: logits [N], or a dict with 'logits' and whatever else its terms read.
+    fake_output: likewise for `fake`.
+    generate: `(*inputs, method=None) -> outputs` of G in training mode, differentiable in G's parameters.
+    discriminate: `(images, labels=None, method=None) -> outputs` of D, without augmentation; labels as in the batch.
+    augment: `(images, key) -> images`, the augmentation as it stands now.
+    key: for what the terms draw.
+    axis_name: the pmap axis over which the rows are cut, or None.
+  """
+
+  step: jax.Array
+  batch: core.Batch
+  latents: jax.Array | None = None
+  labels: jax.Array | None = None
+  samples: jax.Array | None = None
+  real: jax.Array | None = None
+  fake: jax.Array | None = None
+  real_output: Any = None
+  fake_output: Any = None
+  generate: Callable[..., Any] | None = None
+  discriminate: Callable[..., Any] | None = None
+  augment: Callable[..., jax.Array] | None = None
+  key: jax.Array | None = None
+  axis_name: str | None = None
+
+  @property
+  def logits(self) -> tuple[jax.Array, jax.Array]:
+    """D's logits of `real` and of `fake`."""
+    return logits_of(self.real_output), logits_of(self.fake_output)
+
+
+class Term(NamedTuple):
+  """A part of a player's loss.
+
+  Attributes:
+    apply: `(context, memory) -> (loss, metrics, memory)`; the loss is a scalar, a mean over the rows.
+    init: `(key, batch) -> memory`, a tree of arrays; only shapes and dtypes of the batch are used.
+  """
+
+  apply: Callable[[Context, core.PyTree], tuple[jax.Array, core.Metrics, core.PyTree]]
+  init: Callable[[jax.Array, core.Batch], core.PyTree] = lambda key, batch: {}
+
+
+def logits_of(output: Any) -> jax.Array:
+  """The logits in what a discriminator gives: the array itself, or 'logits' of a dict."""
+  return output['logits'] if isinstance(output, Mapping) else output
+
+
+def simple(name: str, loss: Callable[[Context], jax.Array]) -> Term:
+  """A term without memory, reported under its name."""
+
+  def apply(context: Context, memory: core.PyTree) -> tuple[jax.Array, core.Metrics, core.PyTree]:
+    value = loss(context)
+    return value, {name: value}, memory
+
+  return Term(apply)
+
+
+def discriminator_loss(loss: GanLoss) -> Term:
+  """D's side of an adversarial loss, with mean logits and accuracies as metrics."""
+
+  def apply(context: Context, memory: core.PyTree) -> tuple[jax.Array, core.Metrics, core.PyTree]:
+    value = loss.discriminator(*context.logits)
+    return value, {'d_loss': value, **logit_metrics(*context.logits, context.axis_name)}, memory
+
+  return Term(apply)
+
+
+def generator_loss(loss: GanLoss) -> Term:
+  """G's side of an adversarial loss."""
+  return simple('g_loss', lambda context: loss.generator(*context.logits))
+
+
+def logit_metrics(real_logits: jax.Array, fake_logits: jax.Array, axis_name: str | None = None) -> core.Metrics:
+  """Mean logits, and D's accuracy with the threshold halfway between them, which suits every loss."""
+  d_real, d_fake = core.pmean((real_logits.mean(), fake_logits.mean()), axis_name)
+  threshold = (d_real + d_fake) / 2
+  return {
+    'd_real': d_real,
+    'd_fake': d_fake,
+    'd_accuracy_real': (real_logits > threshold).mean(),
+    'd_accuracy_fake': (fake_logits < threshold).mean(),
+  }
+
+
+def squared_gradient_norms(critic: Critic, images: jax.Array) -> jax.Array:
+  """||grad D(x)||^2 of every image [N, ...]: [N]."""
   gradients = jax.grad(lambda x: jnp.sum(critic(x)))(images)
   return jnp.sum(jnp.square(gradients), axis=tuple(range(1, images.ndim)))
 
 
-def r1(critic: Critic, real: jax.Array, *, gamma: float) -> jax.Array:
-  """gamma / 2 E ||grad D(x)||^2 on real images [N, ...] (Mescheder et al. 2018, eq. 9). A scalar."""
-  return 0.5 * gamma * jnp.mean(_squared_gradient_norms(critic, real))
+def r1(gamma: ScalarOrSchedule) -> Term:
+  """gamma / 2 E ||grad D(x)||^2 on real images, as D sees them (Mescheder et al. 2018, eq. 9)."""
+  return _half_gamma('r1', gamma, lambda context: context.real)
 
 
-def r2(critic: Critic, fake: jax.Array, *, gamma: float) -> jax.Array:
-  """gamma / 2 E ||grad D(x)||^2 on generated images [N, ...] (Mescheder et al. 2018, eq. 10). A scalar."""
-  return 0.5 * gamma * jnp.mean(_squared_gradient_norms(critic, fake))
+def r2(gamma: ScalarOrSchedule) -> Term:
+  """gamma / 2 E ||grad D(x)||^2 on generated images, as D sees them (Mescheder et al. 2018, eq. 10)."""
+  return _half_gamma('r2', gamma, lambda context: context.fake)
 
 
-def gradient_penalty(
-  critic: Critic,
-  real: jax.Array,
-  fake: jax.Array,
-  key: jax.Array,
-  *,
-  weight: float = 10.0,
-  axis_name: str | None = None,
-) -> jax.Array:
+def _half_gamma(name: str, gamma: ScalarOrSchedule, images: Callable[[Context], jax.Array]) -> Term:
+  _check_weight('gamma', gamma)
+
+  def loss(context: Context) -> jax.Array:
+    norms = squared_gradient_norms(critic_of(context), images(context))
+    return 0.5 * core.value_at(gamma, context.step) * jnp.mean(norms)
+
+  return simple(name, loss)
+
+
+def critic_of(context: Context) -> Critic:
+  """D as a function from images to logits."""
+  return lambda images: logits_of(context.discriminate(images))
+
+
+def gradient_penalty(weight: ScalarOrSchedule = 10.0) -> Term:
   """weight E (||grad D(x)|| - 1)^2 at random points between real and generated images (Gulrajani et al. 2017, eq. 3).
 
-  Args:
-    critic: images [N, ...] -> logits [N].
-    real: [N, ...].
-    fake: [N, ...]; row i is mixed with row i of `real`.
-    key: draws the N positions, uniform in [0, 1).
-    weight: the paper's lambda.
-    axis_name: the pmap axis over which the batch is split, so that every device has its own rows' positions.
-
-  Returns:
-    A scalar. Where a gradient is exactly zero, so is the derivative of its norm.
+  Row i of the real images is mixed with row i of the generated ones, at a position uniform in [0, 1).
   """
-  ones = (1,) * (real.ndim - 1)
-  position = core.local_rows(lambda rows: jax.random.uniform(key, (rows, *ones), real.dtype), len(real), axis_name)
-  return gradient_penalty_at(critic, real + position * (fake - real), weight=weight)
+  _check_weight('weight', weight)
+
+  def loss(context: Context) -> jax.Array:
+    real, fake = context.real, context.fake
+    shape = (1,) * (real.ndim - 1)
+    draw = lambda rows: jax.random.uniform(context.key, (rows, *shape), real.dtype)
+    position = core.local_rows(draw, len(real), context.axis_name)
+    at = real + position * (fake - real)
+    return gradient_penalty_at(critic_of(context), at, weight=core.value_at(weight, context.step))
+
+  return simple('gradient_penalty', loss)
 
 
-def gradient_penalty_at(critic: Critic, images: jax.Array, *, weight: float = 10.0) -> jax.Array:
-  """The gradient penalty at given points [N, ...]: weight E (||grad D(x)|| - 1)^2. A scalar."""
-  squares = _squared_gradient_norms(critic, images)
+def gradient_penalty_at(critic: Critic, images: jax.Array, *, weight: float | jax.Array = 10.0) -> jax.Array:
+  """The gradient penalty at given points [N, ...]: weight E (||grad D(x)|| - 1)^2. A scalar.
+
+  Where a gradient is exactly zero, so is the derivative of its norm.
+  """
+  squares = squared_gradient_norms(critic, images)
   positive = squares > 0
   # sqrt has an infinite slope at 0, and 0 * inf would be NaN: keep zero out of it, on the way back too.
   norms = jnp.where(positive, jnp.sqrt(jnp.where(positive, squares, 1.0)), 0.0)
   return weight * jnp.mean(jnp.square(norms - 1.0))
 
 
-ALLOWED = ('r1', 'r2', 'gradient_penalty')
+def path_length(
+  weight: ScalarOrSchedule = 2.0,
+  *,
+  decay: float = 0.01,
+  shrink: int = 2,
+  mapping: str | None = 'mapping',
+  synthesis: str | None = 'synthesis',
+) -> Term:
+  """weight E (||J^T y|| - a)^2, J the Jacobian of the images in w, y ~ N(0, I / pixels) (Karras et al. 2020, eq. 4).
+
+  The memory holds `a`, the running mean of the lengths, which moves by `decay` of the way at every use. Where w is
+  [N, L, D], one vector a layer, the length is the root of the mean over the layers.
+
+  Args:
+    weight: 2 in the paper.
+    decay: 0.01 in the paper.
+    shrink: a 1 / shrink of the samples is used; the paper's 2 saves memory.
+    mapping: method of G from latents and labels to w; None: the latents are w.
+    synthesis: method of G from w and labels to images; None: `__call__`.
+
+  Raises:
+    ArgumentError: a weight below 0, a decay outside (0, 1], or a shrink below 1.
+  """
+  _check_weight('weight', weight)
+  if not 0 < decay <= 1:
+    raise ArgumentError('decay', decay, 'above 0 and at most 1')
+  if shrink < 1:
+    raise ArgumentError('shrink', shrink, 'at least 1')
+
+  def apply(context: Context, memory: core.PyTree) -> tuple[jax.Array, core.Metrics, core.PyTree]:
+    rows = max(1, len(context.latents) // shrink)
+    latents, labels = context.latents[:rows], context.labels[:rows]
+    w = latents if mapping is None else context.generate(latents, labels, method=mapping)
+    shape = jax.eval_shape(lambda w: context.generate(w, labels, method=synthesis), w).shape
+    pixels = shape[1] * shape[2]
+    draw = lambda rows: jax.random.normal(context.key, (rows, *shape[1:])) / jnp.sqrt(pixels)
+    noise = core.local_rows(draw, rows, context.axis_name)
+    gradients = jax.grad(lambda w: jnp.sum(context.generate(w, labels, method=synthesis) * noise))(w)
+    squares = jnp.sum(jnp.square(gradients), axis=-1)
+    lengths = jnp.sqrt(jnp.mean(squares.reshape(rows, -1), axis=1))
+    length = core.pmean(jax.lax.stop_gradient(lengths.mean()), context.axis_name)
+    mean = memory['mean'] + decay * (length - memory['mean'])
+    loss = core.value_at(weight, context.step) * jnp.mean(jnp.square(lengths - mean))
+    return loss, {'path_length_penalty': loss, 'path_length': length}, {'mean': mean}
+
+  return Term(apply, lambda key, batch: {'mean': jnp.zeros((), jnp.float32)})
 
 
-def _closure(name, strength, axis_name) -> Regularizer:
-  match name:
-    case 'r1':
-      return lambda critic, real, fake, key: r1(critic, real, gamma=strength)
-    case 'r2':
-      return lambda critic, real, fake, key: r2(critic, fake, gamma=strength)
-    case 'gradient_penalty':
-      return lambda critic, real, fake, key: gradient_penalty(
-        critic, real, fake, key, weight=strength, axis_name=axis_name
-      )
+PENALTIES = {'r1': r1, 'r2': r2, 'gradient_penalty': gradient_penalty}
 
 
-def make(settings: Mapping[str, float], *, axis_name: str | None = None) -> dict[str, Regularizer]:
-  """The regularisers that a config section switches on.
+def penalties(settings: Mapping[str, ScalarOrSchedule]) -> dict[str, Term]:
+  """The penalties on D that are switched on.
 
   Args:
     settings: strength by name, for instance `{'r1': 10.0, 'gradient_penalty': 0.0}`; 0 is off.
-    axis_name: as in `gradient_penalty`.
-
-  Returns:
-    `{name: (critic, real, fake, key) -> scalar}`.
 
   Raises:
-    ValueError: an unknown name, or a strength that is not a finite number >= 0.
+    ArgumentError: an unknown name, or a strength that is not a finite number >= 0.
   """
   for name, strength in settings.items():
-    if name not in ALLOWED:
-      raise ValueError(f'config.regularizers.{name}: unknown regulariser; allowed: {", ".join(ALLOWED)}.')
-    if isinstance(strength, bool) or not isinstance(strength, (int, float)) or not 0 <= strength < float('inf'):
-      raise ValueError(f'config.regularizers.{name}: must be a number >= 0 (0 is off), not {strength!r}.')
-  return {name: _closure(name, float(strength), axis_name) for name, strength in settings.items() if strength > 0}
+    if name not in PENALTIES:
+      raise ArgumentError(name, strength, f'left out: the penalties are {", ".join(PENALTIES)}')
+    _check_weight(name, strength)
+  return {name: PENALTIES[name](strength) for name, strength in settings.items() if callable(strength) or strength > 0}
+
+
+def _check_weight(name: str, weight: ScalarOrSchedule) -> None:
+  """Raises an ArgumentError for what is neither a schedule nor a finite number of at least 0."""
+  if callable(weight):
+    return
+  if isinstance(weight, bool) or not isinstance(weight, (int, float)) or not 0 <= weight < float('inf'):
+    raise ArgumentError(name, weight, 'a number >= 0')
