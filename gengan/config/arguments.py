@@ -3,7 +3,7 @@
 import argparse
 import pathlib
 
-from gengan import config
+from gengan.config import checks, saved
 
 
 class Parser(argparse.ArgumentParser):
@@ -37,15 +37,15 @@ def check_run(workdir: pathlib.Path) -> None:
   """Raises a FileNotFoundError where the folder is not that of a run, a ValueError where its config is damaged."""
   if not (workdir / 'config.json').exists():
     raise FileNotFoundError(f'--workdir is {workdir}, which is not the folder of a run: it has no config.json')
-  config.load(workdir)
+  saved.load(workdir)
 
 
 class _Seed(argparse.Action):
   """Refuses what is no seed."""
 
   def __call__(self, parser, namespace, values, option_string=None):
-    if not 0 <= values <= config.MAX_SEED:
-      parser.error(f'--seed is {values}; it must be from 0 to {config.MAX_SEED}')
+    if not 0 <= values <= checks.MAX_SEED:
+      parser.error(f'--seed is {values}; it must be from 0 to {checks.MAX_SEED}')
     setattr(namespace, self.dest, values)
 
 

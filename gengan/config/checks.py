@@ -1,0 +1,107 @@
+"""What every training config must have, whatever its recipe."""
+
+import math
+from collections.abc import Sequence
+
+from ml_collections import ConfigDict
+
+from gengan.config.errors import ConfigError
+from gengan.config.fields import MISSING, find, flatten, is_whole, walk
+
+INTERVALS = ('log_every_steps', 'eval_every_steps', 'sample_every_steps')
+POSITIVE = (
+  'num_steps',
+  'batch_size',
+  *INTERVALS,
+  'checkpoint.every_steps',
+  'checkpoint.keep_latest',
+  'evaluators.every_steps',
+  'evaluators.num_generated',
+)
+CHOICES = {'mesh.mode': ('jit', 'pmap'), 'checkpoint.best_mode': ('min', 'max')}
+REQUIRED = (  # what a recipe reads beside them, it says itself
+  *POSITIVE,
+  *CHOICES,
+  'seed',
+  'private_data',
+  'data.source',
+  'data.image_size',
+  'data.channels',
+  'mesh.data',
+  'mesh.fsdp',
+  'mesh.distributed',
+  'checkpoint.keep_every_steps',
+  'checkpoint.best_metric',
+  'evaluators.metrics',
+  'evaluators.network',
+  'model.name',
+)
+MAX_SEED = 2**32 - 1
+MAX_WHOLE = 2**31 - 1  # steps and sizes are int32 on the device
+
+
+def check(config: ConfigDict) -> None:
+  """Checks what every recipe shares; the rest is checked by the part that reads it.
+
+  Raises:
+    ConfigError: a field is missing or has an impossible value.
+  """
+  hint = "this looks like a comparison's config, for python -m gengan.utility"
+  require_fields(
+    config,
+    REQUIRED,
+    kind='a training config',
+    example='configs/dcgan.py',
+    why=hint if isinstance(config.get('generator'), ConfigDict) else '',
+  )
+  check_numbers(config)
+  for field in POSITIVE:
+    _require(config, field, lambda value: is_whole(value) and value >= 1, 'at least 1')
+  in_range = lambda value: is_whole(value) and 0 <= value <= MAX_SEED
+  _require(config, 'seed', in_range, f'a whole number from 0 to {MAX_SEED}')
+  if 'num_classes' in config.model:
+    _require(config, 'model.num_classes', lambda value: value >= 0, 'at least 0 (0: as many as the data has)')
+  for field, choices in CHOICES.items():
+    _require(config, field, choices.__contains__, f'one of {", ".join(choices)}')
+  _require(config, 'checkpoint.keep_every_steps', lambda value: value >= 0, 'at least 0 (0 keeps none)')
+  from gengan import optimizers
+
+  for path, node in walk(config):
+    if isinstance(node, ConfigDict) and {'schedule', 'decay_steps'} <= set(node):
+      updates = config.num_steps * updates_a_step(config, path.rpartition('.')[2])
+      optimizers.check_length(node, updates, section=f'config.{path}')
+
+
+def updates_a_step(config: ConfigDict, network: str) -> int:
+  """How often a train step updates a network, such as 'discriminator'."""
+  return config.get('d_steps_per_g_step', 1) if network == 'discriminator' else 1
+
+
+def require_fields(config: ConfigDict, fields: Sequence[str], *, kind: str, example: str, why: str = '') -> None:
+  """Raises a ConfigError that names the first field of `fields`, such as 'mesh.mode', that the config lacks.
+
+  Args:
+    config: the whole of it.
+    fields: their paths.
+    kind: what the config should be, for the message.
+    example: a file that is one.
+    why: it may be something else, for the message.
+  """
+  for field in fields:
+    if find(config, field) is MISSING:
+      raise ConfigError(field, MISSING, f'there in {kind}, such as {example}', why=why)
+
+
+def check_numbers(config: ConfigDict) -> None:
+  """Raises a ConfigError that names a number which is not finite, or a whole one that is too large for the device."""
+  for field, value in flatten(config.to_dict()).items():
+    for number in value if isinstance(value, (tuple, list)) else (value,):
+      if isinstance(number, float) and not math.isfinite(number):
+        raise ConfigError(field, value, 'finite')
+      if is_whole(number) and abs(number) > MAX_WHOLE and not field.endswith('seed'):
+        raise ConfigError(field, value, f'at most {MAX_WHOLE}')
+
+
+def _require(config, field, valid, allowed):
+  if not valid(value := find(config, field)):
+    raise ConfigError(field, value, allowed)

@@ -1,0 +1,79 @@
+"""The fields of a config by their paths, such as 'optimizers.generator.learning_rate'."""
+
+import difflib
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from ml_collections import ConfigDict
+
+
+class _Missing:
+  """The value of a field that is not there."""
+
+  def __repr__(self) -> str:
+    return 'missing'
+
+
+MISSING = _Missing()
+
+
+def walk(config: ConfigDict, prefix: str = '') -> Iterator[tuple[str, Any]]:
+  """Every field and section with its path."""
+  for name, value in config.items():
+    yield prefix + name, value
+    if isinstance(value, ConfigDict):
+      yield from walk(value, f'{prefix}{name}.')
+
+
+def flatten(tree: Mapping[str, Any], prefix: str = '') -> dict[str, Any]:
+  """Nested dicts, such as `config.to_dict()`, as one from path to value."""
+  flat = {}
+  for key, value in tree.items():
+    if isinstance(value, Mapping):
+      flat.update(flatten(value, f'{prefix}{key}.'))
+    else:
+      flat[prefix + key] = value
+  return flat
+
+
+def find(config: ConfigDict, path: str) -> Any:
+  """The field or section at that path; MISSING where there is none."""
+  node = config
+  for name in path.split('.'):
+    if not isinstance(node, ConfigDict) or name not in node:
+      return MISSING
+    node = node[name]
+  return node
+
+
+def missing_field(config: ConfigDict, path: str) -> str | None:
+  """What is wrong with the path of a field, such as 'optimizers.generator.lr', and what would be right.
+
+  Returns:
+    One line; None where the config has the field. A path with brackets is not looked at.
+  """
+  node, at = config, 'config'
+  for name in path.split('.') if re.fullmatch(r'[\w.]+', path) else ():
+    if not isinstance(node, ConfigDict):
+      return f'{at} has no fields, it is {node!r}'
+    if name not in node:
+      guess = _closest(name, list(node), elsewhere=[field for field, _ in walk(config)])
+      hint = f'; did you mean {guess}?' if guess else '.'
+      return f'{at} has no field {name!r}{hint} It has: {", ".join(node)}'
+    node, at = node[name], f'{at}.{name}'
+  return None
+
+
+def is_whole(value: Any) -> bool:
+  """Whether it is an int, and not True or False."""
+  return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _closest(name: str, fields: Sequence[str], *, elsewhere: Sequence[str]) -> str:
+  """The field of this section, or else the path of one in another, that was probably meant; '' where none looks so."""
+  words = lambda field: ''.join(word[:1] for word in field.split('_'))
+  near = difflib.get_close_matches(name, fields, 1) or [field for field in fields if words(field) == name]
+  if near:
+    return repr(near[0])
+  return next((f'config.{field}' for field in elsewhere if field.rpartition('.')[2] == name), '')

@@ -1,0 +1,68 @@
+"""The JSON files beside a run."""
+
+import json
+
+import pytest
+
+from configs import dcgan
+from gengan import config as configs
+from gengan import train
+
+
+def test_a_folder_is_tried_and_left_as_it_was(tmp_path):
+  configs.require_writable(tmp_path / 'a' / 'b', flag='--workdir')
+  assert not list(tmp_path.iterdir())
+  configs.require_writable(tmp_path, flag='--workdir')
+  assert tmp_path.is_dir() and not list(tmp_path.iterdir())
+  file = tmp_path / 'file'
+  file.write_text('kept')
+  for folder, why in ((file, 'that is a file'), (file / 'run', '.'), ('/proc/x', '.')):
+    with pytest.raises(ValueError, match=rf'--workdir is {folder}, where no files can be written: {why}'):
+      train.prepare(dcgan.get_config(), folder)
+  assert file.read_text() == 'kept'
+
+
+def test_json_is_whole_or_not_there(tmp_path):
+  path = tmp_path / 'a.json'
+  configs.write_json(path, {'b': [1, 2], 'a': None})
+  assert json.loads(path.read_text()) == {'b': [1, 2], 'a': None}
+  with pytest.raises(TypeError):
+    configs.write_json(path, {'a': object()})
+  assert json.loads(path.read_text()) == {'b': [1, 2], 'a': None}
+  assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_config_comes_back_from_its_folder(tmp_path):
+  config = dcgan.get_config()
+  configs.write_json(tmp_path / 'config.json', config.to_dict())
+  assert configs.load(tmp_path).to_dict() == config.to_dict()
+  with pytest.raises(FileNotFoundError, match='not the folder of a run'):
+    configs.load(tmp_path / 'nowhere')
+  for broken, what in (
+    ('{"model"', 'is damaged: '),
+    ('[]', 'is damaged: it holds no JSON object'),
+    ('{"model": 3}', 'is not the config of a run'),
+  ):
+    (tmp_path / 'config.json').write_text(broken)
+    with pytest.raises(ValueError, match=rf'{tmp_path}/config\.json {what}'):
+      configs.load(tmp_path)
+
+
+def test_only_how_long_where_and_how_often_may_change(tmp_path):
+  config = dcgan.get_config()
+  configs.write_json(tmp_path / 'config.json', config.to_dict())
+  config.num_steps, config.mesh.fsdp, config.checkpoint.keep_latest = 9, 2, 7
+  configs.require_same_run(config, tmp_path)
+  config.optimizers.generator.b1 = 0.9
+  with pytest.raises(ValueError, match=r'config.optimizers.generator.b1 is 0.5 there and 0.9 here\. Choose another'):
+    configs.require_same_run(config, tmp_path)
+
+
+def test_a_run_from_before_a_field_existed_goes_on_as_it_began(tmp_path):
+  config = dcgan.get_config()
+  before = {name: value for name, value in config.to_dict().items() if name != 'private_data'}
+  configs.write_json(tmp_path / 'config.json', before)
+  configs.require_same_run(config, tmp_path)
+  config.private_data = True
+  with pytest.raises(ValueError, match=r'config\.private_data is False there and True here'):
+    configs.require_same_run(config, tmp_path)
