@@ -1,12 +1,25 @@
 """Image sets: sources, splits, preprocessing, batches, and the cleaning of all of them.
 
+config = configs.dcgan.get_config()
 dataset = gengan.data.load(config.data)
 iterator = gengan.data.train_iterator(dataset.train, config.data, batch_size=64, seed=0)
 batch = next(iterator)  # {'image': float32 [64, H, W, C] in [-1, 1], 'label': int32 [64]}
 """
 
-from gengan.data.config import default_config, validate
+from gengan.data.config import validate
 from gengan.data.dataset import Dataset, Split, load
 from gengan.data.iterator import TrainIterator, eval_batches, train_iterator
+from gengan.data.openers import open_source
+from gengan.data.statistics import differences
 
-__all__ = ['Dataset', 'Split', 'TrainIterator', 'default_config', 'eval_batches', 'load', 'train_iterator', 'validate']
+__all__ = [
+  'Dataset',
+  'Split',
+  'TrainIterator',
+  'differences',
+  'eval_batches',
+  'load',
+  'open_source',
+  'train_iterator',
+  'validate',
+]

@@ -9,13 +9,12 @@ from typing import Any
 import ml_collections
 import numpy as np
 
-from gengan.data.config import validate
 from gengan.data.dataset import Split
+from gengan.host.errors import ArgumentError
 
 _PREFETCHED = 4  # batches made ahead
 
-# Set apart the random streams of one seed.
-_ORDER, _FLIPS, _NOISE, _EVALUATION = range(4)
+_ORDER, _FLIPS, _NOISE, _EVALUATION = range(4)  # so that no two uses of random numbers share a stream
 
 
 class TrainIterator:
@@ -67,7 +66,7 @@ def train_iterator(
 
   Args:
     split: the train split; any other is refused.
-    config: `config.data`.
+    config: the data section, as `dataset.load` checked it.
     batch_size: examples in a batch of all processes together.
     seed: of order, flips and noise.
     process_index: this process.
@@ -78,19 +77,18 @@ def train_iterator(
     with `get_state` and `set_state`.
 
   Raises:
-    ValueError: not the train split, fewer examples than a batch, or a batch that the processes cannot share.
+    ArgumentError: fewer examples than a batch, a batch that the processes cannot share, or a negative seed.
+    ValueError: not the train split.
   """
-  validate(config)
   if split.name != 'train':
     raise ValueError(f'only the train split may be trained on; this is {split.name!r}')
   rows = _local_rows(batch_size, process_index, process_count)
   if len(split) < batch_size:
-    raise ValueError(
-      f'config.batch_size is {batch_size}, but the train split has {len(split)} examples; '
-      f'it must be at most {len(split)}'
-    )
+    why = f'but the train split has {len(split)} examples'
+    raise ArgumentError('batch_size', batch_size, f'at most {len(split)}', why=why)
   if seed < 0:
-    raise ValueError(f'config.seed is {seed}; it must be 0 or more')
+    raise ArgumentError('seed', seed, '0 or more')
+  treatment = {'dequantise': config.dequantise, 'binarise': config.binarise}
 
   @functools.lru_cache(maxsize=2)  # a batch spans at most two epochs
   def order(epoch: int) -> np.ndarray:
@@ -106,12 +104,11 @@ def train_iterator(
     if config.flip:
       flips = np.random.default_rng([seed, _FLIPS, number]).random(batch_size)[rows] < 0.5
       images[flips] = images[flips, :, ::-1]
-    if config.dequantise or config.binarise == 'stochastic':
+    noise = None
+    if needs_noise(**treatment):
       rng = np.random.default_rng([seed, _NOISE, number, process_index])
       noise = rng.random(images.shape, dtype=np.float32)
-    else:
-      noise = None
-    return {'image': scale(images, config, noise=noise), 'label': split.labels[indices]}
+    return {'image': scale(images, noise, **treatment), 'label': split.labels[indices]}
 
   threads = 1 if isinstance(split.images, np.ndarray) else os.cpu_count()  # decoding is worth more than one
   identity = {'seed': seed, 'batch_size': batch_size, 'examples': len(split)}
@@ -131,9 +128,9 @@ def eval_batches(
     copies of the first example.
 
   Raises:
-    ValueError: a batch that the processes cannot share.
+    ArgumentError: a batch that the processes cannot share.
   """
-  validate(config)
+  treatment = {'dequantise': config.dequantise, 'binarise': config.binarise}
   rows = _local_rows(batch_size, process_index, process_count)
   for start in range(0, len(split), batch_size):
     positions = np.arange(start, start + batch_size)[rows]
@@ -141,13 +138,18 @@ def eval_batches(
     positions = np.where(mask, positions, 0)
     images = split.images[positions]
     noise = None
-    if config.dequantise or config.binarise == 'stochastic':
+    if needs_noise(**treatment):
       draw = lambda i: np.random.default_rng([_EVALUATION, int(i)]).random(images.shape[1:], dtype=np.float32)  # noqa: B023
       noise = np.stack([draw(i) for i in positions])
-    yield {'image': scale(images, config, noise=noise), 'label': split.labels[positions]}, mask
+    yield {'image': scale(images, noise, **treatment), 'label': split.labels[positions]}, mask
 
 
-def scale(images: np.ndarray, config: ml_collections.ConfigDict, *, noise: np.ndarray | None) -> np.ndarray:
+def needs_noise(*, dequantise: bool, binarise: str) -> bool:
+  """Whether `scale` draws."""
+  return dequantise or binarise == 'stochastic'
+
+
+def scale(images: np.ndarray, noise: np.ndarray | None, *, dequantise: bool, binarise: str) -> np.ndarray:
   """Grey levels to [-1, 1].
 
   - plain: x / 127.5 - 1
@@ -158,18 +160,18 @@ def scale(images: np.ndarray, config: ml_collections.ConfigDict, *, noise: np.nd
 
   Args:
     images: uint8 [...].
-    config: `config.data`.
-    noise: float32 of the same shape in [0, 1), where the config asks for it.
+    noise: float32 of the same shape in [0, 1), where `needs_noise` says so; else None.
+    dequantise, binarise: as in the data section of a config.
 
   Returns:
     float32 of the same shape.
   """
-  if config.binarise == 'threshold':
+  if binarise == 'threshold':
     return np.where(images >= 128, np.float32(1), np.float32(-1))
-  if config.binarise == 'stochastic':
+  if binarise == 'stochastic':
     return np.where(noise * 255 < images, np.float32(1), np.float32(-1))
   scaled = images.astype(np.float32)
-  if config.dequantise:
+  if dequantise:
     scaled += noise
     scaled /= 128
   else:
@@ -180,10 +182,8 @@ def scale(images: np.ndarray, config: ml_collections.ConfigDict, *, noise: np.nd
 
 def _local_rows(batch_size: int, process_index: int, process_count: int) -> slice:
   if batch_size < 1 or batch_size % process_count:
-    raise ValueError(
-      f'config.batch_size is {batch_size}; it must be a positive multiple of the {process_count} processes'
-    )
+    raise ArgumentError('batch_size', batch_size, f'a positive multiple of the {process_count} processes')
   if not 0 <= process_index < process_count:
-    raise ValueError(f'process_index is {process_index}; it must be from 0 to {process_count - 1}')
+    raise ArgumentError('process_index', process_index, f'from 0 to {process_count - 1}')
   share = batch_size // process_count
   return slice(process_index * share, (process_index + 1) * share)

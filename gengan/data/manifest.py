@@ -1,4 +1,4 @@
-"""The list of examples that training leaves out: written by gengan.data.clean, read through config.data.exclude."""
+"""The list of examples that training leaves out: gengan.data.clean writes it, `dataset.load` reads it."""
 
 import json
 import os
@@ -10,7 +10,7 @@ VERSION = 1
 
 
 def write_manifest(path: pathlib.Path, source: Source, reasons: dict[str, dict[str, str]]) -> None:
-  """Writes the manifest in one piece.
+  """Writes a manifest.
 
   Args:
     path: the JSON file.
@@ -32,18 +32,18 @@ def read_manifest(path: str, source: Source) -> dict[str, set[str]]:
     sha256, version, reasons = content['sha256'], content['version'], content['exclude']
     exclude = {split: set(names) for split, names in reasons.items()}
   except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-    raise ValueError(f'config.data.exclude: {path} is not a manifest of gengan.data.clean ({error!r})') from error
+    raise ValueError(f'{path} is not a manifest of gengan.data.clean ({error!r})') from error
   if version != VERSION:
-    raise ValueError(f'config.data.exclude: {path} has version {version}; this program reads version {VERSION}')
+    raise ValueError(f'{path} has version {version}; this program reads version {VERSION}')
   if sha256 != source.sha256:
     raise ValueError(
-      f'config.data.exclude: {path} was made for {content.get("source")} with sha256 {str(sha256)[:12]}…, '
+      f'{path} was made for {content.get("source")} with sha256 {str(sha256)[:12]}…, '
       f'but {source.spec} has {source.sha256[:12]}…; run gengan.data.clean on this source'
     )
   for split, names in exclude.items():
     unknown = names - set(source.splits[split].names if split in source.splits else ())
     if unknown:
-      raise ValueError(f'config.data.exclude: {path} names {min(unknown)!r}, which is not in {split} of {source.spec}')
+      raise ValueError(f'{path} names {min(unknown)!r}, which is not in {split} of {source.spec}')
   return exclude
 
 

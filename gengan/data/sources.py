@@ -1,12 +1,10 @@
-"""What every source gives: named splits of raw records, not yet decoded."""
+"""The form in which every source hands over its images: named splits of raw records, not yet decoded."""
 
 import dataclasses
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
-
-from gengan.data.config import source_parts
 
 SPLITS = ('train', 'validation', 'test')
 
@@ -35,7 +33,7 @@ class Source:
   """An image set as it lies on disk.
 
   Attributes:
-    spec: as given in `config.data.source`.
+    spec: what it was opened by, such as 'zip:path/to/images.zip'.
     splits: 'train' and, where the source has them, 'validation' and 'test'.
     class_names: one name a label; empty where the source has no labels.
     sha256: of the data, the same on every machine; tells sources apart, whatever their path.
@@ -45,24 +43,6 @@ class Source:
   splits: Mapping[str, Records]
   class_names: tuple[str, ...]
   sha256: str
-
-
-def open_source(spec: str, *, data_dir: str = '') -> Source:
-  """Opens 'digits', 'idx:DIR', 'npz:FILE or DIR', 'folder:DIR', 'zip:FILE' or 'tfds:NAME' without decoding an image.
-
-  Raises:
-    ValueError: the spec is unknown, or the files there are empty, damaged or laid out in a way that is not understood.
-    FileNotFoundError: there is nothing at that place.
-  """
-  from gengan.data import arrays, files, npz, tfds
-
-  kind, location = source_parts(spec)
-  if kind == 'digits':
-    return arrays.digits()
-  if kind == 'tfds':
-    return tfds.open_tfds(location, data_dir=data_dir)
-  opener = {'idx': arrays.idx, 'npz': npz.npz, 'folder': files.folder, 'zip': files.zip_file}[kind]
-  return opener(location)
 
 
 def array_records(split: str, images: np.ndarray, labels: np.ndarray | None) -> Records:

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from gengan.data.sources import Source
+from gengan.data.sources import SPLITS, Source
 
 
 def split_indices(
@@ -32,7 +32,7 @@ def split_indices(
   own = {
     split: (split, np.arange(len(source.splits[split]))) for split in ('validation', 'test') if split in source.splits
   }
-  return {split: own.get(split) or ('train', parts[split]) for split in ('train', 'validation', 'test')}
+  return {split: own.get(split) or ('train', parts[split]) for split in SPLITS}
 
 
 def subset(names: Sequence[str], labels: np.ndarray, *, per_class: int, imbalance: float, seed: int) -> np.ndarray:

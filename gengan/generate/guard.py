@@ -11,7 +11,7 @@ from ml_collections import ConfigDict
 from gengan import config as configs
 from gengan import data
 from gengan.data import images
-from gengan.data.dataset import differences
+from gengan.data.statistics import differences
 from gengan.data.iterator import scale
 from gengan.generate.formats import ledger
 from gengan.metrics import copying_guard
@@ -93,7 +93,9 @@ def training_features(config: ConfigDict, workdir: pathlib.Path) -> tuple[np.nda
 
 def _as_trained(pixels: np.ndarray, config: ConfigDict) -> np.ndarray:
   """uint8 images as a model sees them that must draw them again; of random ones it can only know the mean."""
-  return images.to_uint8(scale(pixels, config, noise=None)) if config.binarise == 'threshold' else pixels
+  if config.binarise != 'threshold':
+    return pixels
+  return images.to_uint8(scale(pixels, None, dequantise=False, binarise='threshold'))
 
 
 def _spread(count: int, at_most: int) -> np.ndarray:

@@ -15,7 +15,7 @@ from gengan.runs import checkpoint as checkpoints
 from gengan import config as configs
 from gengan import core, data, sharding
 from gengan.host import locks
-from gengan.data.dataset import differences
+from gengan.data.statistics import differences
 
 REFERENCES = 64  # real images beside which samples are looked at
 

@@ -11,9 +11,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gengan.data import default_config, load
-from gengan.data.clean import clean
-from gengan.data.clean.findings import EXCLUDABLE, KINDS
+from configs import defaults
+from gengan.data import load
+from gengan.data.clean import EXCLUDABLE, KINDS, Settings, clean, cleaning
+from gengan.data.clean.__main__ import main
+from gengan.host.errors import ArgumentError
 
 
 def picture(seed, size=(48, 48)):
@@ -67,7 +69,7 @@ def listed(findings, kind):
 def dirty(tmp_path_factory):
   folder = tmp_path_factory.mktemp('dirty')
   spec = write_zip(folder / 'set.zip', clean_set() | {name: fault[0] for name, fault in FAULTS.items()})
-  counts = clean(spec, str(folder / 'report'), min_per_class=5)
+  counts = clean(spec, str(folder / 'report'), settings=Settings(min_per_class=5))
   return spec, folder / 'report', counts
 
 
@@ -110,8 +112,8 @@ def test_the_manifest_leaves_out_the_right_ones_with_reasons(dirty):
 def test_training_accepts_the_manifest(dirty):
   spec, report, counts = dirty
   with pytest.raises(ValueError, match='cannot be read'):
-    load(default_config(source=spec, channels=3))
-  dataset = load(default_config(source=spec, channels=3, exclude=str(report / 'exclude.json')))
+    load(defaults.data(source=spec, channels=3))
+  dataset = load(defaults.data(source=spec, channels=3, exclude=str(report / 'exclude.json')))
   names = {*dataset.train.names, *dataset.validation.names}
   assert names.isdisjoint(name for name, fault in FAULTS.items() if fault[2])
   assert sum(dataset.statistics['excluded'].values()) == counts['excluded']
@@ -161,7 +163,9 @@ def test_same_shape_in_other_colours_is_no_copy(tmp_path):
   content |= {'train/a/pale.png': encode(pale), 'train/a/recoloured.png': encode(other)}
   spec = write_zip(tmp_path / 'set.zip', content)
   assert clean(spec, str(tmp_path / 'report'))['near_duplicate'] == 0
-  assert clean(spec, str(tmp_path / 'report'), near_colour=255)['near_duplicate'] > 0  # the hash alone cannot tell
+  assert (
+    clean(spec, str(tmp_path / 'report'), settings=Settings(near_colour=255))['near_duplicate'] > 0
+  )  # the hash alone cannot tell
 
 
 def test_chosen_kinds_alone_are_left_out(dirty, tmp_path):
@@ -169,15 +173,6 @@ def test_chosen_kinds_alone_are_left_out(dirty, tmp_path):
   manifest = json.loads((tmp_path / 'exclude.json').read_text())
   assert counts['excluded'] == 3
   assert all(reason == 'unreadable' for reason in manifest['exclude']['train'].values())
-
-
-@pytest.mark.parametrize(
-  ('options', 'match'),
-  [({'exclude': ('ugly',)}, "exclude names 'ugly'; it may name unreadable"), ({'near_distance': 9}, 'from 0 to 8')],
-)
-def test_impossible_settings(tmp_path, options, match):
-  with pytest.raises(ValueError, match=match):
-    clean('digits', str(tmp_path), **options)
 
 
 def test_command_line(dirty, tmp_path):
@@ -188,11 +183,36 @@ def test_command_line(dirty, tmp_path):
   assert {path.name for path in tmp_path.iterdir()} == {'report.html', 'findings.json', 'exclude.json'}
   command[3] = f'--source=zip:{tmp_path / "none.zip"}'
   done = subprocess.run(command, capture_output=True, text=True, check=False)
-  assert done.returncode == 1
-  assert done.stderr == f'error: zip:{tmp_path / "none.zip"}: there is no such file\n'
-  command[3] = '--source=foo'
-  done = subprocess.run(command, capture_output=True, text=True, check=False)
-  assert done.returncode == 1 and done.stderr.startswith("error: --source is 'foo'; it must be one of digits, ")
+  assert done.returncode == 2
+  assert done.stderr == f'gengan.data.clean: zip:{tmp_path / "none.zip"}: there is no such file\n'
+
+
+@pytest.mark.parametrize(
+  ('flags', 'message'),
+  [
+    ([], 'give --source, as in --source=folder:path/to/images; it may be digits, idx:DIR'),
+    (['--source=foo'], "--source is 'foo'; it must be one of digits, idx:DIR"),
+    (['--source=digits', '--near_distance=9'], '--near_distance is 9; it must be from 0 to 8 bits'),
+    (['--source=digits', '--exclude=ugly'], "--exclude is 'ugly'; it must be some of unreadable, blank"),
+    (['--source=digits', '--near=3'], 'unrecognized arguments: --near=3'),
+  ],
+)
+def test_mistakes_on_the_command_line_are_one_line(flags, message, capsys):
+  with pytest.raises(SystemExit) as caught:
+    main(flags)
+  error = capsys.readouterr().err
+  assert caught.value.code == 2 and error.startswith(f'gengan.data.clean: {message}') and error.count('\n') == 1
+
+
+def test_ctrl_c_is_one_line(tmp_path, monkeypatch, capsys):
+  def interrupt(opened):
+    raise KeyboardInterrupt
+
+  monkeypatch.setattr(cleaning, 'examine', interrupt)
+  with pytest.raises(SystemExit) as caught:
+    main(['--source=digits', f'--out={tmp_path}'])
+  assert caught.value.code == 130
+  assert capsys.readouterr().err == 'gengan.data.clean: stopped before the report was written\n'
 
 
 def test_every_excludable_kind_is_a_kind():
@@ -203,13 +223,25 @@ def test_every_excludable_kind_is_a_kind():
   ('options', 'message'),
   [
     ({'near_distance': -1}, 'near_distance is -1; it must be from 0 to 8 bits'),
+    ({'near_distance': 9}, 'near_distance is 9; it must be from 0 to 8 bits'),
     ({'near_colour': -1}, 'near_colour is -1; it must be from 0 to 255 grey levels'),
     ({'blank_deviation': float('nan')}, 'blank_deviation is nan'),
     ({'min_per_class': -5}, 'min_per_class is -5'),
-    ({'out': __file__}, 'which cannot be made: File exists; it must be a folder'),
+  ],
+)
+def test_settings_that_make_no_sense(options, message):
+  with pytest.raises(ArgumentError, match=message):
+    Settings(**options)
+
+
+@pytest.mark.parametrize(
+  ('options', 'message'),
+  [
+    ({'out': __file__}, '^out is .*, which cannot be made: File exists; it must be a folder'),
+    ({'exclude': ('blank', 'ugly')}, "^exclude is 'ugly'; it must be some of unreadable"),
   ],
 )
 def test_what_makes_no_sense_is_told_before_anything_is_read(options, message, tmp_path, monkeypatch):
-  monkeypatch.setattr(sys.modules['gengan.data.clean'], 'examine', lambda opened: pytest.fail('the images were read'))
-  with pytest.raises(ValueError, match=message):
+  monkeypatch.setattr(cleaning, 'examine', lambda opened: pytest.fail('the images were read'))
+  with pytest.raises(ArgumentError, match=message):
     clean('digits', **{'out': tmp_path / 'report', **options})

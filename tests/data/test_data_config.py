@@ -2,12 +2,14 @@
 
 import pytest
 
-from gengan.data import config as data_config
-from gengan.data import default_config, load, validate
+from configs import defaults
+from gengan.data import load, validate
+from gengan.data.openers import source_parts
+from gengan.host.errors import ArgumentError
 
 
 def test_defaults_are_valid():
-  validate(default_config())
+  validate(defaults.data())
 
 
 @pytest.mark.parametrize(
@@ -15,7 +17,7 @@ def test_defaults_are_valid():
   [
     ('source', 'webcam:0', 'idx:DIR'),
     ('source', 'folder:', 'folder:path/to'),
-    ('source', 'digits:8', 'no location'),
+    ('source', 'digits:8', 'takes no place'),
     ('image_size', 3, '4 to 4096'),
     ('channels', 2, '1 (grey) or 3 (RGB)'),
     ('validation_fraction', 1.0, '[0, 1)'),
@@ -27,42 +29,43 @@ def test_defaults_are_valid():
   ],
 )
 def test_error_names_the_field_and_what_it_may_be(field, value, allowed):
-  config = default_config(**{field: value})
-  with pytest.raises(ValueError) as caught:
+  config = defaults.data(**{field: value})
+  with pytest.raises(ArgumentError) as caught:
     load(config)
+  assert (caught.value.argument, caught.value.value) == (field, value)
   message = str(caught.value)
-  assert message.startswith(f'config.data.{field} is {value!r}')
+  assert message.startswith(f'{field} is {value!r}')
   assert allowed in message
   assert '\n' not in message
 
 
 @pytest.mark.parametrize(('field', 'value'), [('image_size', True), ('flip', 1), ('crop', 'yes'), ('data_dir', None)])
 def test_values_of_another_type_are_refused(field, value):
-  config = dict(default_config())
+  config = dict(defaults.data())
   config[field] = value
-  with pytest.raises(ValueError, match=rf'config\.data\.{field} is '):
+  with pytest.raises(ArgumentError, match=f'^{field} is '):
     validate(_Fields(config))
 
 
 def test_a_missing_field_is_named():
-  config = default_config()
+  config = defaults.data()
   del config.flip
-  with pytest.raises(ValueError, match=r'config\.data\.flip is missing'):
+  with pytest.raises(ArgumentError, match=r'^flip is missing; it must be True or False'):
     validate(config)
 
 
 def test_fractions_leave_something_to_train_on():
-  with pytest.raises(ValueError, match='below 1'):
-    validate(default_config(validation_fraction=0.5, test_fraction=0.5))
+  with pytest.raises(ArgumentError, match=r'^validation_fraction is 0\.5 while test_fraction is 0\.5; .* below 1'):
+    validate(defaults.data(validation_fraction=0.5, test_fraction=0.5))
 
 
 def test_black_and_white_images_take_no_noise():
-  with pytest.raises(ValueError, match='dequantise'):
-    validate(default_config(dequantise=True, binarise='threshold'))
+  with pytest.raises(ArgumentError, match=r"^dequantise is True while binarise is 'threshold'"):
+    validate(defaults.data(dequantise=True, binarise='threshold'))
 
 
 def test_source_parts_keep_colons_of_the_location():
-  assert data_config.source_parts('tfds:mnist:3.0.1') == ('tfds', 'mnist:3.0.1')
+  assert source_parts('tfds:mnist:3.0.1') == ('tfds', 'mnist:3.0.1')
 
 
 class _Fields(dict):

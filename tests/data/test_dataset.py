@@ -6,15 +6,16 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gengan.data import default_config, load, train_iterator
-from gengan.data.dataset import differences
+from configs import defaults
+from gengan.data import load, train_iterator
 from gengan.data.manifest import read_manifest, write_manifest
-from gengan.data.sources import open_source
+from gengan.data.openers import open_source
+from gengan.data.statistics import differences
 
 
 @pytest.fixture(scope='module')
 def digits():
-  return load(default_config())
+  return load(defaults.data())
 
 
 def test_digits_are_the_default(digits):
@@ -32,7 +33,7 @@ def test_digits_are_the_default(digits):
 
 
 def test_loading_twice_is_the_same(digits):
-  again = load(default_config())
+  again = load(defaults.data())
   np.testing.assert_array_equal(digits.test.images, again.test.images)
   assert digits.statistics == again.statistics
 
@@ -61,7 +62,7 @@ def folder(tmp_path):
 
 
 def test_decoding_on_read_is_the_same_as_in_memory(folder):
-  config = default_config(source=f'folder:{folder}', image_size=8, channels=3)
+  config = defaults.data(source=f'folder:{folder}', image_size=8, channels=3)
   memory, disk = load(config), load(config, memory_limit=0)
   assert isinstance(memory.train.images, np.ndarray)
   assert not isinstance(disk.train.images, np.ndarray)
@@ -73,7 +74,7 @@ def test_decoding_on_read_is_the_same_as_in_memory(folder):
 
 
 def test_batches_do_not_depend_on_where_images_are_kept(folder):
-  config = default_config(source=f'folder:{folder}', image_size=8, channels=3, flip=True)
+  config = defaults.data(source=f'folder:{folder}', image_size=8, channels=3, flip=True)
   memory, disk = (
     train_iterator(load(config, memory_limit=limit).train, config, batch_size=32, seed=0) for limit in (1 << 30, 0)
   )
@@ -88,7 +89,7 @@ def test_an_unreadable_image_is_named_with_the_remedy(folder):
   with pytest.raises(
     ValueError, match=r'a/000\.png cannot be read: .*python -m gengan\.data\.clean --source=folder:'
   ) as caught:
-    load(default_config(source=f'folder:{folder}'))
+    load(defaults.data(source=f'folder:{folder}'))
   assert '\n' not in str(caught.value)
 
 
@@ -98,7 +99,7 @@ def test_excluded_examples_are_left_out_and_counted(folder, tmp_path):
   source = open_source(spec)
   gone = ['a/000.png', 'b/001.png', 'b/003.png']
   write_manifest(tmp_path / 'exclude.json', source, {'train': dict.fromkeys(gone, 'because')})
-  dataset = load(default_config(source=spec, exclude=str(tmp_path / 'exclude.json')))
+  dataset = load(defaults.data(source=spec, exclude=str(tmp_path / 'exclude.json')))
   names = [*dataset.train.names, *dataset.validation.names, *dataset.test.names]
   assert sorted(names) == sorted(set(source.splits['train'].names) - set(gone))
   assert sum(dataset.statistics['excluded'].values()) == 3
@@ -108,17 +109,17 @@ def test_excluded_examples_are_left_out_and_counted(folder, tmp_path):
 
 def test_exclusion_moves_nothing_between_splits(folder, tmp_path):
   spec = f'folder:{folder}'
-  before = load(default_config(source=spec))
+  before = load(defaults.data(source=spec))
   gone = before.train.names[:20]
   write_manifest(tmp_path / 'exclude.json', open_source(spec), {'train': dict.fromkeys(gone, 'because')})
-  after = load(default_config(source=spec, exclude=str(tmp_path / 'exclude.json')))
+  after = load(defaults.data(source=spec, exclude=str(tmp_path / 'exclude.json')))
   assert after.test.names == before.test.names
   assert after.train.names == before.train.names[20:]
 
 
 def test_a_manifest_for_other_data_is_refused(folder, tmp_path):
   write_manifest(tmp_path / 'exclude.json', open_source('digits'), {})
-  config = default_config(source=f'folder:{folder}', exclude=str(tmp_path / 'exclude.json'))
+  config = defaults.data(source=f'folder:{folder}', exclude=str(tmp_path / 'exclude.json'))
   with pytest.raises(ValueError, match='was made for digits'):
     load(config)
 
@@ -137,7 +138,7 @@ def test_a_manifest_must_be_one(folder, tmp_path):
 
 def test_unlabelled_sets_have_one_class(tmp_path):
   np.savez(tmp_path / 'set.npz', images=np.random.default_rng(0).integers(0, 256, (20, 8, 8), dtype=np.uint8))
-  dataset = load(default_config(source=f'npz:{tmp_path / "set.npz"}', image_size=8))
+  dataset = load(defaults.data(source=f'npz:{tmp_path / "set.npz"}', image_size=8))
   assert dataset.num_classes == 1
   assert not dataset.train.labels.any()
   assert dataset.statistics['labelled'] is False
@@ -146,9 +147,9 @@ def test_unlabelled_sets_have_one_class(tmp_path):
 def test_where_the_same_images_lie_makes_no_difference(folder, tmp_path):
   spec, gone = f'folder:{folder}', ['a/000.png', 'b/001.png', 'b/003.png']
   write_manifest(tmp_path / 'exclude.json', open_source(spec), {'train': dict.fromkeys(gone, 'because')})
-  here = load(default_config(source=spec, exclude=str(tmp_path / 'exclude.json')))
+  here = load(defaults.data(source=spec, exclude=str(tmp_path / 'exclude.json')))
   moved, manifest = folder.rename(tmp_path / 'moved'), (tmp_path / 'exclude.json').rename(tmp_path / 'list.json')
-  config = default_config(source=f'folder:{moved}', exclude=str(manifest))
+  config = defaults.data(source=f'folder:{moved}', exclude=str(manifest))
   for limit in (1 << 30, 0):
     there = load(config, memory_limit=limit)
     assert differences(here.statistics, there.statistics) == []
@@ -157,7 +158,7 @@ def test_where_the_same_images_lie_makes_no_difference(folder, tmp_path):
 
 def test_what_tells_two_sets_apart_is_named(folder, tmp_path):
   spec = f'folder:{folder}'
-  statistics = lambda **more: load(default_config(source=spec, **more)).statistics
+  statistics = lambda **more: load(defaults.data(source=spec, **more)).statistics
   here = statistics()
   assert differences(here, statistics(channels=3, flip=True)) == [
     f'decoded_sha256 is {here["decoded_sha256"][:12]}… there and {statistics(channels=3)["decoded_sha256"][:12]}… here',
@@ -170,7 +171,7 @@ def test_what_tells_two_sets_apart_is_named(folder, tmp_path):
     'examples.validation',
   ]
   excluded = []
-  for name in load(default_config(source=spec)).train.names[:2]:
+  for name in load(defaults.data(source=spec)).train.names[:2]:
     write_manifest(tmp_path / 'exclude.json', open_source(spec), {'train': {name: 'because'}})
     excluded.append(statistics(exclude=str(tmp_path / 'exclude.json')))
   assert [text.split(' is ')[0] for text in differences(*excluded)] == ['chosen_sha256']

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from gengan.data import files
-from gengan.data.sources import open_source
+from gengan.data.openers import open_source
 
 SPLIT_TREE = {
   'train/cat/1.png': ('train', 'cat'),

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from gengan.data.sources import open_source
+from gengan.data.openers import open_source
 
 
 def save(tmp_path, **arrays):

@@ -6,8 +6,8 @@ import sys
 
 import pytest
 
+from gengan.data.openers import open_source
 from gengan.data.prepare import prepare
-from gengan.data.sources import open_source
 
 HAS_TENSORFLOW = importlib.util.find_spec('tensorflow') is not None
 

@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
-from gengan.data import default_config, load
+from configs import defaults
+from gengan.data import load
 from gengan.data.clean import clean
-from gengan.data.sources import open_source
+from gengan.data.openers import open_source
 
 
 @pytest.mark.parametrize(('name', 'pixel_mean'), [('mnist', 33.3184), ('fashion_mnist', 72.9404)])
@@ -22,7 +23,7 @@ def test_idx_sets_are_the_published_ones(name, pixel_mean, real_sets):
 
 
 def test_emoji_are_flat_and_on_white(real_sets):
-  config = default_config(source=f'zip:{real_sets / "images" / "noto_emoji_128.zip"}', image_size=16, channels=3)
+  config = defaults.data(source=f'zip:{real_sets / "images" / "noto_emoji_128.zip"}', image_size=16, channels=3)
   dataset = load(config, memory_limit=0)
   assert sum(dataset.statistics['examples'].values()) == 3583
   assert dataset.statistics['labelled'] is False

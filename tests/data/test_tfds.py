@@ -9,8 +9,9 @@ import pytest
 from array_record.python.array_record_module import ArrayRecordWriter
 from PIL import Image
 
-from gengan.data import default_config, load
-from gengan.data.sources import open_source
+from configs import defaults
+from gengan.data import load
+from gengan.data.openers import open_source
 
 COUNTS = {'train': 40, 'test': 10}
 
@@ -64,7 +65,7 @@ def write_set(folder, *, file_format='array_record', missing=0, image_class='ima
 def test_reads_a_prepared_set(tmp_path, by_name):
   write_set(tmp_path / 'mnist' / '3.0.1')
   spec = 'tfds:mnist' if by_name else f'tfds:{tmp_path / "mnist" / "3.0.1"}'
-  dataset = load(default_config(source=spec, image_size=6, data_dir=str(tmp_path)))
+  dataset = load(defaults.data(source=spec, image_size=6, data_dir=str(tmp_path)))
   assert len(dataset.test) == COUNTS['test']
   assert len(dataset.train) + len(dataset.validation) == COUNTS['train']
   assert dataset.num_classes == 10

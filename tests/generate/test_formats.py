@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gengan.data import sources
+from gengan.data import openers
 from gengan.generate.formats import FORMATS, folder
 from gengan.generate.formats.shards import About, Shard
 
@@ -74,7 +74,7 @@ def test_tfds_reads_it_without_tensorflow(labelled, tmp_path):
   assert builder.info.splits['train'].num_examples == 9 and builder.info.redistribution_info.license == 'CC0'
   if labelled:
     assert builder.info.features['label'].names == list(NAMES)
-  found = sources.open_source(f'tfds:{data / "1.0.0"}')
+  found = openers.open_source(f'tfds:{data / "1.0.0"}')
   assert found.class_names == facts.class_names and len(found.splits['train']) == 9
   assert 'tensorflow' not in sys.modules
 
@@ -99,11 +99,11 @@ def test_png_files_say_what_they_are_and_the_folders_their_class(tmp_path):
     np.testing.assert_array_equal(np.asarray(picture), images[line['index']])
     assert picture.text['synthetic'] == 'true' and picture.text['gengan.index'] == str(line['index'])
     assert picture.text['gengan.run'] == 'café' and picture.text['gengan.class_name'] == line['class_name']
-  found = sources.open_source(f'folder:{data}')
+  found = openers.open_source(f'folder:{data}')
   assert found.class_names == NAMES and np.bincount(found.splits['train'].labels).tolist() == [4, 2, 3]
 
   _, data = make(tmp_path / 'plain', 'folder', about(names=(), shape=(8, 8, 1)))
-  assert sources.open_source(f'folder:{data}').class_names == ()
+  assert openers.open_source(f'folder:{data}').class_names == ()
 
 
 def test_folders_keep_the_order_of_the_classes():
@@ -118,7 +118,7 @@ def test_folders_keep_the_order_of_the_classes():
 
 def test_npz_is_one_of_gengans_sources(tmp_path):
   images, data = make(tmp_path, 'npz', about())
-  found = sources.open_source(f'npz:{data}/images-00002-of-00003.npz')
+  found = openers.open_source(f'npz:{data}/images-00002-of-00003.npz')
   assert found.class_names == NAMES and found.splits['train'].labels.tolist() == [2, 0, 1, 2, 0]
   np.testing.assert_array_equal(found.splits['train'].read(3), images[8])
 

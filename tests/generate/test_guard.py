@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 
+from configs import defaults
 from gengan import data
 from gengan.generate import guard
 from gengan.metrics import copying_guard
@@ -12,7 +13,7 @@ from gengan.metrics import copying_guard
 
 @pytest.fixture
 def run(tmp_path):
-  config = data.default_config(source='digits', image_size=8, channels=1)
+  config = defaults.data(source='digits', image_size=8, channels=1)
   dataset = data.load(config)
   (tmp_path / 'dataset.json').write_text(json.dumps(dataset.statistics))
   return config, tmp_path, dataset
@@ -49,9 +50,7 @@ def test_images_in_black_and_white_are_compared_with_such(run):
 
 @pytest.mark.parametrize('flip', [False, True])
 def test_copies_of_pictures_with_near_duplicates_and_mirror_images_are_seen(flip, tmp_path, real_sets):
-  config = data.default_config(
-    source=f'zip:{real_sets}/images/noto_emoji_128.zip', image_size=16, channels=3, flip=flip
-  )
+  config = defaults.data(source=f'zip:{real_sets}/images/noto_emoji_128.zip', image_size=16, channels=3, flip=flip)
   dataset = data.load(config)
   (tmp_path / 'dataset.json').write_text(json.dumps(dataset.statistics))
   train, held_out = guard.training_features(config, tmp_path)

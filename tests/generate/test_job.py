@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from gengan import core
-from gengan.data import sources
+from gengan.data import openers
 from gengan.generate import guard, job, publishing, stream, weights
 from gengan.generate.formats import FORMATS, ledger
 from gengan.host import checksums
@@ -253,7 +253,7 @@ def test_what_cannot_be_found_stays_empty_or_is_told(prepare, monkeypatch, tmp_p
     '172 images, 128 not found'
   )
   assert [len(np.load(path)['images']) for path in sorted((tmp_path / 'gap').glob('*.npz'))] == [128, 0, 44]
-  whole = sources.open_source(f'npz:{tmp_path / "gap"}').splits['train']
+  whole = openers.open_source(f'npz:{tmp_path / "gap"}').splits['train']
   assert whole.labels.tolist() == [1] * 172 and whole.read(171).shape == (4, 4, 1)
   with pytest.raises(ValueError, match='module:function'):
     job.run(prepare('unknown', **options | {'classifier': 'judge:nobody'}))

@@ -1,5 +1,60 @@
 """python -m gengan.data.clean: flags."""
 
-from gengan.data.clean import main
+import pathlib
+from collections.abc import Sequence
 
-main()
+from gengan.config import arguments
+from gengan.data import clean
+from gengan.data.openers import SOURCES
+from gengan.host.errors import ArgumentError
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+  """The command line; exits with one line: code 2 where a flag or the data is unusable, 130 after Ctrl-C."""
+  parser = _parser()
+  args = parser.parse_args(argv)
+  if args.source is None:
+    parser.error(f'give --source, as in --source=folder:path/to/images; it may be {SOURCES}')
+  try:
+    settings = clean.Settings(
+      blank_deviation=args.blank_deviation,
+      near_distance=args.near_distance,
+      near_colour=args.near_colour,
+      min_per_class=args.min_per_class,
+    )
+    counts = clean.clean(args.source, args.out, data_dir=args.data_dir, exclude=args.exclude, settings=settings)
+  except ArgumentError as error:
+    parser.error(f'--{error}')
+  except (ValueError, OSError) as error:
+    parser.error(str(error))
+  except KeyboardInterrupt:
+    parser.exit(130, 'gengan.data.clean: stopped before the report was written\n')
+  excluded = counts.pop('excluded')
+  for kind, count in counts.items():
+    print(f'{clean.KINDS[kind][0]:32} {count:8,}')
+  print(f'{"Left out by exclude.json":32} {excluded:8,}')
+  print(f'Read {pathlib.Path(args.out) / "report.html"}')
+
+
+def _parser() -> arguments.Parser:
+  parser, default = arguments.parser('data.clean', clean.__doc__), clean.Settings()
+  names = lambda text: tuple(name for name in text.split(',') if name)
+  add = parser.add_argument
+  add('--source', help=f'the image set: {SOURCES}')
+  add('--out', default='report', help='folder for report.html, findings.json and exclude.json (default report)')
+  add('--data_dir', default='', help="where TFDS keeps its sets; '' is its default")
+  all_kinds = ','.join(clean.EXCLUDABLE)
+  add('--exclude', type=names, default=clean.EXCLUDABLE, help=f'findings to leave out (default {all_kinds})')
+  text = 'standard deviation, in grey levels, below which an image is blank (default %(default)s)'
+  add('--blank_deviation', type=float, default=default.blank_deviation, help=text)
+  text = 'bits of 64 in which the hashes of near duplicates may differ (default %(default)s)'
+  add('--near_distance', type=int, default=default.near_distance, help=text)
+  text = 'grey levels by which any of the 16x16 cells of near duplicates may differ (default %(default)s)'
+  add('--near_colour', type=int, default=default.near_colour, help=text)
+  text = 'train examples below which a label is rare (default %(default)s)'
+  add('--min_per_class', type=int, default=default.min_per_class, help=text)
+  return parser
+
+
+if __name__ == '__main__':
+  main()

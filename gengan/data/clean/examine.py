@@ -1,4 +1,4 @@
-"""One pass over every image of a source: what cleaning needs to know about each."""
+"""Decodes every image of a source once, and notes what cleaning needs to know about each."""
 
 import concurrent.futures
 import dataclasses
@@ -8,7 +8,7 @@ import os
 import numpy as np
 from PIL import Image
 
-from gengan.data import pixels
+from gengan.data import decoding
 from gengan.data.sources import SPLITS, Source
 
 GREY_SIDE = 32  # of the grey picture that the perceptual hash reads
@@ -76,7 +76,7 @@ def examine(source: Source) -> Examined:
   def look(start: int) -> None:
     for i in range(start, min(start + _CHUNK, total)):
       try:
-        decoded = pixels.decode(source.splits[split[i]].read(int(index[i])))
+        decoded = decoding.decode(source.splits[split[i]].read(int(index[i])))
       except (ValueError, OSError) as error:
         facts.errors[i] = str(error)
         continue
@@ -87,7 +87,7 @@ def examine(source: Source) -> Examined:
   return facts
 
 
-def _note(facts: Examined, i: int, decoded: pixels.Decoded) -> None:
+def _note(facts: Examined, i: int, decoded: decoding.Decoded) -> None:
   image = decoded.image
   facts.width[i], facts.height[i] = image.size
   facts.mode[i] = decoded.mode
@@ -96,5 +96,5 @@ def _note(facts: Examined, i: int, decoded: pixels.Decoded) -> None:
   # Grey and colour files of the same picture are copies; pictures of other sizes are not.
   facts.sha256[i] = hashlib.sha256(f'{image.size}'.encode() + values.tobytes()).digest()
   facts.deviation[i] = values.std(axis=(0, 1)).max()
-  facts.grey[i] = np.asarray(image.convert('L').resize((GREY_SIDE, GREY_SIDE), pixels.RESIZE))
+  facts.grey[i] = np.asarray(image.convert('L').resize((GREY_SIDE, GREY_SIDE), decoding.RESIZE))
   facts.colour[i] = np.asarray(rgb.resize((COLOUR_SIDE, COLOUR_SIDE), Image.Resampling.BOX))

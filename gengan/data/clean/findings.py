@@ -1,4 +1,4 @@
-"""What is wrong with an image set: each finder takes the facts and gives groups of examples."""
+"""The kinds of findings: each finder takes the facts of all images and gives groups of examples."""
 
 import dataclasses
 from collections import Counter, defaultdict
@@ -7,10 +7,11 @@ import numpy as np
 
 from gengan.data import duplicates
 from gengan.data.clean.examine import Examined
+from gengan.host.errors import ArgumentError
 
 MAX_PAIRS = 10_000_000  # near duplicates compared in detail
 
-# Kind: (title, what it means). Those up to near_leakage are left out of training unless told otherwise.
+# Kind: (title, what it means).
 KINDS = {
   'unreadable': ('Unreadable files', 'Damaged, cut short, or not an image.'),
   'blank': (
@@ -41,7 +42,41 @@ KINDS = {
   'outlier_mode': ('Unusual channels', 'Stored with other channels or depth than nearly all the rest.'),
   'rare_label': ('Labels with few examples', 'Too few training examples to learn from.'),
 }
+# Left out of training unless told otherwise.
 EXCLUDABLE = ('unreadable', 'blank', 'duplicate', 'near_duplicate', 'leakage', 'near_leakage')
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+  """What counts as a finding.
+
+  Attributes:
+    blank_deviation: grey levels, 0 to 255; an image whose standard deviation is below is blank.
+    near_distance: bits of 64, 0 to 8, in which the perceptual hashes of near duplicates may differ.
+    near_colour: grey levels, 0 to 255, by which any of their 16x16 cells may differ.
+    min_per_class: train examples below which a label is rare.
+
+  Raises:
+    ArgumentError: a number out of range.
+  """
+
+  blank_deviation: float = 2.0
+  near_distance: int = 4
+  near_colour: int = 32
+  min_per_class: int = 20
+
+  def __post_init__(self):
+    for name, high, unit in (
+      ('blank_deviation', 255, 'grey levels'),
+      ('near_distance', 8, 'bits'),
+      ('near_colour', 255, 'grey levels'),
+      ('min_per_class', 10**9, 'examples'),
+    ):
+      if not 0 <= getattr(self, name) <= high:
+        raise ArgumentError(name, getattr(self, name), f'from 0 to {high} {unit}')
+
+
+DEFAULT = Settings()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,36 +88,25 @@ class Group:
   note: str
 
 
-def find(
-  facts: Examined,
-  class_names: tuple[str, ...],
-  *,
-  blank_deviation: float,
-  near_distance: int,
-  near_colour: int,
-  min_per_class: int,
-) -> tuple[dict[str, list[Group]], list[str]]:
+def find(facts: Examined, class_names: tuple[str, ...], settings: Settings) -> tuple[dict[str, list[Group]], list[str]]:
   """All findings by kind, in the order of `KINDS`, and remarks on how they were found.
 
   Args:
     facts: what is known of every image.
     class_names: one a label; empty without labels.
-    blank_deviation: grey levels (0..255); an image whose standard deviation is below is blank.
-    near_distance: bits of 64 in which the perceptual hashes of near duplicates may differ.
-    near_colour: grey levels by which any of 16x16 cells may differ.
-    min_per_class: train examples below which a label is rare.
+    settings: what counts as a finding.
   """
   found = {kind: [] for kind in KINDS}
   found['unreadable'] = [Group([i], None, error) for i, error in sorted(facts.errors.items())]
   readable = np.array([i not in facts.errors for i in range(len(facts))], bool)
-  blank = np.flatnonzero(readable & (facts.deviation < blank_deviation))
+  blank = np.flatnonzero(readable & (facts.deviation < settings.blank_deviation))
   found['blank'] = [Group([int(i)], None, f'standard deviation {facts.deviation[i]:.2f} grey levels') for i in blank]
-  usable = np.flatnonzero(readable & (facts.deviation >= blank_deviation))
+  usable = np.flatnonzero(readable & (facts.deviation >= settings.blank_deviation))
   first = _exact(facts, usable, class_names, found)
-  remarks = _near(facts, first, found, near_distance=near_distance, near_colour=near_colour)
+  remarks = _near(facts, first, found, settings)
   found['outlier_size'] = _outlier_sizes(facts, np.flatnonzero(readable))
   found['outlier_mode'] = _outlier_modes(facts, np.flatnonzero(readable))
-  found['rare_label'] = _rare_labels(facts, class_names, min_per_class)
+  found['rare_label'] = _rare_labels(facts, class_names, settings.min_per_class)
   return found, remarks
 
 
@@ -111,14 +135,14 @@ def _exact(facts: Examined, usable: np.ndarray, class_names, found) -> np.ndarra
   return np.array(sorted(members[0] for members in copies.values()), np.int64)
 
 
-def _near(facts: Examined, first: np.ndarray, found, *, near_distance: int, near_colour: int) -> list[str]:
+def _near(facts: Examined, first: np.ndarray, found, settings: Settings) -> list[str]:
   hashes = duplicates.perceptual_hash(facts.grey[first])
-  pairs, stopped = duplicates.close_pairs(hashes, max_distance=near_distance, max_pairs=MAX_PAIRS)
+  pairs, stopped = duplicates.close_pairs(hashes, max_distance=settings.near_distance, max_pairs=MAX_PAIRS)
   similar = np.zeros(len(pairs), bool)
   for start in range(0, len(pairs), 1 << 16):
     a, b = first[pairs[start : start + (1 << 16)]].T
     difference = np.abs(facts.colour[a].astype(np.int16) - facts.colour[b])
-    similar[start : start + (1 << 16)] = difference.max(axis=(1, 2, 3)) <= near_colour
+    similar[start : start + (1 << 16)] = difference.max(axis=(1, 2, 3)) <= settings.near_colour
   groups = defaultdict(list)
   for dropped, kept in duplicates.keepers(first[pairs[similar]]).items():
     groups[kept].append(dropped)

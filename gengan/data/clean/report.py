@@ -10,7 +10,7 @@ from collections import Counter
 import numpy as np
 from PIL import Image
 
-from gengan.data import pixels
+from gengan.data import decoding
 from gengan.data.clean.examine import Examined
 from gengan.data.clean.findings import KINDS, Group
 from gengan.data.sources import SPLITS, Source
@@ -114,7 +114,7 @@ def _figure(source: Source, facts: Examined, i: int, css: str, word: str) -> str
 
 
 def _picture(data: bytes | np.ndarray) -> str:
-  image = pixels.decode(data).image
+  image = decoding.decode(data).image
   small = max(image.size) <= _SIDE
   if not small:
     image.thumbnail((_SIDE, _SIDE), Image.Resampling.LANCZOS)

@@ -6,8 +6,8 @@ import struct
 import numpy as np
 import pytest
 
-from gengan.data import arrays
-from gengan.data.sources import open_source
+from gengan.data import idx
+from gengan.data.openers import open_source
 
 
 def idx_bytes(array):
@@ -69,7 +69,7 @@ def test_the_hash_does_not_depend_on_packing_or_place(tmp_path):
   for name, pack in (('a', True), ('b', False)):
     (tmp_path / name).mkdir()
     write_set(tmp_path / name, pack=pack)
-  assert arrays.idx(str(tmp_path / 'a')).sha256 == arrays.idx(str(tmp_path / 'b')).sha256
+  assert idx.idx(str(tmp_path / 'a')).sha256 == idx.idx(str(tmp_path / 'b')).sha256
 
 
 def damage(path, offset):
@@ -82,7 +82,7 @@ def test_gzip_checksum_is_checked(tmp_path):
   write_set(tmp_path)
   damage(tmp_path / 'train-images-idx3-ubyte.gz', -6)  # in the CRC-32 at the end
   with pytest.raises(ValueError, match=r'train-images-idx3-ubyte\.gz is damaged: CRC'):
-    arrays.idx(str(tmp_path))
+    idx.idx(str(tmp_path))
 
 
 def test_truncated_gzip_is_refused(tmp_path):
@@ -90,7 +90,7 @@ def test_truncated_gzip_is_refused(tmp_path):
   path = tmp_path / 'train-images-idx3-ubyte.gz'
   path.write_bytes(path.read_bytes()[:-20])
   with pytest.raises(ValueError, match='is damaged'):
-    arrays.idx(str(tmp_path))
+    idx.idx(str(tmp_path))
 
 
 @pytest.mark.parametrize('change', [-1, 1])
@@ -100,37 +100,37 @@ def test_size_must_be_that_of_the_header(tmp_path, change):
   data = path.read_bytes()
   path.write_bytes(data[:-1] if change < 0 else data + b'\0')
   with pytest.raises(ValueError, match='its header promises 210 bytes'):
-    arrays.idx(str(tmp_path))
+    idx.idx(str(tmp_path))
 
 
 def test_images_and_labels_must_agree(tmp_path):
   write_set(tmp_path, pack=False)
   (tmp_path / 'train-labels-idx1-ubyte').write_bytes(idx_bytes(np.zeros(6, np.uint8)))
   with pytest.raises(ValueError, match='7 images, but train-labels-idx1-ubyte has 6 labels'):
-    arrays.idx(str(tmp_path))
+    idx.idx(str(tmp_path))
 
 
 def test_missing_files_are_named(tmp_path):
   with pytest.raises(FileNotFoundError, match='train-images-idx3-ubyte'):
-    arrays.idx(str(tmp_path))
+    idx.idx(str(tmp_path))
   write_set(tmp_path)
   (tmp_path / 't10k-labels-idx1-ubyte.gz').unlink()
   with pytest.raises(FileNotFoundError, match='not its labels'):
-    arrays.idx(str(tmp_path))
+    idx.idx(str(tmp_path))
 
 
 def test_two_sets_in_one_folder_are_refused(tmp_path):
   write_set(tmp_path)
   (tmp_path / 'emnist-train-images-idx3-ubyte').write_bytes(b'')
   with pytest.raises(ValueError, match='more than one set'):
-    arrays.idx(str(tmp_path))
+    idx.idx(str(tmp_path))
 
 
 def test_files_of_another_kind_are_refused(tmp_path):
   path = tmp_path / 'file'
   path.write_bytes(b'PNG...')
   with pytest.raises(ValueError, match='not an idx file'):
-    arrays.read_idx(path, dims=3)
+    idx.read_idx(path, dims=3)
   path.write_bytes(struct.pack('>BBBBI', 0, 0, 13, 1, 0))
   with pytest.raises(ValueError, match='type 0x0d in 1 dimensions'):
-    arrays.read_idx(path, dims=1)
+    idx.read_idx(path, dims=1)

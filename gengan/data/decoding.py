@@ -1,10 +1,9 @@
-"""From an encoded image, or raw pixels, to the uint8 square that training reads.
+"""Decodes one image of any kind to a uint8 square.
 
-Rules, in this order: only the first frame of an animation counts; the EXIF orientation is applied; palettes are
-expanded; 16-bit grey is scaled by its full range (65535 -> 255), and of
-16-bit colour Pillow keeps the high byte; alpha is composited on white; CMYK and YCbCr become
-RGB; RGB becomes grey by ITU-R 601 luma, and grey becomes RGB by repetition; the centre square is cut out; the square
-is resized by Pillow's bicubic filter, which is antialiased when it shrinks.
+The rules, in this order. Of an animation the first frame counts. The EXIF orientation is applied. Palettes are
+expanded. 16-bit grey is scaled by its full range (65535 -> 255); of 16-bit colour Pillow keeps the high byte. Alpha is
+composited on white. CMYK and YCbCr become RGB. RGB becomes grey by ITU-R 601 luma, and grey becomes RGB by repetition.
+The centre square is cut out. It is resized by Pillow's bicubic filter, which is antialiased when it shrinks.
 """
 
 import io

@@ -1,4 +1,4 @@
-"""Scikit-learn's digits, and idx files of the MNIST family."""
+"""Idx files, in which MNIST and its family are published."""
 
 import gzip
 import math
@@ -11,21 +11,6 @@ import numpy as np
 from gengan.data.sources import Source, array_records, sha256_arrays
 
 MAX_BYTES = 16 << 30  # a file that unpacks to more is refused
-
-
-def digits() -> Source:
-  """The 1,797 handwritten digits that scikit-learn carries: 8x8, 17 grey levels (0..16 become 0..255)."""
-  from sklearn.datasets import load_digits
-
-  data = load_digits()
-  images = np.round(data.images * (255 / 16)).astype(np.uint8)
-  labels = data.target.astype(np.int32)
-  return Source(
-    spec='digits',
-    splits={'train': array_records('train', images, labels)},
-    class_names=tuple(str(i) for i in range(10)),
-    sha256=sha256_arrays([images, labels]),
-  )
 
 
 def idx(directory: str) -> Source:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gengan.data import pixels
+from gengan.data import decoding
 
 RNG = np.random.default_rng(0)
 RGBA = RNG.integers(0, 256, (6, 5, 4), dtype=np.uint8)
@@ -23,7 +23,7 @@ def encode(image, file_format='PNG', **options):
 
 
 def decoded(data):
-  return np.asarray(pixels.decode(data).image)
+  return np.asarray(decoding.decode(data).image)
 
 
 def on_white(colour, alpha):
@@ -94,12 +94,12 @@ def test_32_bit_integers_must_be_16_bit_values():
   fits = np.array([[0, 65535]], np.int32)
   np.testing.assert_array_equal(decoded(encode(Image.fromarray(fits), 'TIFF')), [[0, 255]])
   with pytest.raises(ValueError, match=r'must lie in 0\.\.65535'):
-    pixels.decode(encode(Image.fromarray(fits * 2), 'TIFF'))
+    decoding.decode(encode(Image.fromarray(fits * 2), 'TIFF'))
 
 
 def test_floating_point_images_are_refused():
   with pytest.raises(ValueError, match='mode F has no fixed range'):
-    pixels.decode(encode(Image.fromarray(np.zeros((2, 2), np.float32)), 'TIFF'))
+    decoding.decode(encode(Image.fromarray(np.zeros((2, 2), np.float32)), 'TIFF'))
 
 
 def test_one_bit_images_are_black_and_white():
@@ -134,29 +134,29 @@ def test_truncated_files_are_refused(file_format):
   data = encode(noise, file_format)
   for length in (len(data) // 2, 20, 3):
     with pytest.raises(ValueError):
-      pixels.decode(data[:length])
+      decoding.decode(data[:length])
 
 
 def test_empty_and_foreign_files_are_refused():
   with pytest.raises(ValueError, match='empty'):
-    pixels.decode(b'')
+    decoding.decode(b'')
   with pytest.raises(ValueError, match='not an image in one of the formats'):
-    pixels.decode(b'<svg xmlns="http://www.w3.org/2000/svg"/>')
+    decoding.decode(b'<svg xmlns="http://www.w3.org/2000/svg"/>')
 
 
 def test_formats_that_run_programs_are_refused():
   with pytest.raises(ValueError, match='not an image in one of the formats'):
-    pixels.decode(encode(Image.fromarray(RGB), 'EPS'))
+    decoding.decode(encode(Image.fromarray(RGB), 'EPS'))
 
 
 def test_too_many_pixels_are_refused_before_decoding(monkeypatch):
-  monkeypatch.setattr(pixels, 'MAX_PIXELS', 29)
+  monkeypatch.setattr(decoding, 'MAX_PIXELS', 29)
   with pytest.raises(ValueError, match='5 x 6 pixels; the limit is 29'):
-    pixels.decode(encode(Image.fromarray(RGB)))
+    decoding.decode(encode(Image.fromarray(RGB)))
 
 
 def prepared(data, size, channels, crop=True):
-  return pixels.preprocess(data, image_size=size, channels=channels, crop=crop)
+  return decoding.preprocess(data, image_size=size, channels=channels, crop=crop)
 
 
 def test_same_size_is_left_alone():

@@ -1,0 +1,52 @@
+"""Opens an image set by its spec, such as 'zip:path/to/images.zip': which kinds there are, and who reads each."""
+
+from gengan.data import digits, files, idx, npz, tfds
+from gengan.data.sources import Source
+from gengan.host.errors import ArgumentError
+
+SOURCES = 'digits, idx:DIR, npz:FILE or DIR, folder:DIR, zip:FILE, tfds:NAME'
+
+_OPENERS = {'idx': idx.idx, 'npz': npz.npz, 'folder': files.folder, 'zip': files.zip_file}  # from a place alone
+_EXAMPLES = {
+  'idx': 'idx:path/to/mnist',
+  'npz': 'npz:path/to/images.npz',
+  'folder': 'folder:path/to/images',
+  'zip': 'zip:path/to/images.zip',
+  'tfds': 'tfds:mnist',
+}
+
+
+def open_source(source: str, *, data_dir: str = '') -> Source:
+  """Opens one of `SOURCES` without decoding an image.
+
+  Args:
+    source: its spec.
+    data_dir: where TFDS keeps its sets; '' is its default.
+
+  Raises:
+    ArgumentError: the spec is of no known kind, or lacks its place.
+    ValueError: the files there are empty, damaged or laid out in a way that is not understood.
+    FileNotFoundError: there is nothing at that place.
+  """
+  kind, place = source_parts(source)
+  if kind == 'digits':
+    return digits.digits()
+  if kind == 'tfds':
+    return tfds.open_tfds(place, data_dir=data_dir)
+  return _OPENERS[kind](place)
+
+
+def source_parts(source: str) -> tuple[str, str]:
+  """Splits 'kind:place'; the place of `digits` is ''.
+
+  Raises:
+    ArgumentError: the kind is unknown, or its place is missing.
+  """
+  kind, _, place = str(source).partition(':')
+  if kind != 'digits' and kind not in _EXAMPLES:
+    raise ArgumentError('source', source, f'one of {SOURCES}')
+  if kind == 'digits' and place:
+    raise ArgumentError('source', source, "'digits' alone", why='but digits takes no place')
+  if kind != 'digits' and not place:
+    raise ArgumentError('source', source, f'told where the images are, as in {_EXAMPLES[kind]}')
+  return kind, place

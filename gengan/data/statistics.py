@@ -1,0 +1,108 @@
+"""What is known of a data set, as JSON: what it was made of, what its images are like, and how two sets differ."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+EXAMPLES = 4096  # of the train split, for mean and standard deviation of sets that are not in memory
+
+# What a model was trained on, as `Dataset.statistics` tells it. Each hash depends on those before it: on the files, on
+# which of them are in which split, and on what decoding made of them.
+_HASHES = ('sha256', 'chosen_sha256', 'decoded_sha256')
+_FACTS = ('examples', 'excluded', 'subset', 'preprocessing')
+
+
+def describe(splits: Mapping[str, Any], class_names: tuple[str, ...]) -> dict[str, Any]:
+  """Counts, hashes and moments of the splits.
+
+  Args:
+    splits: `dataset.Split` by name, 'train' among them.
+    class_names: one a label; empty where there are no labels.
+  """
+  in_memory = all(isinstance(split.images, np.ndarray) for split in splits.values())
+  return {
+    'examples': {name: len(split) for name, split in splits.items()},
+    'labelled': bool(class_names),
+    'class_names': list(class_names),
+    'train_by_class': np.bincount(splits['train'].labels, minlength=max(len(class_names), 1)).tolist(),
+    'in_memory': in_memory,
+    'decoded_sha256': _sha256(splits) if in_memory else None,
+    'chosen_sha256': _chosen_sha256(splits),
+    **_moments(splits['train'].images),
+  }
+
+
+def treatment(config: Mapping[str, Any]) -> dict[str, Any]:
+  """What `dataset.load` and the iterator do to every image, by the data section of a config."""
+  if config['binarise'] != 'none':
+    scale = 'black and white: -1, 1'
+  else:
+    scale = '(x + u) / 128 - 1' if config['dequantise'] else 'x / 127.5 - 1'
+  return {
+    'image_shape': [config['image_size'], config['image_size'], config['channels']],
+    'crop': 'centre square' if config['crop'] else 'none: stretched',
+    'resize': 'bicubic, antialiased (Pillow)',
+    'alpha': 'composited on white',
+    'scale': scale,
+    **{name: config[name] for name in ('flip', 'dequantise', 'binarise')},
+  }
+
+
+def differences(kept: dict[str, Any], here: dict[str, Any]) -> list[str]:
+  """What tells one data set from another: nothing where a model that was trained on one may be trained on the other.
+
+  Where the files lie, and whether they fit into memory, does not count. What only one of them knows is not compared: a
+  set that is decoded when it is read has no hash of its pixels.
+
+  Args:
+    kept: `Dataset.statistics`, perhaps as JSON, of the one.
+    here: of the other.
+
+  Returns:
+    'examples.train is 80 there and 83 here' for every fact that differs; of the hashes only the first that does.
+  """
+  kept, here = (json.loads(json.dumps(statistics)) for statistics in (kept, here))
+  known = lambda names: [name for name in names if None not in (kept.get(name), here.get(name))]
+  texts = [
+    f'{name} is {kept[name][:12]}… there and {here[name][:12]}… here'
+    for name in known(_HASHES)
+    if kept[name] != here[name]
+  ][:1]
+  for name in known(_FACTS):
+    for key in sorted(kept[name].keys() & here[name].keys()):
+      if kept[name][key] != here[name][key]:
+        texts.append(f'{name}.{key} is {kept[name][key]} there and {here[name][key]} here')
+  return texts
+
+
+def _sha256(splits: Mapping[str, Any]) -> str:
+  digest = hashlib.sha256()
+  for split in splits.values():
+    digest.update(np.ascontiguousarray(split.images).data)
+    digest.update(split.labels.data)
+  return digest.hexdigest()
+
+
+def _chosen_sha256(splits: Mapping[str, Any]) -> str:
+  """Of which examples are in which split."""
+  digest = hashlib.sha256()
+  for name, split in splits.items():
+    digest.update('\n'.join((name, *map(str, split.names), '')).encode())
+  return digest.hexdigest()
+
+
+def _moments(images) -> dict[str, Any]:
+  """Mean and standard deviation by channel on the scale x / 127.5 - 1; of all images where they are in memory."""
+  if not isinstance(images, np.ndarray):
+    images = images[np.unique(np.linspace(0, len(images) - 1, EXAMPLES).astype(np.int64))]
+  # A histogram is exact and needs no floating-point copy of the images.
+  levels = np.arange(256) / 127.5 - 1
+  counts = [np.bincount(images[..., channel].ravel(), minlength=256) for channel in range(images.shape[-1])]
+  means = [float(np.average(levels, weights=count)) for count in counts]
+  stds = [
+    float(np.average((levels - mean) ** 2, weights=count) ** 0.5) for mean, count in zip(means, counts, strict=True)
+  ]
+  return {'mean': means, 'std': stds, 'moments_examples': len(images)}
