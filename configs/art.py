@@ -9,7 +9,7 @@ python -m gengan.main --config=configs/art.py:tiles --config.data.source=folder:
 
 from ml_collections import ConfigDict
 
-from configs import dcgan
+from configs import defaults
 
 VARIANTS = ('pictures', 'tiles')
 
@@ -17,10 +17,10 @@ VARIANTS = ('pictures', 'tiles')
 def get_config(variant: str = 'pictures') -> ConfigDict:
   if variant not in VARIANTS:
     raise ValueError(f'unknown variant {variant!r}; it must be one of {", ".join(VARIANTS)}')
-  config = dcgan.get_config('folder')
+  config = defaults.gan('folder')
   config.num_steps = 6000
   config.augment = 'color,translation,cutout'
-  dcgan.relativistic(config, r1=1.0)
+  defaults.relativistic(config, r1=1.0, learning_rate=2e-4)
   if variant == 'tiles':
     config.data.image_size = 32
     config.model.conditional = True

@@ -14,16 +14,11 @@ MNIST and Fashion-MNIST: docs/utility.md.
 
 from ml_collections import ConfigDict
 
-from configs import dcgan
+from configs import defaults
 
 
 def get_config(variant: str = 'digits') -> ConfigDict:
-  config = dcgan.get_config(variant)
-  config.model.conditional = True
-  if variant in ('mnist', 'fashion_mnist'):
-    dcgan.relativistic(config, r1=0.5)
-    config.num_steps = 20_000
-    for optimizer in (config.optimizers.generator, config.optimizers.discriminator):
-      optimizer.schedule = 'linear'
-      optimizer.decay_steps = 24_000  # to nothing, a little after the last step
+  config = defaults.gan(variant, conditional=True)
+  if variant == 'digits':
+    config.num_steps = 6000
   return config

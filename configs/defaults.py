@@ -1,5 +1,9 @@
-"""What every config shares: the data's treatment, the mesh, the checkpoints and the intervals."""
+"""What configs share: every field that training reads is here, with what it means.
 
+`gan` and `vae` give a whole config for an image set, `utility` one of a comparison; the other functions give sections.
+"""
+
+import copy
 from typing import Any
 
 from ml_collections import ConfigDict
@@ -14,18 +18,91 @@ VARIANTS = {
 }
 
 
-def get_config(variant: str = 'digits') -> ConfigDict:
+def gan(variant: str = 'digits', *, conditional: bool = False) -> ConfigDict:
+  """A DCGAN on an image set; of the MNIST family a conditional one has the relativistic loss instead of batch norm."""
+  config = training(variant)
+  few_images = variant in ('digits', 'folder')  # D tells a few thousand apart by heart unless it is kept smooth
+  config.d_steps_per_g_step = 1  # updates of D, each with its share of the batch, for one of G
+  config.loss = 'non_saturating'  # or minimax, least_squares, hinge, wasserstein, relativistic, relativistic_average
+  config.augment = ''  # of what D sees: color, translation, cutout, noise, separated by commas; '' is none
+
+  config.model = ConfigDict()
+  config.model.name = 'gengan.models.dcgan'  # import path of the recipe
+  config.model.latent_size = 100
+  config.model.width = 32 if variant == 'digits' else 64  # feature maps at half the image's size; doubled as it halves
+  config.model.conditional = conditional  # whether the model is asked for a class
+  config.model.num_classes = 0  # 0: as many as the data has
+  config.model.g_slope = 0.0  # of G's leaky ReLU; 0 is a ReLU
+  config.model.d_slope = 0.2  # of D's leaky ReLU
+  config.model.d_norm = 'batch'  # batch | layer | spectral | none
+  config.model.batch_norm_groups = 1  # 1: statistics over the whole batch; n: as n separate devices would see them
+
+  config.terms = ConfigDict()  # of D's loss; with d_norm 'batch' a logit depends on its whole batch, so do these
+  config.terms.r1 = 0.1 if few_images else 0.0  # gamma / 2 of the gradient at real images
+  config.terms.r2 = 0.0  # the same at generated images
+  config.terms.gradient_penalty = 0.0  # not with d_norm 'batch'
+
+  config.optimizers = ConfigDict()
+  for network in ('generator', 'discriminator'):
+    config.optimizers[network] = adam(5e-4 if few_images else 2e-4, b1=0.5)
+  if conditional and variant in ('mnist', 'fashion_mnist'):
+    relativistic(config, r1=0.5, learning_rate=linear(2e-4, 0.0, kimg=1536.0))  # to 0 a little after 20,000 steps
+  return config
+
+
+def relativistic(config: ConfigDict, *, r1: float, learning_rate: float | ConfigDict) -> None:
+  """Makes a GAN a smaller one with the relativistic loss, in which R1 keeps D smooth instead of batch norm."""
+  config.loss = 'relativistic'
+  config.terms.r1 = r1
+  config.model.width = 32
+  config.model.d_norm = 'none'
+  config.model.g_slope = 0.2
+  config.ema.half_life_kimg = 20.0
+  for network in ('generator', 'discriminator'):
+    config.optimizers[network] = adam(learning_rate, b1=0.0)
+
+
+def vae(variant: str = 'digits') -> ConfigDict:
+  """A convolutional VAE on an image set."""
+  config = training(variant)
+  small = variant in ('digits', 'mnist', 'fashion_mnist')
+  config.model = ConfigDict()
+  config.model.name = 'gengan.models.conv_vae'  # import path of the recipe
+  config.model.architecture = 'conv'  # conv | mlp
+  config.model.latent_size = 20 if small else 128
+  config.model.width = 32 if small else 64  # feature maps at half the image's size; doubled as the size halves
+  config.model.hidden_size = 500  # units of the dense layer on either side
+  config.model.norm = 'none'  # none | batch
+  config.model.conditional = False  # whether the model is asked for a class
+  config.model.num_classes = 0  # 0: as many as the data has
+  # bernoulli | gaussian | discretized_logistic | discretized_logistic_mixture
+  config.model.likelihood = 'gaussian' if variant == 'digits' else 'discretized_logistic'
+  config.model.sigma = 0.5  # of 'gaussian', in units of images in [-1, 1]; 0: learned for every pixel
+  config.model.mixtures = 10  # of 'discretized_logistic_mixture'
+  config.model.beta = 1.0  # weight of the KL term
+  config.model.kl_warmup_steps = 0  # steps over which that weight grows from 0
+  config.model.free_bits = 0.0  # nats for every latent dimension
+
+  config.optimizer = adam(1e-3, b1=0.9)
+  return config
+
+
+def training(variant: str) -> ConfigDict:
+  """What a run needs whatever its recipe: data, mesh, checkpoints and intervals."""
   config = ConfigDict()
-  config.seed = 0
+  config.seed = 0  # of the initial weights, the order of the data and all noise
   config.num_steps = 20_000
   config.batch_size = 64  # images a train step reads, over all devices
+  config.micro_batches = 1  # parts of the batch, one after the other: less memory, the same gradient
+  config.dtype = 'float32'  # of what networks compute: float32 | bfloat16; weights and losses stay float32
+  config.init_from = ''  # folder of a run whose weights this one begins with; '': none
   config.private_data = False  # True: refuses to choose anything by looking at real images
 
   config.data = data(variant)
 
-  config.ema = ConfigDict()
-  config.ema.half_life_kimg = 10.0
-  config.ema.rampup = 0.05
+  config.ema = ConfigDict()  # moving average of the weights, which is evaluated and sampled
+  config.ema.half_life_kimg = 10.0  # thousands of images after which a weight counts half; 0: no average
+  config.ema.rampup = 0.05  # at most this share of the images seen so far
 
   config.mesh = ConfigDict()
   config.mesh.data = -1  # devices that share the batch; -1: all that are left
@@ -73,17 +150,65 @@ def data(variant: str = 'digits', **overrides: Any) -> ConfigDict:
   return config
 
 
-def adam(learning_rate: float, b1: float) -> ConfigDict:
-  """An optimizer section; every field can be overridden."""
+def adam(learning_rate: float | ConfigDict, b1: float) -> ConfigDict:
+  """An optimizer; its learning rate may be a schedule."""
   config = ConfigDict()
   config.name = 'adam'  # adam | adamw | sgd | rmsprop
-  config.learning_rate = learning_rate
-  config.b1 = b1
-  config.b2 = 0.999
+  config.learning_rate = copy.deepcopy(learning_rate)
+  config.b1 = b1  # adam, adamw: decay of the first moment; sgd, rmsprop: momentum
+  config.b2 = 0.999  # decay of the second moment
   config.eps = 1e-8
   config.weight_decay = 0.0  # of adamw
-  config.clip_norm = 0.0  # 0: off
-  config.schedule = 'constant'  # constant | linear | cosine
-  config.warmup_steps = 0
-  config.decay_steps = 0
+  config.clip_norm = 0.0  # global norm of the gradient; 0: off
+  return config
+
+
+def linear(start: float, end: float, kimg: float, *, warmup_kimg: float = 0.0) -> ConfigDict:
+  """A number that goes from one to another in a straight line over so many thousand images, and stays there."""
+  config = ConfigDict()
+  config.schedule = 'linear'  # constant | linear | cosine
+  config.start = float(start)  # after the warm-up
+  config.end = float(end)  # from kimg on
+  config.kimg = float(kimg)  # thousands of images from start to end
+  config.warmup_kimg = float(warmup_kimg)  # thousands of images from 0 to start, before
+  return config
+
+
+def cosine(start: float, end: float, kimg: float, *, warmup_kimg: float = 0.0) -> ConfigDict:
+  """The same along half a cosine: slow, quick, slow."""
+  config = linear(start, end, kimg, warmup_kimg=warmup_kimg)
+  config.schedule = 'cosine'
+  return config
+
+
+def utility(variant: str) -> ConfigDict:
+  """A comparison of classifiers trained with and without images of a conditional DCGAN."""
+  config = ConfigDict()
+  config.generator = gan(variant, conditional=True)  # a training config
+  del config.generator.num_steps  # generator_steps says it, a regime each
+  config.few_augment = 'translation'  # DiffAugment of generators with less than all images
+  config.regimes = (10, 50, 0)  # real images a class; 0: all
+  config.generator_steps = (2000, 3000, 6000)  # one for each regime
+  config.ratios = (1.0, 4.0)  # generated images for a real one
+  config.seeds = 3  # classifiers of each kind
+
+  config.synthetic = ConfigDict()
+  config.synthetic.num = 5000  # images of the arms without real ones
+  config.synthetic.means = ('', 'recycle', 'recycle+filter', 'recycle+expand')  # one such arm each; '': one fixed set
+  config.synthetic.mixed_means = 'recycle'  # of the generated images beside real ones
+  config.synthetic.every_epochs = 1  # recycle: passes until the generator draws anew
+  config.synthetic.min_agreement = 0.5  # filter: probability that a classifier of the real images gives the class
+  config.synthetic.scale = 1.2  # expand: factor of the latents
+
+  config.classifier = ConfigDict()
+  config.classifier.steps = 600
+  config.classifier.passes = 50  # over the real images, of the arm 'real'
+  config.classifier.batch_size = 128
+  config.classifier.width = 16
+  config.classifier.augment = 'translation'
+  config.classifier.eval_every_steps = 100
+
+  config.long_tail = ConfigDict()
+  config.long_tail.imbalance = 20.0  # of the largest class to the smallest; 1: no such regime
+  config.long_tail.generator_steps = 3000
   return config

@@ -9,16 +9,18 @@ it is worth to a classifier.
 
 from ml_collections import ConfigDict
 
-from configs import conditional_dcgan
+from configs import defaults
 
 
 def get_config(variant: str = 'digits') -> ConfigDict:
-  config = conditional_dcgan.get_config(variant)
+  config = defaults.gan(variant, conditional=True)
   config.model.name = 'gengan.models.residual_dcgan'
   config.model.g_width = 16 if variant == 'digits' else 32  # G's feature maps at full size; doubled as it halves
+  if variant == 'digits':
+    config.num_steps = 6000
   if variant in ('mnist', 'fashion_mnist'):
-    config.model.width = 64
     config.num_steps = 12_000
-    for optimizer in (config.optimizers.generator, config.optimizers.discriminator):
-      optimizer.decay_steps = 14_400  # to nothing, a little after the last step
+    config.model.width = 64  # of D
+    for optimizer in config.optimizers.values():
+      optimizer.learning_rate.kimg = 921.6  # to 0 a little after the last step
   return config

@@ -20,34 +20,14 @@ from configs import defaults
 
 
 def get_config(variant: str = 'digits') -> ConfigDict:
-  config = defaults.get_config(variant)
-  binary = variant == 'mnist'
-  small = variant in ('digits', 'mnist', 'fashion_mnist')
+  config = defaults.vae(variant)
   if variant == 'digits':
     config.num_steps = 3000
-  if binary:
+  if variant in ('mnist', 'fashion_mnist'):
+    config.data.image_size = 28
+  if variant == 'mnist':
     config.num_steps = 4690
     config.batch_size = 128
     config.data.binarise = 'stochastic'
-  if variant in ('mnist', 'fashion_mnist'):
-    config.data.image_size = 28
-
-  config.model = ConfigDict()
-  config.model.name = 'gengan.models.conv_vae'
-  config.model.architecture = 'conv'  # conv | mlp
-  config.model.latent_size = 20 if small else 128
-  config.model.width = 32 if small else 64  # feature maps at half the image's size; doubled as the size halves
-  config.model.hidden_size = 500  # units of the dense layer on either side
-  config.model.norm = 'none'  # none | batch
-  config.model.conditional = False
-  config.model.num_classes = 0  # 0: as many as the data has
-  # bernoulli | gaussian | discretized_logistic | discretized_logistic_mixture
-  config.model.likelihood = {'digits': 'gaussian', 'mnist': 'bernoulli'}.get(variant, 'discretized_logistic')
-  config.model.sigma = 0.5  # of 'gaussian', in units of images in [-1, 1]; 0: learned for every pixel
-  config.model.mixtures = 10  # of 'discretized_logistic_mixture'
-  config.model.beta = 1.0  # weight of the KL term
-  config.model.kl_warmup_steps = 0  # steps over which that weight grows from 0
-  config.model.free_bits = 0.0  # nats for every latent dimension
-
-  config.optimizer = defaults.adam(1e-3, b1=0.9)
+    config.model.likelihood = 'bernoulli'
   return config

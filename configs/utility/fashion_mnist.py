@@ -6,11 +6,11 @@ python -m gengan.utility --config=configs/utility/fashion_mnist.py \
 
 from ml_collections import ConfigDict
 
-from configs.utility import digits
+from configs import defaults
 
 
 def get_config(variant: str = 'fashion_mnist') -> ConfigDict:
-  config = digits.get_config(variant)
+  config = defaults.utility(variant)
   config.few_augment = 'translation,cutout'
   config.regimes = (10, 50, 100, 500, 0)
   config.generator_steps = (2000, 4000, 4000, 6000, 20_000)

@@ -10,12 +10,11 @@ docs/utility.md has the figures.
 
 from ml_collections import ConfigDict
 
-from configs import residual_dcgan
-from configs.utility import digits
+from configs import defaults
 
 
 def get_config(variant: str = 'fashion_mnist') -> ConfigDict:
-  config = digits.get_config(variant)
+  config = defaults.utility(variant)
   config.regimes = (0,)
   config.generator_steps = (10_000,)
   config.ratios = ()
@@ -24,8 +23,12 @@ def get_config(variant: str = 'fashion_mnist') -> ConfigDict:
   config.classifier.steps = 2000
   config.long_tail.imbalance = 1.0
   if variant == 'fashion_mnist':
-    config.generator = residual_dcgan.get_config(variant)
-    del config.generator.num_steps
+    # As configs/residual_dcgan.py has it.
+    config.generator.model.name = 'gengan.models.residual_dcgan'
+    config.generator.model.g_width = 32
+    config.generator.model.width = 64
+    for optimizer in config.generator.optimizers.values():
+      optimizer.learning_rate.kimg = 921.6
     config.generator_steps = (12_000,)
     config.synthetic.min_agreement = 0.8
     config.classifier.steps = 3000

@@ -5,8 +5,16 @@ python -m gengan.utility --config=configs/utility/mnist.py --config.generator.da
 
 from ml_collections import ConfigDict
 
-from configs.utility import fashion_mnist
+from configs import defaults
 
 
 def get_config(variant: str = 'mnist') -> ConfigDict:
-  return fashion_mnist.get_config(variant)
+  config = defaults.utility(variant)
+  config.few_augment = 'translation,cutout'
+  config.regimes = (10, 50, 100, 500, 0)
+  config.generator_steps = (2000, 4000, 4000, 6000, 20_000)
+  config.synthetic.num = 54_000
+  config.classifier.steps = 2000
+  config.long_tail.imbalance = 100.0
+  config.long_tail.generator_steps = 6000
+  return config
