@@ -4,7 +4,6 @@ from gengan.config.checks import MAX_SEED as MAX_SEED
 from gengan.config.checks import check as check
 from gengan.config.checks import check_numbers as check_numbers
 from gengan.config.checks import require_fields as require_fields
-from gengan.config.checks import updates_a_step as updates_a_step
 from gengan.config.errors import ConfigError as ConfigError
 from gengan.config.errors import reading as reading
 from gengan.config.fields import missing_field as missing_field

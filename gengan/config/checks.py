@@ -5,7 +5,8 @@ from collections.abc import Sequence
 
 from ml_collections import ConfigDict
 
-from gengan.config.errors import ConfigError
+from gengan.config import schedules
+from gengan.config.errors import ConfigError, reading
 from gengan.config.fields import MISSING, find, flatten, is_whole, walk
 
 INTERVALS = ('log_every_steps', 'eval_every_steps', 'sample_every_steps')
@@ -64,17 +65,12 @@ def check(config: ConfigDict) -> None:
   for field, choices in CHOICES.items():
     _require(config, field, choices.__contains__, f'one of {", ".join(choices)}')
   _require(config, 'checkpoint.keep_every_steps', lambda value: value >= 0, 'at least 0 (0 keeps none)')
-  from gengan import optimizers
-
-  for path, node in walk(config):
-    if isinstance(node, ConfigDict) and {'schedule', 'decay_steps'} <= set(node):
-      updates = config.num_steps * updates_a_step(config, path.rpartition('.')[2])
-      optimizers.check_length(node, updates, section=f'config.{path}')
-
-
-def updates_a_step(config: ConfigDict, network: str) -> int:
-  """How often a train step updates a network, such as 'discriminator'."""
-  return config.get('d_steps_per_g_step', 1) if network == 'discriminator' else 1
+  for path, section in walk(config):
+    if isinstance(section, ConfigDict) and 'schedule' in section:
+      with reading(path):
+        schedules.check(section)
+        if path.endswith('.learning_rate'):
+          schedules.check_length(section, config.num_steps * config.batch_size / 1000)
 
 
 def require_fields(config: ConfigDict, fields: Sequence[str], *, kind: str, example: str, why: str = '') -> None:

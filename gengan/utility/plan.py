@@ -10,7 +10,6 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from gengan import augment, train
-from gengan import config as configs
 from gengan.utility import arms, source
 
 LONG_TAIL = 'long_tail'
@@ -139,9 +138,9 @@ def _generator_config(config: ConfigDict, steps: int, fields: dict[str, Any]) ->
     made.update_from_flattened_dict(fields)
     if any(fields.values()):
       made.augment = config.few_augment  # few images are learnt by heart without it
-    for network, optimizer in made.optimizers.items():
-      if optimizer.decay_steps:
-        optimizer.decay_steps = int(1.2 * steps) * configs.updates_a_step(config.generator, network)
+    for optimizer in made.optimizers.values():
+      if isinstance(optimizer.learning_rate, ConfigDict):  # a schedule
+        optimizer.learning_rate.kimg = int(1.2 * steps) * made.batch_size / 1000
   return made
 
 

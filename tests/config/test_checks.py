@@ -61,7 +61,7 @@ def test_what_is_no_training_config_says_what_it_lacks():
   with pytest.raises(
     ConfigError, match=r'^config\.model\.name is missing; it must be there in a training config, such as configs/dcgan'
   ):
-    check(defaults.get_config())
+    check(defaults.training('digits'))
   with pytest.raises(
     ConfigError, match=r'^config\.num_steps is missing, this looks like a comparison.*gengan\.utility; it must'
   ):

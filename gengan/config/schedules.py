@@ -1,0 +1,91 @@
+"""Numbers that change over a run: a section of the config becomes a function of the step."""
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from ml_collections import ConfigDict
+
+from gengan.host.errors import ArgumentError
+
+SCHEDULES = ('constant', 'linear', 'cosine')
+FIELDS = ('schedule', 'start', 'end', 'kimg', 'warmup_kimg')
+
+
+def make(value: Any, batch_size: float) -> float | Callable[[Any], Any]:
+  """A number as it is, or a schedule as a function that can be traced: a step, from 0 on -> float32 scalar.
+
+  After `warmup_kimg` thousand images of linear growth from 0, it goes from `start` to `end` over `kimg` thousand images
+  and stays there; 'constant' stays at `start`. The values are those of `optax.linear_schedule` and
+  `optax.cosine_decay_schedule` (Loshchilov and Hutter 2017, eq. 5).
+
+  Args:
+    value: a number, or a section with `FIELDS`, such as `configs.defaults.cosine` gives.
+    batch_size: images that are read between two counts of the step.
+
+  Raises:
+    ArgumentError: a field of the section that cannot be.
+
+  >>> make(0.5, 64)
+  0.5
+  >>> falling = make({'schedule': 'linear', 'start': 1.0, 'end': 0.0, 'kimg': 6.4}, 64)
+  >>> float(falling(25)), float(falling(200))
+  (0.75, 0.0)
+  """
+  if not is_section(value):
+    return value
+  import optax  # here, for a config can be checked before JAX is imported
+
+  check(value)
+  start, warmup = value['start'], _steps(value.get('warmup_kimg', 0.0), batch_size)
+  if value['schedule'] == 'constant':
+    after = optax.constant_schedule(start)
+  else:
+    end, length = value['end'], _steps(value['kimg'], batch_size)
+    if value['schedule'] == 'linear':
+      after = optax.linear_schedule(start, end, length)
+    else:
+      fall = optax.cosine_decay_schedule(start - end, length)
+      after = lambda step: end + fall(step)
+  return optax.join_schedules([optax.linear_schedule(0.0, start, warmup), after], [warmup]) if warmup else after
+
+
+def is_section(value: Any) -> bool:
+  """Whether it is a section of a config and not a number."""
+  return isinstance(value, (Mapping, ConfigDict))
+
+
+def check(section: Mapping[str, Any]) -> None:
+  """Raises an ArgumentError that names the first field of a schedule that cannot be."""
+  for name in section:
+    if name not in FIELDS:
+      raise ArgumentError(name, section[name], f'left out: a schedule has {", ".join(FIELDS)}')
+  if section.get('schedule') not in SCHEDULES:
+    raise ArgumentError('schedule', section.get('schedule'), f'one of {", ".join(SCHEDULES)}')
+  moves = section['schedule'] != 'constant'
+  _number(section, 'start', 'a number', needed=True)
+  _number(section, 'end', 'a number', needed=moves)
+  _number(section, 'kimg', 'above 0, in thousands of images', lambda value: value > 0 or not moves, needed=moves)
+  _number(section, 'warmup_kimg', 'at least 0, in thousands of images', lambda value: value >= 0)
+
+
+def check_length(section: Mapping[str, Any], run_kimg: float) -> None:
+  """Raises an ArgumentError where a schedule, of a learning rate, is 0 before a run of so many thousand images ends."""
+  if section['schedule'] == 'constant' or section['end'] != 0:
+    return
+  warmup = section.get('warmup_kimg', 0.0)
+  if warmup + section['kimg'] < run_kimg * (1 - 1e-9):
+    why = f'but the run reads {run_kimg:g} thousand images and from {warmup + section["kimg"]:g} on it is 0'
+    raise ArgumentError('kimg', section['kimg'], f'at least {run_kimg - warmup:g}, or end above 0', why=why)
+
+
+def _steps(kimg: float, batch_size: float) -> float:
+  return kimg * 1000 / batch_size
+
+
+def _number(section, name, allowed, valid=lambda value: True, *, needed=False):
+  value = section.get(name)
+  if value is None and not needed:
+    return
+  if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value) or not valid(value):
+    raise ArgumentError(name, value, allowed)
