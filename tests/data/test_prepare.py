@@ -8,12 +8,14 @@ import pytest
 
 from gengan.data.openers import open_source
 from gengan.data.prepare import prepare
+from gengan.data.prepare.__main__ import main
+from gengan.host.errors import ArgumentError
 
 HAS_TENSORFLOW = importlib.util.find_spec('tensorflow') is not None
 
 
 def test_a_missing_folder_is_named(tmp_path):
-  with pytest.raises(FileNotFoundError, match=r'--files=.*none: there is no such folder'):
+  with pytest.raises(ArgumentError, match=r'^files is .*none., which is no folder; it must be a folder'):
     prepare('mnist', data_dir=str(tmp_path), files=str(tmp_path / 'none'))
 
 
@@ -23,13 +25,26 @@ def test_the_extra_is_named(tmp_path):
     prepare('mnist', data_dir=str(tmp_path))
 
 
+@pytest.mark.parametrize(
+  ('flags', 'message'),
+  [
+    ([], 'give --name, as in --name=mnist'),
+    (['--name=mnist', '--files=no/such'], "--files is 'no/such', which is no folder; it must be a folder, or ''"),
+  ],
+)
+def test_mistakes_on_the_command_line_are_one_line(flags, message, capsys):
+  with pytest.raises(SystemExit) as caught:
+    main(flags)
+  error = capsys.readouterr().err
+  assert caught.value.code == 2 and error.startswith(f'gengan.data.prepare: {message}') and error.count('\n') == 1
+
+
 STUB = """
 import sys, types
 import tensorflow_datasets
 sys.modules.setdefault('tensorflow', types.ModuleType('tensorflow'))
-sys.argv = ['prepare', '--name={name}', '--data_dir={folder}']
-from gengan.data import prepare
-prepare.main()
+from gengan.data.prepare import __main__
+__main__.main(['--name={name}', '--data_dir={folder}'])
 """
 
 
@@ -38,7 +53,7 @@ def test_an_unknown_set_is_one_line(name, tmp_path):
   """With TensorFlow, or with an empty module in its place, for TFDS looks for the name first."""
   code = STUB.format(name=name, folder=tmp_path)
   done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True)
-  assert done.returncode == 1 and done.stderr.splitlines()[-1].startswith(f'error: tfds:{name}: ')
+  assert done.returncode == 2 and done.stderr.splitlines()[-1].startswith(f'gengan.data.prepare: tfds:{name}: ')
   assert 'Traceback' not in done.stderr and not any(tmp_path.iterdir())
 
 

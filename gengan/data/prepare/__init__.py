@@ -1,4 +1,4 @@
-"""Prepares a TFDS set in the file format that training reads. The one program here that needs TensorFlow.
+"""Downloads a TFDS set once and writes it as array_record. The one program here that needs TensorFlow.
 
 pip install '.[tensorflow]'   # in a clone of this repository
 python -m gengan.data.prepare --name=mnist
@@ -9,10 +9,11 @@ import pathlib
 import tempfile
 
 from gengan.data.tfds import named_builder
+from gengan.host.errors import ArgumentError
 
 
 def prepare(name: str, *, data_dir: str = '', files: str = '') -> pathlib.Path:
-  """Downloads a set, or takes its files from a folder, and writes it as array_record.
+  """Downloads a set, or takes its files from a folder, and writes it in the format that `gengan.data.tfds` reads.
 
   Args:
     name: as in `tfds.builder`.
@@ -23,12 +24,12 @@ def prepare(name: str, *, data_dir: str = '', files: str = '') -> pathlib.Path:
     The folder of the prepared version.
 
   Raises:
-    FileNotFoundError: `files` is no folder.
+    ArgumentError: `files` is no folder.
     ModuleNotFoundError: TensorFlow is not installed.
     ValueError: TFDS knows no such set.
   """
   if files and not pathlib.Path(files).is_dir():
-    raise FileNotFoundError(f'--files={files}: there is no such folder')
+    raise ArgumentError('files', files, "a folder, or ''", why='which is no folder')
   try:
     import tensorflow  # noqa: F401
   except ModuleNotFoundError as error:
@@ -43,24 +44,3 @@ def prepare(name: str, *, data_dir: str = '', files: str = '') -> pathlib.Path:
     places = {'manual_dir': files, 'extract_dir': unpacked} if files else {}
     builder.download_and_prepare(download_config=tfds.download.DownloadConfig(**places))
   return pathlib.Path(builder.data_path)
-
-
-def main() -> None:
-  from absl import app, flags
-
-  flags.DEFINE_string('name', None, 'TFDS name: mnist, fashion_mnist, cifar10, celeb_a, ...', required=True)
-  flags.DEFINE_string('data_dir', '', "where TFDS keeps its sets; '' is its default")
-  flags.DEFINE_string('files', '', "folder with the set's files, already downloaded; '' downloads them")
-
-  def run(_) -> None:
-    values = flags.FLAGS
-    try:
-      print(f'Prepared {prepare(values.name, data_dir=values.data_dir, files=values.files)}')
-    except (ModuleNotFoundError, OSError, ValueError) as error:
-      raise SystemExit(f'error: {error}') from None
-
-  app.run(run)
-
-
-if __name__ == '__main__':
-  main()
