@@ -1,4 +1,4 @@
-"""Image sets: sources, splits, preprocessing, batches, and the cleaning of all of them.
+"""Image sets: opened, cleaned, split, decoded and cut into batches.
 
 config = configs.dcgan.get_config()
 dataset = gengan.data.load(config.data)

@@ -104,10 +104,7 @@ def train_iterator(
     if config.flip:
       flips = np.random.default_rng([seed, _FLIPS, number]).random(batch_size)[rows] < 0.5
       images[flips] = images[flips, :, ::-1]
-    noise = None
-    if needs_noise(**treatment):
-      rng = np.random.default_rng([seed, _NOISE, number, process_index])
-      noise = rng.random(images.shape, dtype=np.float32)
+    noise = lambda: _uniform([seed, _NOISE, number, process_index], images.shape)
     return {'image': scale(images, noise, **treatment), 'label': split.labels[indices]}
 
   threads = 1 if isinstance(split.images, np.ndarray) else os.cpu_count()  # decoding is worth more than one
@@ -136,20 +133,19 @@ def eval_batches(
     positions = np.arange(start, start + batch_size)[rows]
     mask = positions < len(split)
     positions = np.where(mask, positions, 0)
-    images = split.images[positions]
-    noise = None
-    if needs_noise(**treatment):
-      draw = lambda i: np.random.default_rng([_EVALUATION, int(i)]).random(images.shape[1:], dtype=np.float32)  # noqa: B023
-      noise = np.stack([draw(i) for i in positions])
-    yield {'image': scale(images, noise, **treatment), 'label': split.labels[positions]}, mask
+    noise = functools.partial(_noise_of_examples, positions, split.images.shape[1:])
+    yield {'image': scale(split.images[positions], noise, **treatment), 'label': split.labels[positions]}, mask
 
 
-def needs_noise(*, dequantise: bool, binarise: str) -> bool:
-  """Whether `scale` draws."""
-  return dequantise or binarise == 'stochastic'
+def _noise_of_examples(positions: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+  return np.stack([_uniform([_EVALUATION, int(i)], shape) for i in positions])
 
 
-def scale(images: np.ndarray, noise: np.ndarray | None, *, dequantise: bool, binarise: str) -> np.ndarray:
+def _uniform(seed: list[int], shape: tuple[int, ...]) -> np.ndarray:
+  return np.random.default_rng(seed).random(shape, dtype=np.float32)
+
+
+def scale(images: np.ndarray, noise: Callable[[], np.ndarray], *, dequantise: bool, binarise: str) -> np.ndarray:
   """Grey levels to [-1, 1].
 
   - plain: x / 127.5 - 1
@@ -160,7 +156,7 @@ def scale(images: np.ndarray, noise: np.ndarray | None, *, dequantise: bool, bin
 
   Args:
     images: uint8 [...].
-    noise: float32 of the same shape in [0, 1), where `needs_noise` says so; else None.
+    noise: draws float32 of the same shape in [0, 1); called only where it is needed.
     dequantise, binarise: as in the data section of a config.
 
   Returns:
@@ -169,10 +165,10 @@ def scale(images: np.ndarray, noise: np.ndarray | None, *, dequantise: bool, bin
   if binarise == 'threshold':
     return np.where(images >= 128, np.float32(1), np.float32(-1))
   if binarise == 'stochastic':
-    return np.where(noise * 255 < images, np.float32(1), np.float32(-1))
+    return np.where(noise() * 255 < images, np.float32(1), np.float32(-1))
   scaled = images.astype(np.float32)
   if dequantise:
-    scaled += noise
+    scaled += noise()
     scaled /= 128
   else:
     scaled /= 127.5

@@ -6,13 +6,12 @@ from gengan.host.errors import ArgumentError
 
 SOURCES = 'digits, idx:DIR, npz:FILE or DIR, folder:DIR, zip:FILE, tfds:NAME'
 
-_OPENERS = {'idx': idx.idx, 'npz': npz.npz, 'folder': files.folder, 'zip': files.zip_file}  # from a place alone
-_EXAMPLES = {
-  'idx': 'idx:path/to/mnist',
-  'npz': 'npz:path/to/images.npz',
-  'folder': 'folder:path/to/images',
-  'zip': 'zip:path/to/images.zip',
-  'tfds': 'tfds:mnist',
+_KINDS = {  # who opens it at a place, and what a place looks like
+  'idx': (idx.idx, 'path/to/mnist'),
+  'npz': (npz.npz, 'path/to/images.npz'),
+  'folder': (files.folder, 'path/to/images'),
+  'zip': (files.zip_file, 'path/to/images.zip'),
+  'tfds': (tfds.open_tfds, 'mnist'),
 }
 
 
@@ -31,9 +30,8 @@ def open_source(source: str, *, data_dir: str = '') -> Source:
   kind, place = source_parts(source)
   if kind == 'digits':
     return digits.digits()
-  if kind == 'tfds':
-    return tfds.open_tfds(place, data_dir=data_dir)
-  return _OPENERS[kind](place)
+  options = {'data_dir': data_dir} if kind == 'tfds' else {}
+  return _KINDS[kind][0](place, **options)
 
 
 def source_parts(source: str) -> tuple[str, str]:
@@ -43,10 +41,10 @@ def source_parts(source: str) -> tuple[str, str]:
     ArgumentError: the kind is unknown, or its place is missing.
   """
   kind, _, place = str(source).partition(':')
-  if kind != 'digits' and kind not in _EXAMPLES:
+  if kind != 'digits' and kind not in _KINDS:
     raise ArgumentError('source', source, f'one of {SOURCES}')
   if kind == 'digits' and place:
     raise ArgumentError('source', source, "'digits' alone", why='but digits takes no place')
   if kind != 'digits' and not place:
-    raise ArgumentError('source', source, f'told where the images are, as in {_EXAMPLES[kind]}')
+    raise ArgumentError('source', source, f'told where the images are, as in {kind}:{_KINDS[kind][1]}')
   return kind, place

@@ -11,8 +11,8 @@ from ml_collections import ConfigDict
 from gengan import config as configs
 from gengan import data
 from gengan.data import images
-from gengan.data.statistics import differences
 from gengan.data.iterator import scale
+from gengan.data.statistics import differences
 from gengan.generate.formats import ledger
 from gengan.metrics import copying_guard
 
@@ -95,7 +95,7 @@ def _as_trained(pixels: np.ndarray, config: ConfigDict) -> np.ndarray:
   """uint8 images as a model sees them that must draw them again; of random ones it can only know the mean."""
   if config.binarise != 'threshold':
     return pixels
-  return images.to_uint8(scale(pixels, None, dequantise=False, binarise='threshold'))
+  return images.to_uint8(scale(pixels, lambda: None, dequantise=False, binarise='threshold'))
 
 
 def _spread(count: int, at_most: int) -> np.ndarray:

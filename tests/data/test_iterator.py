@@ -159,13 +159,20 @@ def test_impossible_batches(options, match):
 LEVELS = np.arange(256, dtype=np.uint8)
 
 
+def unneeded():
+  pytest.fail('noise was drawn')
+
+
 def test_plain_scale():
-  np.testing.assert_allclose(scale(LEVELS, None, dequantise=False, binarise='none'), np.linspace(-1, 1, 256), atol=1e-6)
+  np.testing.assert_allclose(
+    scale(LEVELS, unneeded, dequantise=False, binarise='none'), np.linspace(-1, 1, 256), atol=1e-6
+  )
 
 
 def test_dequantised_levels_fill_equal_bins():
-  low = scale(LEVELS, np.zeros(256, np.float32), dequantise=True, binarise='none')
-  high = scale(LEVELS, np.full(256, np.nextafter(1, 0, dtype=np.float32)), dequantise=True, binarise='none')
+  highest = np.nextafter(1, 0, dtype=np.float32)
+  low = scale(LEVELS, lambda: np.zeros(256, np.float32), dequantise=True, binarise='none')
+  high = scale(LEVELS, lambda: np.full(256, highest), dequantise=True, binarise='none')
   np.testing.assert_allclose(low, -1 + LEVELS.astype(float) / 128, atol=1e-7)
   np.testing.assert_allclose(high, low + 1 / 128, atol=1e-6)
   assert low.min() == -1
@@ -173,7 +180,7 @@ def test_dequantised_levels_fill_equal_bins():
 
 
 def test_threshold():
-  result = scale(LEVELS, None, dequantise=False, binarise='threshold')
+  result = scale(LEVELS, unneeded, dequantise=False, binarise='threshold')
   assert result.dtype == np.float32
   np.testing.assert_array_equal(result, np.where(np.arange(256) > 127.5, 1, -1))
 
@@ -181,7 +188,7 @@ def test_threshold():
 def test_stochastic_binarisation_keeps_the_mean():
   levels = np.repeat(np.array([0, 64, 200, 255], np.uint8), 20_000)
   noise = np.random.default_rng(0).random(levels.shape, dtype=np.float32)
-  result = scale(levels, noise, dequantise=False, binarise='stochastic').reshape(4, -1)
+  result = scale(levels, lambda: noise, dequantise=False, binarise='stochastic').reshape(4, -1)
   assert set(np.unique(result)) == {-1, 1}
   np.testing.assert_allclose((result.mean(axis=1) + 1) / 2, np.array([0, 64, 200, 255]) / 255, atol=0.012)
   assert (result[0] == -1).all()

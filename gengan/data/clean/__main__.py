@@ -8,6 +8,13 @@ from gengan.data import clean
 from gengan.data.openers import SOURCES
 from gengan.host.errors import ArgumentError
 
+_SETTINGS = {
+  'blank_deviation': 'standard deviation, in grey levels, below which an image is blank',
+  'near_distance': 'bits of 64 in which the hashes of near duplicates may differ',
+  'near_colour': 'grey levels by which any of the 16x16 cells of near duplicates may differ',
+  'min_per_class': 'train examples below which a label is rare',
+}
+
 
 def main(argv: Sequence[str] | None = None) -> None:
   """The command line; exits with one line: code 2 where a flag or the data is unusable, 130 after Ctrl-C."""
@@ -16,12 +23,7 @@ def main(argv: Sequence[str] | None = None) -> None:
   if args.source is None:
     parser.error(f'give --source, as in --source=folder:path/to/images; it may be {SOURCES}')
   try:
-    settings = clean.Settings(
-      blank_deviation=args.blank_deviation,
-      near_distance=args.near_distance,
-      near_colour=args.near_colour,
-      min_per_class=args.min_per_class,
-    )
+    settings = clean.Settings(**{name: getattr(args, name) for name in _SETTINGS})
     counts = clean.clean(args.source, args.out, data_dir=args.data_dir, exclude=args.exclude, settings=settings)
   except ArgumentError as error:
     parser.error(f'--{error}')
@@ -45,14 +47,9 @@ def _parser() -> arguments.Parser:
   add('--data_dir', default='', help="where TFDS keeps its sets; '' is its default")
   all_kinds = ','.join(clean.EXCLUDABLE)
   add('--exclude', type=names, default=clean.EXCLUDABLE, help=f'findings to leave out (default {all_kinds})')
-  text = 'standard deviation, in grey levels, below which an image is blank (default %(default)s)'
-  add('--blank_deviation', type=float, default=default.blank_deviation, help=text)
-  text = 'bits of 64 in which the hashes of near duplicates may differ (default %(default)s)'
-  add('--near_distance', type=int, default=default.near_distance, help=text)
-  text = 'grey levels by which any of the 16x16 cells of near duplicates may differ (default %(default)s)'
-  add('--near_colour', type=int, default=default.near_colour, help=text)
-  text = 'train examples below which a label is rare (default %(default)s)'
-  add('--min_per_class', type=int, default=default.min_per_class, help=text)
+  for name, text in _SETTINGS.items():
+    value = getattr(default, name)
+    add(f'--{name}', type=type(value), default=value, help=f'{text} (default {value})')
   return parser
 
 
