@@ -25,6 +25,8 @@ def gan(variant: str = 'digits', *, conditional: bool = False) -> ConfigDict:
   config.d_steps_per_g_step = 1  # updates of D, each with its share of the batch, for one of G
   config.loss = 'non_saturating'  # or minimax, least_squares, hinge, wasserstein, relativistic, relativistic_average
   config.augment = ''  # of what D sees: color, translation, cutout, noise, separated by commas; '' is none
+  config.augment_probability = 1.0  # of each of these, for an image
+  config.ada_target = 0.0  # that probability adapts until D is so sure of real images (0.6 in ADA); 0: it does not
 
   config.model = ConfigDict()
   config.model.name = 'gengan.models.dcgan'  # import path of the recipe
@@ -79,8 +81,7 @@ def vae(variant: str = 'digits') -> ConfigDict:
   config.model.likelihood = 'gaussian' if variant == 'digits' else 'discretized_logistic'
   config.model.sigma = 0.5  # of 'gaussian', in units of images in [-1, 1]; 0: learned for every pixel
   config.model.mixtures = 10  # of 'discretized_logistic_mixture'
-  config.model.beta = 1.0  # weight of the KL term
-  config.model.kl_warmup_steps = 0  # steps over which that weight grows from 0
+  config.model.beta = 1.0  # weight of the KL term; a schedule from 0 warms it up
   config.model.free_bits = 0.0  # nats for every latent dimension
 
   config.optimizer = adam(1e-3, b1=0.9)

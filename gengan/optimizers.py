@@ -1,107 +1,151 @@
-"""Optimizers and learning-rate schedules from a config section."""
+"""Optimizers from settings, and the ways to take the gradient that they are given."""
 
+import inspect
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
+import jax
+import jax.numpy as jnp
 import optax
 
+from gengan import core
+from gengan.core import ArgumentError, PyTree
+
 OPTIMIZERS = ('adam', 'adamw', 'sgd', 'rmsprop')
-SCHEDULES = ('constant', 'linear', 'cosine')
-
-DEFAULTS = {
-  'name': 'adam',
-  'learning_rate': 1e-3,
-  'b1': 0.9,  # adam, adamw: decay of the first moment; sgd, rmsprop: momentum
-  'b2': 0.999,  # adam, adamw, rmsprop: decay of the second moment
-  'eps': 1e-8,
-  'weight_decay': 0.0,  # adamw: decoupled (Loshchilov and Hutter 2019); the others do not read it
-  'clip_norm': 0.0,  # global norm of the gradient; 0 is off
-  'schedule': 'constant',  # what follows the warm-up: constant, or linear or cosine decay to 0
-  'warmup_steps': 0,  # updates of linear growth from 0
-  'decay_steps': 0,  # updates of decay after the warm-up
+FIELDS = {
+  'learning_rate': (lambda x: 0 < x < math.inf, 'a number > 0'),
+  'b1': (lambda x: 0 <= x < 1, 'at least 0 and below 1'),
+  'b2': (lambda x: 0 <= x < 1, 'at least 0 and below 1'),
+  'eps': (lambda x: 0 < x < math.inf, 'a number > 0'),
+  'weight_decay': (lambda x: 0 <= x < math.inf, 'a number >= 0 (0 is off)'),
+  'clip_norm': (lambda x: 0 <= x < math.inf, 'a number >= 0 (0 is off)'),
 }
+SCHEDULED = ('learning_rate', 'b1', 'b2', 'weight_decay')  # may be functions of the updates done
+
+Objective = Callable[[PyTree, PyTree, jax.Array], tuple[jax.Array, PyTree]]  # (params, examples, key) -> (loss, aux)
+Gradient = Callable[[Objective, PyTree, PyTree, jax.Array], tuple[PyTree, PyTree]]  # ... -> (gradient, aux)
 
 
-def make(settings: Mapping[str, Any], *, section: str = 'config.optimizer') -> optax.GradientTransformation:
-  """The optimizer that a config section describes.
+def make(settings: Mapping[str, Any]) -> optax.GradientTransformation:
+  """The optimizer that settings describe; its state holds the learning rate of the last update.
 
   Args:
-    settings: any of the fields of `DEFAULTS`; a missing one has its default.
-    section: where the settings stand in the config, for messages.
+    settings: 'name' (adam | adamw | sgd | rmsprop), 'learning_rate', 'b1' (decay of the first moment; of sgd and
+      rmsprop the momentum), 'b2' (decay of the second moment), 'eps', 'weight_decay' (decoupled, of adamw; Loshchilov
+      and Hutter 2019) and 'clip_norm' (global norm of the gradient). Those in `SCHEDULED` may be functions of the
+      updates done.
 
   Raises:
-    ValueError: an unknown field or name, or a value out of range, named in one line.
+    ArgumentError: a missing or unknown field, or a value out of range.
   """
-  settings = _checked(settings, section)
-  learning_rate = schedule(settings, section=section)
-  b1, b2, eps = settings['b1'], settings['b2'], settings['eps']
+  _check(settings)
+  rates = {name: settings[name] for name in ('b1', 'b2', 'eps')}
+  momentum = None if settings['b1'] == 0 else settings['b1']
   match settings['name']:
     case 'adam':
-      optimizer = optax.adam(learning_rate, b1=b1, b2=b2, eps=eps)
+      factory, given = optax.adam, rates
     case 'adamw':
-      optimizer = optax.adamw(learning_rate, b1=b1, b2=b2, eps=eps, weight_decay=settings['weight_decay'])
+      factory, given = optax.adamw, {**rates, 'weight_decay': settings['weight_decay']}
     case 'sgd':
-      optimizer = optax.sgd(learning_rate, momentum=b1 or None)
+      factory, given = optax.sgd, {'momentum': momentum}
     case 'rmsprop':
-      optimizer = optax.rmsprop(learning_rate, decay=b2, eps=eps, momentum=b1 or None)
+      factory, given = optax.rmsprop, {'decay': rates['b2'], 'eps': rates['eps'], 'momentum': momentum}
+  # Only the learning rate and what changes are kept in the state; constants stay constants of the compiled step.
+  changing = {'learning_rate', *(name for name, value in given.items() if callable(value))}
+  static = inspect.signature(factory).parameters.keys() - changing
+  optimizer = optax.inject_hyperparams(factory, static_args=static)(settings['learning_rate'], **given)
   if settings['clip_norm']:
     optimizer = optax.chain(optax.clip_by_global_norm(settings['clip_norm']), optimizer)
   return optimizer
 
 
-def schedule(settings: Mapping[str, Any], *, section: str = 'config.optimizer') -> float | optax.Schedule:
-  """The learning rate of a config section: a number, or a function of the step where it changes."""
-  settings = _checked(settings, section)
-  peak, warmup, decay = settings['learning_rate'], settings['warmup_steps'], settings['decay_steps']
-  match settings['schedule']:
-    case 'constant':
-      after = optax.constant_schedule(peak)
-    case 'linear':
-      after = optax.linear_schedule(peak, 0.0, decay)
-    case 'cosine':
-      after = optax.cosine_decay_schedule(peak, decay)
-  if warmup:
-    return optax.join_schedules([optax.linear_schedule(0.0, peak, warmup), after], [warmup])
-  return peak if settings['schedule'] == 'constant' else after
-
-
-def check_length(settings: Mapping[str, Any], updates: int, *, section: str = 'config.optimizer') -> None:
-  """Raises a ValueError where a schedule falls to 0 before the last of so many updates: the rest learns nothing."""
-  settings = {**DEFAULTS, **settings}
-  end = settings['warmup_steps'] + settings['decay_steps']
-  if settings['schedule'] != 'constant' and settings['decay_steps'] > 0 and end < updates:
-    raise ValueError(
-      f'{section}.decay_steps is {settings["decay_steps"]}: the learning rate is 0 from update {end} on, but the run '
-      f'makes {updates}; it must be at least {updates - settings["warmup_steps"]}'
+def _check(settings: Mapping[str, Any]) -> None:
+  known = ('name', *FIELDS)
+  for name in settings:
+    if name not in known:
+      raise ArgumentError(name, settings[name], f'left out: the fields are {", ".join(known)}')
+  for name in known:
+    if name not in settings:
+      raise ArgumentError(name, None, 'given', why='that is missing')
+  if settings['name'] not in OPTIMIZERS:
+    raise ArgumentError('name', settings['name'], f'one of {", ".join(OPTIMIZERS)}')
+  for name, (valid, allowed) in FIELDS.items():
+    value = settings[name]
+    if callable(value) and name in SCHEDULED:
+      continue
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not valid(value):
+      raise ArgumentError(name, value, allowed)
+  if settings['weight_decay'] and settings['name'] != 'adamw':
+    raise ArgumentError(
+      'weight_decay', settings['weight_decay'], "0, for only 'adamw' reads it", beside={'name': settings['name']}
     )
 
 
-def _checked(settings, section):
-  """The settings with every default filled in; ValueError where one makes no sense."""
-  for name in settings:
-    if name not in DEFAULTS:
-      raise ValueError(f'{section}.{name}: unknown field; allowed: {", ".join(DEFAULTS)}.')
-  settings = {**DEFAULTS, **settings}
-  for name, allowed in (('name', OPTIMIZERS), ('schedule', SCHEDULES)):
-    if settings[name] not in allowed:
-      raise ValueError(f'{section}.{name}: unknown {settings[name]!r}; allowed: {", ".join(allowed)}.')
+def whole_batch(objective: Objective, params: PyTree, examples: PyTree, key: jax.Array) -> tuple[PyTree, PyTree]:
+  """The gradient of the loss in the parameters, at once: (gradient, aux)."""
+  return jax.grad(objective, has_aux=True)(params, examples, key)
 
-  def require(name, condition, what):
-    value = settings[name]
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not condition(value):
-      raise ValueError(f'{section}.{name}: must be {what}, not {value!r}.')
 
-  require('learning_rate', lambda x: 0 < x < math.inf, 'a number > 0')
-  require('eps', lambda x: 0 < x < math.inf, 'a number > 0')
-  for name in ('b1', 'b2'):
-    require(name, lambda x: 0 <= x < 1, 'at least 0 and below 1')
-  for name in ('weight_decay', 'clip_norm'):
-    require(name, lambda x: 0 <= x < math.inf, 'a number >= 0 (0 is off)')
-  for name in ('warmup_steps', 'decay_steps'):
-    require(name, lambda x: x >= 0 and x == int(x), 'a whole number of steps >= 0')
-  if settings['schedule'] != 'constant':
-    require('decay_steps', lambda x: x > 0, f'at least 1 for the schedule {settings["schedule"]!r}')
-  if settings['weight_decay'] and settings['name'] != 'adamw':
-    raise ValueError(f"{section}.weight_decay: only 'adamw' reads it; set it to 0 or {section}.name to 'adamw'.")
-  return settings
+def micro_batched(parts: int) -> Gradient:
+  """The mean of the gradients of so many equal parts of the batch, one after the other, for less memory.
+
+  Where losses are means over rows that do not look at each other it is the gradient of the whole batch. Floats of the
+  aux are means over the parts, whole numbers those of the last part.
+
+  Raises:
+    ArgumentError: parts below 1; at trace time, a batch that does not divide.
+  """
+  if parts < 1:
+    raise ArgumentError('micro_batches', parts, 'at least 1')
+
+  def gradient(objective, params, examples, key):
+    rows = len(jax.tree.leaves(examples)[0])
+    if rows % parts:
+      raise ArgumentError('micro_batches', parts, f'a divisor of the rows of an update, {rows}')
+    cut = jax.tree.map(lambda x: jnp.moveaxis(x.reshape(rows // parts, parts, *x.shape[1:]), 1, 0), examples)
+    part = lambda i: whole_batch(objective, params, jax.tree.map(lambda x: x[i], cut), jax.random.fold_in(key, i))
+    is_float = lambda x: jnp.issubdtype(x.dtype, jnp.floating)
+    add = lambda total, new: jax.tree.map(lambda a, b: a + b if is_float(a) else b, total, new)
+    zeros = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), jax.eval_shape(part, 0))
+    total, _ = jax.lax.scan(lambda total, i: (add(total, part(i)), None), zeros, jnp.arange(parts))
+    return jax.tree.map(lambda x: x / parts if is_float(x) else x, total)
+
+  return gradient
+
+
+def clipped_by_example(max_norm: float, *, noise_multiplier: float = 0.0, axis_name: str | None = None) -> Gradient:
+  """The mean of the gradients of single examples, each clipped to a norm, with Gaussian noise (Abadi et al. 2016).
+
+  Algorithm 1: (sum_i g_i min(1, C / ||g_i||) + N(0, (sigma C)^2 I)) / rows. Says nothing of how the rows were drawn,
+  on which the privacy depends. The aux is the mean over the examples.
+
+  Args:
+    max_norm: C, over all leaves.
+    noise_multiplier: sigma.
+    axis_name: the pmap axis over which the rows are cut: the noise is added once.
+
+  Raises:
+    ArgumentError: max_norm that is not positive, or a noise multiplier below 0.
+  """
+  if not max_norm > 0:
+    raise ArgumentError('max_norm', max_norm, 'above 0')
+  if not noise_multiplier >= 0:
+    raise ArgumentError('noise_multiplier', noise_multiplier, 'at least 0')
+
+  def gradient(objective, params, examples, key):
+    rows = len(jax.tree.leaves(examples)[0])
+    noise_key, key = jax.random.split(key)
+
+    def of_row(number, example):
+      alone = jax.tree.map(lambda x: x[None], example)
+      return whole_batch(objective, params, alone, jax.random.fold_in(key, number))
+
+    grads, aux = jax.vmap(of_row)(jnp.arange(rows), examples)
+    total, _ = optax.per_example_global_norm_clip(grads, max_norm)
+    noise = optax.tree.random_like(noise_key, params)
+    scale = noise_multiplier * max_norm / core.axis_size(axis_name)
+    grads = jax.tree.map(lambda g, n: (g + scale * n) / rows, total, noise)
+    return grads, jax.tree.map(lambda x: x.mean(axis=0).astype(x.dtype), aux)
+
+  return gradient

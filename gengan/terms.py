@@ -80,6 +80,18 @@ def logits_of(output: Any) -> jax.Array:
   return output['logits'] if isinstance(output, Mapping) else output
 
 
+def total(
+  terms: Mapping[str, Term], context: Context, memories: Mapping[str, core.PyTree]
+) -> tuple[jax.Array, core.Metrics, dict[str, core.PyTree]]:
+  """The sum of the losses of several terms, all their metrics, and their memories by name."""
+  losses, metrics, after = [], {}, {}
+  for name, term in terms.items():
+    loss, found, after[name] = term.apply(context, memories[name])
+    losses.append(loss)
+    metrics |= found
+  return sum(losses), metrics, after
+
+
 def simple(name: str, loss: Callable[[Context], jax.Array]) -> Term:
   """A term without memory, reported under its name."""
 
@@ -125,27 +137,28 @@ def squared_gradient_norms(critic: Critic, images: jax.Array) -> jax.Array:
 
 def r1(gamma: ScalarOrSchedule) -> Term:
   """gamma / 2 E ||grad D(x)||^2 on real images, as D sees them (Mescheder et al. 2018, eq. 9)."""
-  return _half_gamma('r1', gamma, lambda context: context.real)
+  return _half_gamma('r1', gamma, lambda context: (context.real, context.batch['label']))
 
 
 def r2(gamma: ScalarOrSchedule) -> Term:
   """gamma / 2 E ||grad D(x)||^2 on generated images, as D sees them (Mescheder et al. 2018, eq. 10)."""
-  return _half_gamma('r2', gamma, lambda context: context.fake)
+  return _half_gamma('r2', gamma, lambda context: (context.fake, context.labels))
 
 
-def _half_gamma(name: str, gamma: ScalarOrSchedule, images: Callable[[Context], jax.Array]) -> Term:
+def _half_gamma(name: str, gamma: ScalarOrSchedule, shown: Callable[[Context], tuple[jax.Array, jax.Array]]) -> Term:
   _check_weight('gamma', gamma)
 
   def loss(context: Context) -> jax.Array:
-    norms = squared_gradient_norms(critic_of(context), images(context))
+    images, labels = shown(context)
+    norms = squared_gradient_norms(critic_of(context, labels), images)
     return 0.5 * core.value_at(gamma, context.step) * jnp.mean(norms)
 
   return simple(name, loss)
 
 
-def critic_of(context: Context) -> Critic:
-  """D as a function from images to logits."""
-  return lambda images: logits_of(context.discriminate(images))
+def critic_of(context: Context, labels: jax.Array | None = None) -> Critic:
+  """D as a function from images to logits; labels as in the batch unless given."""
+  return lambda images: logits_of(context.discriminate(images, labels))
 
 
 def gradient_penalty(weight: ScalarOrSchedule = 10.0) -> Term:

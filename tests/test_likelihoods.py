@@ -41,7 +41,7 @@ def test_gaussian_with_a_given_and_with_a_learned_sigma():
 def test_discretized_logistic_takes_means_first_and_log_scales_second():
   likelihood = likelihoods.discretized_logistic(1)
   parameters = np.float32(RNG.normal(size=(3, 2, 2, 2)))
-  expected = losses.discretized_logistic_log_likelihood(parameters[..., :1], IMAGES, log_scale=parameters[..., 1:])
+  expected = likelihoods.discretized_logistic_log_likelihood(parameters[..., :1], IMAGES, log_scale=parameters[..., 1:])
   np.testing.assert_allclose(likelihood.log_prob(parameters, IMAGES), expected, rtol=1e-6)
   np.testing.assert_array_equal(likelihood.mean(parameters), np.clip(parameters[..., :1], -1, 1))
 

@@ -13,10 +13,10 @@ RNG = np.random.default_rng(0)
 REAL, FAKE = RNG.normal(0.5, 2.0, 12), RNG.normal(-0.5, 2.0, 12)
 LEVELS = np.float32(np.arange(256) / 127.5 - 1.0)  # every grey level in [-1, 1]
 
-gaussian_log_likelihood = jax.jit(losses.gaussian_log_likelihood)
-logistic_log_likelihood = jax.jit(losses.discretized_logistic_log_likelihood)
-mixture_mean = jax.jit(losses.discretized_logistic_mixture_mean, static_argnums=1)
-mixture_log_likelihood = jax.jit(losses.discretized_logistic_mixture_log_likelihood)
+gaussian_log_likelihood = jax.jit(likelihoods.gaussian_log_likelihood)
+logistic_log_likelihood = jax.jit(likelihoods.discretized_logistic_log_likelihood)
+mixture_mean = jax.jit(likelihoods.discretized_logistic_mixture_mean, static_argnums=1)
+mixture_log_likelihood = jax.jit(likelihoods.discretized_logistic_mixture_log_likelihood)
 
 
 def sigmoid(x):
@@ -89,15 +89,15 @@ def test_gaussian_kl_against_integration():
     q = scipy.stats.norm(m, np.exp(lv / 2))
     expected += np.trapezoid(q.pdf(z) * (q.logpdf(z) - scipy.stats.norm.logpdf(z)), z)
   np.testing.assert_allclose(
-    losses.gaussian_kl(np.float32(mean[None]), np.float32(logvar[None])), [expected], rtol=1e-5
+    likelihoods.gaussian_kl(np.float32(mean[None]), np.float32(logvar[None])), [expected], rtol=1e-5
   )
-  np.testing.assert_array_equal(losses.gaussian_kl(jnp.zeros((3, 4)), jnp.zeros((3, 4))), np.zeros(3))
+  np.testing.assert_array_equal(likelihoods.gaussian_kl(jnp.zeros((3, 4)), jnp.zeros((3, 4))), np.zeros(3))
 
 
 def test_bernoulli_and_gaussian_against_scipy():
   logits, x = RNG.normal(0, 3, (2, 3, 3, 1)), RNG.integers(0, 2, (2, 3, 3, 1))
   expected = scipy.stats.bernoulli.logpmf(x, sigmoid(logits)).sum((1, 2, 3))
-  np.testing.assert_allclose(jax.jit(losses.bernoulli_log_likelihood)(logits, x), expected, rtol=1e-5)
+  np.testing.assert_allclose(jax.jit(likelihoods.bernoulli_log_likelihood)(logits, x), expected, rtol=1e-5)
 
   mean, logvar, x = (np.float32(RNG.normal(size=(2, 3, 3, 2))) for _ in range(3))
   expected = scipy.stats.norm.logpdf(x, mean, np.exp(logvar / 2)).sum((1, 2, 3))
@@ -155,7 +155,7 @@ def naive_mixture(parameters, levels, channels):
 
 @pytest.mark.parametrize('channels', [1, 3])
 def test_logistic_mixture_against_a_naive_loop(channels):
-  parameters = RNG.normal(0, 0.7, (2, 2, 2, losses.logistic_mixture_size(4, channels)))
+  parameters = RNG.normal(0, 0.7, (2, 2, 2, likelihoods.logistic_mixture_size(4, channels)))
   levels = RNG.integers(0, 256, (2, 2, 2, channels))
   levels[0, 0, 0], levels[0, 1, 0] = 0, 255
   expected = [
@@ -198,13 +198,13 @@ def test_gradients_are_finite_far_from_the_data():
   assert np.isfinite(gradient).all()
 
   logits, targets = np.float32([[1e4, -1e4]]), np.float32([[0.0, 1.0]])
-  value, gradient = jax.value_and_grad(lambda x: losses.bernoulli_log_likelihood(x, targets).sum())(logits)
+  value, gradient = jax.value_and_grad(lambda x: likelihoods.bernoulli_log_likelihood(x, targets).sum())(logits)
   np.testing.assert_allclose(value, -2e4)
   np.testing.assert_allclose(gradient, targets - [[1.0, 0.0]])
 
 
 def test_shapes_that_fit_no_mixture_are_refused():
   with pytest.raises(ValueError, match='1 or 3 channels, not 2'):
-    losses.discretized_logistic_mixture_log_likelihood(jnp.zeros((1, 2, 2, 30)), jnp.zeros((1, 2, 2, 2)))
+    likelihoods.discretized_logistic_mixture_log_likelihood(jnp.zeros((1, 2, 2, 30)), jnp.zeros((1, 2, 2, 2)))
   with pytest.raises(ValueError, match='31 numbers a pixel'):
-    losses.discretized_logistic_mixture_log_likelihood(jnp.zeros((1, 2, 2, 31)), jnp.zeros((1, 2, 2, 3)))
+    likelihoods.discretized_logistic_mixture_log_likelihood(jnp.zeros((1, 2, 2, 31)), jnp.zeros((1, 2, 2, 3)))

@@ -1,7 +1,7 @@
 """What is wrong with a field of a config, in parts that a program can read."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from gengan.host.errors import ArgumentError
 
@@ -22,18 +22,19 @@ class ConfigError(ArgumentError):
 
 
 @contextlib.contextmanager
-def reading(section: str = '') -> Iterator[None]:
+def reading(section: str = '', places: Mapping[str, str] | None = None) -> Iterator[None]:
   """Turns an ArgumentError about what stands in a section of the config into a ConfigError with the whole path.
 
   Args:
     section: 'optimizers.generator'; '': the config itself. A ConfigError passes through as it is.
+    places: sections of arguments that stand elsewhere, by argument.
   """
   try:
     yield
   except ConfigError:
     raise
   except ArgumentError as error:
-    raise _under(section, error) from error
+    raise _under((places or {}).get(error.argument, section), error) from error
 
 
 def _under(section: str, error: ArgumentError) -> ConfigError:

@@ -104,7 +104,8 @@ def _backward(epsilon, axis_name, residuals, cotangents):
     dy_mean, product_mean = lax.pmean((bias_gradient, scale_gradient), axis_name)
   dx = (inverse * scale)[:, None] * (dy - dy_mean[:, None] - centred * (inverse * product_mean)[:, None])
   rows = x.shape[1]
-  return dx.astype(x.dtype), scale_gradient.sum(axis=0) * rows, bias_gradient.sum(axis=0) * rows
+  parameters = (scale_gradient.sum(axis=0) * rows, bias_gradient.sum(axis=0) * rows)
+  return dx.astype(x.dtype), *(gradient.astype(scale.dtype) for gradient in parameters)
 
 
 _normalize.defvjp(_forward, _backward)

@@ -12,7 +12,9 @@ import jax.numpy as jnp
 from flax import linen as nn
 from ml_collections import ConfigDict
 
-from gengan import core, layers, likelihoods, optimizers, vae
+from gengan import core, latent, layers, likelihoods
+from gengan.config import ConfigError, classes, reading
+from gengan.models import from_config
 
 NORMS = ('none', 'batch')
 KERNEL = (4, 4)
@@ -104,26 +106,23 @@ def make(config: ConfigDict, axis_name: str | None = None) -> core.Algorithm:
     axis_name: the pmap axis that the step will run under; None for a global-view `jit`.
 
   Raises:
-    ValueError: a value that cannot be, with the name of its field and what is allowed.
+    ConfigError: a value that cannot be.
   """
   model, data = config.model, config.data
   _check(config)
-  likelihood = likelihoods.make(model.likelihood, data.channels, sigma=model.sigma, mixtures=model.mixtures)
-  shared = {'hidden_size': model.hidden_size, 'num_classes': model.num_classes if model.conditional else 0}
+  with reading('model'):
+    likelihood = likelihoods.make(model.likelihood, data.channels, sigma=model.sigma, mixtures=model.mixtures)
+    posterior = latent.gaussian(model.latent_size)
+  shared = {'hidden_size': model.hidden_size, 'num_classes': classes(config)}
   if model.architecture == 'conv':
     shared |= {'width': model.width, 'norm': model.norm, 'axis_name': axis_name}
   encoder, decoder = {'conv': (ConvEncoder, ConvDecoder), 'mlp': (MlpEncoder, MlpDecoder)}[model.architecture]
-  return vae.make(
+  return from_config.vae(
+    config,
     encoder(model.latent_size, **shared),
     decoder(data.image_size, likelihood.parameters_per_pixel, **shared),
     likelihood=likelihood,
-    optimizer=optimizers.make(config.optimizer),
-    latent_size=model.latent_size,
-    beta=model.beta,
-    kl_warmup_steps=model.kl_warmup_steps,
-    free_bits=model.free_bits,
-    ema_half_life_kimg=config.ema.half_life_kimg,
-    ema_rampup=config.ema.rampup,
+    posterior=posterior,
     axis_name=axis_name,
   )
 
@@ -142,24 +141,23 @@ def _with_label(x: jax.Array, labels: jax.Array, num_classes: int, size: int) ->
 
 
 def _check(config: ConfigDict) -> None:
-  model = config.model
+  model, data = config.model, config.data
   if model.architecture not in ('conv', 'mlp'):
-    raise ValueError(f'config.model.architecture is {model.architecture!r}; it must be one of conv, mlp')
+    raise ConfigError('model.architecture', model.architecture, 'one of conv, mlp')
   if model.norm not in NORMS:
-    raise ValueError(f'config.model.norm is {model.norm!r}; it must be one of {", ".join(NORMS)}')
+    raise ConfigError('model.norm', model.norm, f'one of {", ".join(NORMS)}')
   if model.architecture == 'conv':
-    layers.resolution_plan(config.data.image_size)
+    with reading('data'):
+      layers.resolution_plan(data.image_size)
   if model.architecture == 'mlp' and model.norm != 'none':
-    raise ValueError(f"config.model.norm is {model.norm!r}; config.model.architecture 'mlp' has only 'none'")
+    raise ConfigError('model.norm', model.norm, "'none'", beside={'model.architecture': 'mlp'})
   for name, size in (('width', model.width), ('hidden_size', model.hidden_size)):
     if size < 1:
-      raise ValueError(f'config.model.{name} is {size}; it must be at least 1')
-  if config.data.channels not in (1, 3):
-    raise ValueError(f'config.data.channels is {config.data.channels}; it must be 1 or 3')
-  if config.data.image_size < 1:
-    raise ValueError(f'config.data.image_size is {config.data.image_size}; it must be at least 1')
-  if model.conditional and model.num_classes < 2:
-    raise ValueError(f'config.model.num_classes is {model.num_classes}; a conditional model needs at least 2 classes')
+      raise ConfigError(f'model.{name}', size, 'at least 1')
+  if data.channels not in (1, 3):
+    raise ConfigError('data.channels', data.channels, '1 or 3')
+  if data.image_size < 1:
+    raise ConfigError('data.image_size', data.image_size, 'at least 1')
   _check_likelihood(config)
 
 
@@ -167,12 +165,8 @@ def _check_likelihood(config: ConfigDict) -> None:
   """Bits and nats are those of a likelihood only where the images have the values that it gives probabilities to."""
   name, data = config.model.likelihood, config.data
   if name == 'bernoulli' and data.binarise == 'none':
-    raise ValueError(
-      "config.model.likelihood is 'bernoulli', which is of black and white, but config.data.binarise is 'none': set it "
-      "to 'threshold' or 'stochastic', or the likelihood to 'discretized_logistic'"
-    )
+    why = "but it is of black and white: config.data.binarise would have to be 'threshold' or 'stochastic'"
+    raise ConfigError('model.likelihood', name, "'discretized_logistic'", why=why)
   if name.startswith('discretized_logistic') and data.dequantise:
-    raise ValueError(
-      f'config.model.likelihood is {name!r}, which is of 256 grey levels, but config.data.dequantise, which adds noise '
-      "to them, is True: set it to False, or the likelihood to 'gaussian'"
-    )
+    why = 'but it is of 256 grey levels, to which config.data.dequantise adds noise: that would have to be False'
+    raise ConfigError('model.likelihood', name, "'gaussian'", why=why)

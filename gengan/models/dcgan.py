@@ -13,8 +13,9 @@ import jax.numpy as jnp
 from flax import linen as nn
 from ml_collections import ConfigDict
 
-from gengan import augment, core, gan, layers, losses, optimizers
-from gengan import terms as regularizers
+from gengan import core, layers
+from gengan.config import ConfigError, classes, reading
+from gengan.models import from_config
 
 D_NORMS = ('batch', 'layer', 'spectral', 'none')
 KERNEL = (4, 4)
@@ -105,15 +106,11 @@ def make(
     generator: another class than `Generator` with the same fields; `width` is given already.
 
   Raises:
-    ValueError: a value that cannot be, with the name of its field and what is allowed.
+    ConfigError: a value that cannot be.
   """
   model = config.model
   _check(config)
-  if axis_name is not None and config.loss == 'relativistic_average':
-    raise ValueError(
-      "config.loss is 'relativistic_average', whose averages are over the whole batch; set config.mesh.mode to 'jit'"
-    )
-  num_classes = model.num_classes if model.conditional else 0
+  num_classes = classes(config)
   batch_norm = {'batch_norm_groups': model.batch_norm_groups, 'axis_name': axis_name}
   generator = (generator or partial(Generator, width=model.width))(
     image_size=config.data.image_size,
@@ -123,22 +120,7 @@ def make(
     **batch_norm,
   )
   discriminator = Discriminator(model.width, num_classes, norm=model.d_norm, slope=model.d_slope, **batch_norm)
-  return gan.make(
-    generator,
-    discriminator,
-    latent_size=model.latent_size,
-    loss=losses.gan_loss(config.loss),
-    optimizers={
-      'generator': optimizers.make(config.optimizers.generator, section='config.optimizers.generator'),
-      'discriminator': optimizers.make(config.optimizers.discriminator, section='config.optimizers.discriminator'),
-    },
-    regularizers=regularizers.make(config.regularizers, axis_name=axis_name),
-    augment=augment.make(config.get('augment', ''), axis_name=axis_name),
-    d_steps_per_g_step=config.d_steps_per_g_step,
-    ema_half_life_kimg=config.ema.half_life_kimg,
-    ema_rampup=config.ema.rampup,
-    axis_name=axis_name,
-  )
+  return from_config.gan(config, generator, discriminator, axis_name=axis_name)
 
 
 def _batch_norm(train: bool, groups: int, axis_name: str | None) -> layers.BatchNorm:
@@ -149,27 +131,24 @@ def _batch_norm(train: bool, groups: int, axis_name: str | None) -> layers.Batch
 
 def _check(config: ConfigDict) -> None:
   model = config.model
-  layers.resolution_plan(config.data.image_size)
+  with reading('data'):
+    layers.resolution_plan(config.data.image_size)
   if model.width < 1:
-    raise ValueError(f'config.model.width is {model.width}; it must be at least 1')
+    raise ConfigError('model.width', model.width, 'at least 1')
   if model.d_norm not in D_NORMS:
-    raise ValueError(f'config.model.d_norm is {model.d_norm!r}; it must be one of {", ".join(D_NORMS)}')
+    raise ConfigError('model.d_norm', model.d_norm, f'one of {", ".join(D_NORMS)}')
   for name, slope in (('g_slope', model.g_slope), ('d_slope', model.d_slope)):
     if not 0 <= slope < 1:  # from 1 on it is linear, or no longer monotone
-      raise ValueError(f'config.model.{name} is {slope}; it must be at least 0 and below 1')
-  _check_batch_norm(config)
-  if model.conditional and model.num_classes < 2:
-    raise ValueError(f'config.model.num_classes is {model.num_classes}; a conditional model needs at least 2 classes')
-  if config.regularizers.gradient_penalty and model.d_norm == 'batch':
-    raise ValueError(
-      "config.model.d_norm is 'batch', but config.regularizers.gradient_penalty needs a discriminator that sees each "
-      "image alone: set it to 'layer', 'spectral' or 'none'"
-    )
-
-
-def _check_batch_norm(config: ConfigDict) -> None:
-  """The groups divide every batch that a network sees: the share of one update of D."""
-  groups, rows = config.model.batch_norm_groups, config.batch_size // max(config.d_steps_per_g_step, 1)
+      raise ConfigError(f'model.{name}', slope, 'at least 0 and below 1')
+  # The groups divide every batch that a network sees: the share of one update of D.
+  groups, rows = model.batch_norm_groups, config.batch_size // max(config.d_steps_per_g_step, 1)
   if groups < 1 or rows % groups:
-    share = 'config.batch_size' if rows == config.batch_size else 'config.batch_size / config.d_steps_per_g_step'
-    raise ValueError(f'config.model.batch_norm_groups is {groups}; it must be at least 1 and divide {share}, {rows}')
+    raise ConfigError('model.batch_norm_groups', groups, f'at least 1 and divide the rows of an update, {rows}')
+  if config.terms.gradient_penalty and model.d_norm == 'batch':
+    raise ConfigError(
+      'model.d_norm',
+      'batch',
+      "'layer', 'spectral' or 'none'",
+      why='but the penalty needs a discriminator that sees each image alone',
+      beside={'terms.gradient_penalty': config.terms.gradient_penalty},
+    )

@@ -13,6 +13,7 @@ from flax import linen as nn
 from ml_collections import ConfigDict
 
 from gengan import core, layers
+from gengan.config import ConfigError
 from gengan.models import dcgan
 
 
@@ -76,10 +77,10 @@ def make(config: ConfigDict, axis_name: str | None = None) -> core.Algorithm:
     axis_name: as in `gengan.models.dcgan.make`.
 
   Raises:
-    ValueError: as `gengan.models.dcgan.make`.
+    ConfigError: as `gengan.models.dcgan.make`.
   """
   if config.model.g_width < 1:
-    raise ValueError(f'config.model.g_width is {config.model.g_width}; it must be at least 1')
+    raise ConfigError('model.g_width', config.model.g_width, 'at least 1')
   return dcgan.make(config, axis_name, generator=partial(Generator, width=config.model.g_width))
 
 

@@ -28,3 +28,11 @@ def test_a_field_that_has_its_path_keeps_it():
   with pytest.raises(ConfigError) as caught, reading('data'):
     raise ConfigError('model.width', 0, 'at least 1')
   assert caught.value.field == 'model.width'
+
+
+def test_an_argument_may_stand_in_another_section():
+  with (
+    pytest.raises(ConfigError, match=r'^config\.ema\.rampup is 2; it must be below 1'),
+    reading('', {'rampup': 'ema'}),
+  ):
+    raise ArgumentError('rampup', 2, 'below 1')

@@ -1,0 +1,116 @@
+"""Which operations are applied, and how often: always, with a scheduled probability, or with one that adapts (ADA)."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from gengan import core
+from gengan.augment import operations
+from gengan.core import ArgumentError, PyTree, ScalarOrSchedule
+
+POLICIES = {
+  'color': operations.color,
+  'translation': operations.translation,
+  'cutout': operations.hole,
+  'noise': operations.noise,
+}
+
+
+class Augment(NamedTuple):
+  """What is put before D for real and generated images in both updates.
+
+  Attributes:
+    apply: `(images [N, H, W, C], key, memory, step) -> images`.
+    init: `() -> memory`.
+    update: `(memory, real_logits [N], images) -> memory`, after each update of D; `images` are those that it read.
+  """
+
+  apply: Callable[[jax.Array, jax.Array, PyTree, jax.Array], jax.Array]
+  init: Callable[[], PyTree] = dict
+  update: Callable[[PyTree, jax.Array, int], PyTree] = lambda memory, real_logits, images: memory
+
+
+def policy(
+  names: str, *, axis_name: str | None = None
+) -> Callable[[jax.Array, jax.Array, jax.Array | float], jax.Array]:
+  """The operations that a text names.
+
+  Args:
+    names: any of 'color', 'translation', 'cutout', 'noise', separated by commas and applied in that order; '': none.
+    axis_name: the pmap axis over which the batch is cut, so that every device draws for its own rows.
+
+  Returns:
+    `(images [N, H, W, C], key, probability=1.0) -> images`; every row is augmented on its own, and each operation is
+    left out with the rest of the probability.
+
+  Raises:
+    ArgumentError: an unknown name.
+  """
+  parts = [name.strip() for name in names.split(',') if name.strip()]
+  for name in parts:
+    if name not in POLICIES:
+      raise ArgumentError('augment', names, f'some of {", ".join(POLICIES)}, or empty for none')
+
+  def augment(images: jax.Array, key: jax.Array, probability: jax.Array | float = 1.0) -> jax.Array:
+    for number, name in enumerate(parts):
+      part_key = jax.random.fold_in(key, number)
+      changed = POLICIES[name](images, part_key, axis_name=axis_name)
+      if isinstance(probability, (int, float)) and probability == 1:
+        images = changed
+        continue
+      draw = lambda rows, key=part_key: jax.random.uniform(jax.random.fold_in(key, 1), (rows, 1, 1, 1))
+      images = jnp.where(core.local_rows(draw, len(images), axis_name) < probability, changed, images)
+    return images
+
+  return augment
+
+
+none = Augment(lambda images, key, memory, step: images)
+"""No augmentation."""
+
+
+def fixed(names: str, *, probability: ScalarOrSchedule = 1.0, axis_name: str | None = None) -> Augment:
+  """A policy whose operations are each applied with a probability, given or scheduled.
+
+  Raises:
+    ArgumentError: an unknown name, or a probability outside [0, 1].
+  """
+  if not callable(probability) and not 0 <= probability <= 1:
+    raise ArgumentError('augment_probability', probability, 'from 0 to 1')
+  apply = policy(names, axis_name=axis_name)
+  return Augment(lambda images, key, memory, step: apply(images, key, core.value_at(probability, step)))
+
+
+def adaptive(names: str, *, target: float = 0.6, kimg: float = 500.0, axis_name: str | None = None) -> Augment:
+  """A policy whose probability rises while D is too sure of real images and falls while it is not (ADA).
+
+  r = E sign(D(x)) over the real images of an update (Karras et al. 2020, "Training GANs with limited data", eq. 1 on
+  the right); the probability moves towards more where r is above the target and towards less where it is below.
+
+  Args:
+    names: as in `policy`.
+    target: of r; 0.6 in the paper.
+    kimg: thousands of images in which the probability can go from 0 to 1; 500 in the paper.
+    axis_name: as in `policy`.
+
+  Raises:
+    ArgumentError: an unknown name, a target outside (0, 1), or kimg that is not positive.
+  """
+  if not 0 < target < 1:
+    raise ArgumentError('ada_target', target, 'above 0 and below 1')
+  if not kimg > 0:
+    raise ArgumentError('ada_kimg', kimg, 'above 0')
+  apply = policy(names, axis_name=axis_name)
+
+  def update(memory: PyTree, real_logits: jax.Array, images: int) -> PyTree:
+    sureness = core.pmean(jnp.sign(real_logits).mean(), axis_name)
+    moved = memory['probability'] + jnp.sign(sureness - target) * images / (1000.0 * kimg)
+    return {'probability': jnp.clip(moved, 0.0, 1.0)}
+
+  return Augment(
+    lambda images, key, memory, step: apply(images, key, memory['probability']),
+    lambda: {'probability': jnp.zeros((), jnp.float32)},
+    update,
+  )
