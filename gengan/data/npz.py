@@ -66,7 +66,7 @@ def _read(path: pathlib.Path, spec: str) -> dict[str, np.ndarray]:
     kinds = [{key: array.shape[1:] for key, array in each.items() if key != 'class_names'} for each in (part, parts[0])]
     names = [each.get('class_names', np.array(())).tolist() for each in (part, parts[0])]
     if kinds[0] != kinds[1] or names[0] != names[1]:
-      raise ValueError(f'{spec}: {file.name} and {files[0].name} have other arrays, shapes or class_names; not one set')
+      raise ValueError(f'{spec}: {file.name} and {files[0].name} differ in arrays, shapes or class_names: not one set')
   join = lambda key: parts[0][key] if key == 'class_names' else np.concatenate([part[key] for part in parts])
   return {key: join(key) for key in parts[0]} if len(parts) > 1 else parts[0]
 
@@ -135,7 +135,7 @@ def grey_levels(images: dict[str, np.ndarray], spec: str) -> dict[str, np.ndarra
         f'{spec}: {split} images have shape {array.shape}; [N, H, W] or [N, H, W, C] with C 1, 3 or 4{hint}'
       )
     if array.size == 0:
-      raise ValueError(f'{spec}: {split} images have shape {array.shape}, that is none')
+      raise ValueError(f'{spec}: {split} images have shape {array.shape}: there is none')
   kinds = {array.dtype for array in images.values()}
   if len(kinds) > 1:
     raise ValueError(f'{spec}: the splits have different types, {", ".join(sorted(str(kind) for kind in kinds))}')

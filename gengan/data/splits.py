@@ -38,9 +38,9 @@ def split_indices(
 def subset(names: Sequence[str], labels: np.ndarray, *, per_class: int, imbalance: float, seed: int) -> np.ndarray:
   """Which examples a low-data or long-tailed experiment keeps: int64 positions, ascending.
 
-  With n the smallest of `per_class` and of the classes' sizes where there is imbalance, class k of K keeps
-  n imbalance^(-k / (K - 1)) examples, at least one (Cui et al. 2019, section 5.1). They come in the order of their
-  hashed names, so that a smaller subset of one seed lies in each larger one.
+  Without imbalance every class keeps `per_class` examples. With imbalance class k of K keeps n imbalance^(-k / (K - 1))
+  of them, at least one, where n is `per_class` or the size of the smallest class, whichever is less (Cui et al. 2019,
+  section 5.1). Those stay whose hashed names come first, so that a smaller subset of a seed lies in each larger one.
 
   Args:
     names: one an example.

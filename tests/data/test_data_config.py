@@ -4,12 +4,17 @@ import pytest
 
 from configs import defaults
 from gengan.data import load, validate
+from gengan.data.config import _FIELDS
 from gengan.data.openers import source_parts
 from gengan.host.errors import ArgumentError
 
 
 def test_defaults_are_valid():
   validate(defaults.data())
+
+
+def test_every_default_has_a_check_and_the_other_way_round():
+  assert set(_FIELDS) == set(defaults.data())
 
 
 @pytest.mark.parametrize(
