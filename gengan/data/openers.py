@@ -46,5 +46,5 @@ def source_parts(source: str) -> tuple[str, str]:
   if kind == 'digits' and place:
     raise ArgumentError('source', source, "'digits' alone", why='but digits takes no place')
   if kind != 'digits' and not place:
-    raise ArgumentError('source', source, f'told where the images are, as in {kind}:{_KINDS[kind][1]}')
+    raise ArgumentError('source', source, f'a kind and its place, as in {kind}:{_KINDS[kind][1]}')
   return kind, place

@@ -5,7 +5,6 @@ import pytest
 from configs import defaults
 from gengan.data import load, validate
 from gengan.data.config import _FIELDS
-from gengan.data.openers import source_parts
 from gengan.host.errors import ArgumentError
 
 
@@ -67,10 +66,6 @@ def test_fractions_leave_something_to_train_on():
 def test_black_and_white_images_take_no_noise():
   with pytest.raises(ArgumentError, match=r"^dequantise is True while binarise is 'threshold'"):
     validate(defaults.data(dequantise=True, binarise='threshold'))
-
-
-def test_source_parts_keep_colons_of_the_location():
-  assert source_parts('tfds:mnist:3.0.1') == ('tfds', 'mnist:3.0.1')
 
 
 class _Fields(dict):

@@ -1,4 +1,4 @@
-"""scikit-learn's digits, and idx files written by hand."""
+"""Idx files written by hand."""
 
 import gzip
 import struct
@@ -26,20 +26,6 @@ def write_set(folder, *, pack=True, test_name='t10k'):
       path = folder / (f'{name}.gz' if pack else name)
       path.write_bytes(gzip.compress(data) if pack else data)
   return content
-
-
-def test_digits_are_scikit_learns():
-  from sklearn.datasets import load_digits
-
-  truth = load_digits()
-  source = open_source('digits')
-  records = source.splits['train']
-  assert set(source.splits) == {'train'}
-  assert len(records) == 1797
-  np.testing.assert_array_equal(records.labels, truth.target)
-  assert np.abs(records.read(5) - truth.images[5] * 255 / 16).max() <= 0.5
-  assert records.read(0).dtype == np.uint8
-  assert source.class_names == tuple('0123456789')
 
 
 def test_labels_of_idx_files_are_numbered_from_0_as_they_occur(tmp_path):

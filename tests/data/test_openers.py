@@ -1,0 +1,33 @@
+"""The spec of a source: what it may be, and the line that says so."""
+
+import pytest
+
+from gengan.data.openers import SOURCES, open_source, source_parts
+from gengan.host.errors import ArgumentError
+
+
+@pytest.mark.parametrize(
+  ('source', 'message'),
+  [
+    ('webcam:0', f"source is 'webcam:0'; it must be one of {SOURCES}"),
+    ('', f"source is ''; it must be one of {SOURCES}"),
+    ('digits:8', "source is 'digits:8', but digits takes no place; it must be 'digits' alone"),
+    ('tfds', "source is 'tfds'; it must be a kind and its place, as in tfds:mnist"),
+    ('idx:', "source is 'idx:'; it must be a kind and its place, as in idx:path/to/mnist"),
+  ],
+)
+def test_an_impossible_spec_gets_one_that_works(source, message):
+  with pytest.raises(ArgumentError) as caught:
+    open_source(source)
+  assert str(caught.value) == message
+  assert (caught.value.argument, caught.value.value) == ('source', source)
+
+
+def test_every_kind_that_is_offered_is_known():
+  for spec in SOURCES.split(', '):
+    kind, _, place = spec.partition(':')
+    assert source_parts(f'{kind}:place' if place else kind) == (kind, 'place' if place else '')
+
+
+def test_a_place_may_hold_colons():
+  assert source_parts('tfds:mnist:3.0.1') == ('tfds', 'mnist:3.0.1')
