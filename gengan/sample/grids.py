@@ -1,0 +1,133 @@
+"""Grids, rows of walks and animations of a model's samples."""
+
+import functools
+import math
+import pathlib
+from collections.abc import Mapping, Sequence
+
+import jax
+import numpy as np
+
+from gengan import core, runs
+from gengan.config import classes as classes_of
+from gengan.core import Algorithm, PyTree, State
+from gengan.data import images
+
+
+def draw(
+  run: runs.Run,
+  out: pathlib.Path,
+  *,
+  num: int,
+  classes: Sequence[int] = (),
+  walk: int = 0,
+  truncation: float = 1.0,
+  seed: int = 0,
+  about: Mapping[str, object] | None = None,
+) -> None:
+  """Draws images of a run into one file.
+
+  Args:
+    run: opened.
+    out: .png, or .gif or .webp for an animation of all walks at once, there and back.
+    num: images at least; of an animation, walks.
+    classes: that have rows of their own; empty: all in turn.
+    walk: images on the way between two random latents; 0: no walks.
+    truncation: see `core.Prior`.
+    seed: of the latents.
+    about: metadata of a PNG file.
+
+  Raises:
+    ValueError: the model cannot be truncated, or the picture cannot be written.
+  """
+  animated = out.suffix.lower() in images.ANIMATION_SUFFIXES
+  count = math.ceil(num / walk) if walk and not animated else num
+  known = len(run.class_names) if classes_of(run.config) else 0
+  labels = choose_labels(count, classes=classes, num_classes=known)
+  layout = {
+    'columns': len(labels) // len(classes) if classes else None,
+    'row_labels': [run.class_names[label] for label in classes],
+  }
+  asked = {'labels': labels, 'truncation': truncation}
+  drawn = functools.partial(sample_walks, num=walk) if walk else sample_images
+  samples = drawn(run.algorithm, run.state, jax.random.key(seed), **asked)
+  scale = visible_scale(samples)
+  if not walk:
+    pictures = [images.grid(samples, scale=scale, **layout)]
+  elif animated:
+    frames = [images.grid(frame, scale=scale, **layout) for frame in samples.swapaxes(0, 1)]
+    pictures = frames + frames[-2:0:-1]  # back again, so that it has no jump
+  else:
+    names = [run.class_names[label] for label in labels] if classes else ()
+    flat = samples.reshape(-1, *samples.shape[2:])
+    pictures = [images.grid(flat, columns=walk, scale=scale, row_labels=names)]
+  if animated:
+    images.save_animation(out, pictures)
+  else:
+    images.save_png(out, pictures[0], text={f'gengan.{name}': str(value) for name, value in (about or {}).items()})
+
+
+def sample_images(
+  algorithm: Algorithm,
+  state: State,
+  key: jax.Array,
+  *,
+  labels: Sequence[int],
+  truncation: float = 1.0,
+  batch_size: int = 64,
+) -> np.ndarray:
+  """One image for every label: [N, H, W, C] float32 in [-1, 1]; see `core.Prior` for `truncation`."""
+  labels = np.asarray(labels, np.int32)
+  latents = jax.jit(functools.partial(algorithm.prior, truncation=truncation))(state, key, labels)
+  return decode(algorithm, state, latents, labels, batch_size=batch_size)
+
+
+def sample_walks(
+  algorithm: Algorithm,
+  state: State,
+  key: jax.Array,
+  *,
+  labels: Sequence[int],
+  num: int,
+  truncation: float = 1.0,
+  batch_size: int = 64,
+) -> np.ndarray:
+  """One walk of `num` images between two random latents for every label: [N, num, H, W, C] float32 in [-1, 1]."""
+  labels = np.asarray(labels, np.int32)
+  count = len(labels)
+
+  @jax.jit
+  def draw_walks(state, key):
+    ends = algorithm.prior(state, key, np.concatenate([labels, labels]), truncation=truncation)
+    start, end = jax.tree.map(lambda z: z[:count], ends), jax.tree.map(lambda z: z[count:], ends)
+    walks = core.walk(algorithm, start, end, num)
+    return jax.tree.map(lambda z: z.reshape(count * num, *z.shape[2:]), walks)
+
+  decoded = decode(algorithm, state, draw_walks(state, key), labels.repeat(num), batch_size=batch_size)
+  return decoded.reshape(count, num, *decoded.shape[1:])
+
+
+def decode(
+  algorithm: Algorithm, state: State, latents: PyTree, labels: np.ndarray, *, batch_size: int = 64
+) -> np.ndarray:
+  """Images of any number of latents, a batch at a time: [N, H, W, C] float32 on the host."""
+  count, compiled, parts = len(labels), jax.jit(algorithm.decode), []
+  latents = jax.device_get(latents)
+  for start in range(0, count, batch_size):
+    # Indices beyond the end repeat the last one, so that every batch has one shape and compiles once.
+    rows = np.minimum(np.arange(start, start + min(batch_size, count)), count - 1)
+    batch = compiled(state, jax.tree.map(lambda z, rows=rows: z[rows], latents), labels[rows])
+    parts.append(np.asarray(batch, np.float32)[: count - start])
+  return np.concatenate(parts)
+
+
+def choose_labels(num: int, *, classes: Sequence[int], num_classes: int) -> np.ndarray:
+  """Labels of at least `num` images: an equal number of each class, or all classes in turn when none is named."""
+  if classes:
+    return np.repeat(np.asarray(classes, np.int32), math.ceil(num / len(classes)))
+  return np.arange(num, dtype=np.int32) % max(num_classes, 1)
+
+
+def visible_scale(samples: np.ndarray) -> int:
+  """By how much to enlarge images so that a person sees them: to about 64 pixels, never less than once."""
+  return max(1, 64 // samples.shape[-3])
