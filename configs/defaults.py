@@ -30,7 +30,7 @@ def gan(variant: str = 'digits', *, conditional: bool = False) -> ConfigDict:
 
   config.model = ConfigDict()
   config.model.name = 'gengan.models.dcgan'  # import path of the recipe
-  config.model.latent_size = 100
+  config.model.latent_size = 100  # numbers in a z
   config.model.width = 32 if variant == 'digits' else 64  # feature maps at half the image's size; doubled as it halves
   config.model.conditional = conditional  # whether the model is asked for a class
   config.model.num_classes = 0  # 0: as many as the data has
@@ -40,7 +40,7 @@ def gan(variant: str = 'digits', *, conditional: bool = False) -> ConfigDict:
   config.model.batch_norm_groups = 1  # 1: statistics over the whole batch; n: as n separate devices would see them
 
   config.terms = ConfigDict()  # of D's loss; with d_norm 'batch' a logit depends on its whole batch, so do these
-  config.terms.r1 = 0.1 if few_images else 0.0  # gamma / 2 of the gradient at real images
+  config.terms.r1 = 0.1 if few_images else 0.0  # gamma: half of it times the squared gradient at real images
   config.terms.r2 = 0.0  # the same at generated images
   config.terms.gradient_penalty = 0.0  # not with d_norm 'batch'
 
@@ -71,7 +71,7 @@ def vae(variant: str = 'digits') -> ConfigDict:
   config.model = ConfigDict()
   config.model.name = 'gengan.models.conv_vae'  # import path of the recipe
   config.model.architecture = 'conv'  # conv | mlp
-  config.model.latent_size = 20 if small else 128
+  config.model.latent_size = 20 if small else 128  # numbers in a z
   config.model.width = 32 if small else 64  # feature maps at half the image's size; doubled as the size halves
   config.model.hidden_size = 500  # units of the dense layer on either side
   config.model.norm = 'none'  # none | batch
@@ -92,7 +92,7 @@ def training(variant: str) -> ConfigDict:
   """What a run needs whatever its recipe: data, mesh, checkpoints and intervals."""
   config = ConfigDict()
   config.seed = 0  # of the initial weights, the order of the data and all noise
-  config.num_steps = 20_000
+  config.num_steps = 20_000  # train steps of the whole run
   config.batch_size = 64  # images a train step reads, over all devices
   config.micro_batches = 1  # parts of the batch, one after the other: less memory, the same gradient
   config.dtype = 'float32'  # of what networks compute: float32 | bfloat16; weights and losses stay float32
@@ -112,21 +112,21 @@ def training(variant: str) -> ConfigDict:
   config.mesh.distributed = False  # several processes, one program
 
   config.checkpoint = ConfigDict()
-  config.checkpoint.every_steps = 500
-  config.checkpoint.keep_latest = 2
-  config.checkpoint.keep_every_steps = 0  # 0: none but the newest and the best
+  config.checkpoint.every_steps = 500  # between two checkpoints
+  config.checkpoint.keep_latest = 2  # checkpoints
+  config.checkpoint.keep_every_steps = 0  # keeps those of such steps for good; 0: none but the newest and the best
   config.checkpoint.best_metric = ''  # such as 'validation/elbo' with best_mode 'max'; '': none
   config.checkpoint.best_mode = 'min'  # min | max
 
   config.evaluators = ConfigDict()
   config.evaluators.metrics = ''  # families such as 'frechet,manifold', against the validation split; '': none
   config.evaluators.network = 'pixels'  # pixels | classifier | inception:FILE
-  config.evaluators.num_generated = 2000
-  config.evaluators.every_steps = 1000
+  config.evaluators.num_generated = 2000  # images that are measured
+  config.evaluators.every_steps = 1000  # between two measurements
 
-  config.log_every_steps = 50
-  config.eval_every_steps = 500
-  config.sample_every_steps = 100
+  config.log_every_steps = 50  # metrics of the train step
+  config.eval_every_steps = 500  # what the recipe computes on the validation split
+  config.sample_every_steps = 100  # grids of samples
   return config
 
 
@@ -135,10 +135,13 @@ def data(variant: str = 'digits', **overrides: Any) -> ConfigDict:
   if variant not in VARIANTS:
     raise ValueError(f'unknown variant {variant!r}; it must be one of {", ".join(VARIANTS)}')
   config = ConfigDict()
+  config.source = VARIANTS[variant]['source']  # digits, idx:DIR, npz:FILE or DIR, folder:DIR, zip:FILE, tfds:NAME
+  config.image_size = VARIANTS[variant]['image_size']  # pixels, both ways
+  config.channels = VARIANTS[variant]['channels']  # 1: greyscale, 3: RGB
   config.validation_fraction = 0.1  # of a set without a validation split of its own
   config.test_fraction = 0.1  # of a set without a test split of its own
   config.crop = True  # to the centre square, before the resize; otherwise the picture is stretched
-  config.flip = False  # horizontally, at random, in training
+  config.flip = VARIANTS[variant].get('flip', False)  # horizontally, at random, in training
   config.dequantise = False  # uniform noise of one grey level
   config.binarise = 'none'  # none | threshold | stochastic
   config.examples_per_class = 0  # of the train and of the validation split at most; 0: all
@@ -146,7 +149,6 @@ def data(variant: str = 'digits', **overrides: Any) -> ConfigDict:
   config.subset_seed = 0  # which examples these two keep
   config.exclude = ''  # manifest written by gengan.data.clean
   config.data_dir = ''  # where TFDS keeps its sets; '' is its default
-  config.update(VARIANTS[variant])
   config.update(overrides)
   return config
 
@@ -155,10 +157,10 @@ def adam(learning_rate: float | ConfigDict, b1: float) -> ConfigDict:
   """An optimizer; its learning rate may be a schedule."""
   config = ConfigDict()
   config.name = 'adam'  # adam | adamw | sgd | rmsprop
-  config.learning_rate = copy.deepcopy(learning_rate)
+  config.learning_rate = copy.deepcopy(learning_rate)  # a number or a schedule
   config.b1 = b1  # adam, adamw: decay of the first moment; sgd, rmsprop: momentum
   config.b2 = 0.999  # decay of the second moment
-  config.eps = 1e-8
+  config.eps = 1e-8  # added to the denominator
   config.weight_decay = 0.0  # of adamw
   config.clip_norm = 0.0  # global norm of the gradient; 0: off
   return config
@@ -202,14 +204,14 @@ def utility(variant: str) -> ConfigDict:
   config.synthetic.scale = 1.2  # expand: factor of the latents
 
   config.classifier = ConfigDict()
-  config.classifier.steps = 600
+  config.classifier.steps = 600  # updates; the arm 'real' may make fewer
   config.classifier.passes = 50  # over the real images, of the arm 'real'
-  config.classifier.batch_size = 128
-  config.classifier.width = 16
-  config.classifier.augment = 'translation'
-  config.classifier.eval_every_steps = 100
+  config.classifier.batch_size = 128  # images an update reads
+  config.classifier.width = 16  # feature maps of the first stage
+  config.classifier.augment = 'translation'  # classical, in the arms that have it
+  config.classifier.eval_every_steps = 100  # looks at the validation split, for early stopping
 
   config.long_tail = ConfigDict()
   config.long_tail.imbalance = 20.0  # of the largest class to the smallest; 1: no such regime
-  config.long_tail.generator_steps = 3000
+  config.long_tail.generator_steps = 3000  # train steps of its generator
   return config

@@ -22,13 +22,12 @@ def get_config(variant: str = 'fashion_mnist') -> ConfigDict:
   config.synthetic.means = ('', 'recycle', 'recycle+filter', 'recycle+filter+expand', 'recycle+relabel+expand')
   config.classifier.steps = 2000
   config.long_tail.imbalance = 1.0
-  if variant == 'fashion_mnist':
-    # As configs/residual_dcgan.py has it.
+  if variant == 'fashion_mnist':  # the generator is that of configs/residual_dcgan.py
     config.generator.model.name = 'gengan.models.residual_dcgan'
-    config.generator.model.g_width = 32
-    config.generator.model.width = 64
+    config.generator.model.g_width = 32  # G's feature maps at full size; doubled as it halves
+    config.generator.model.width = 64  # of D
     for optimizer in config.generator.optimizers.values():
-      optimizer.learning_rate.kimg = 921.6
+      optimizer.learning_rate.kimg = 921.6  # thousands of images from start to end
     config.generator_steps = (12_000,)
     config.synthetic.min_agreement = 0.8
     config.classifier.steps = 3000

@@ -1,16 +1,25 @@
-"""Flags that the tools which open a run have in common."""
+"""One style of command line for all tools: their flags, the fields of a config, and a line for every mistake."""
 
 import argparse
+import contextlib
 import pathlib
+import sys
+from collections.abc import Iterator, Sequence
 
-from gengan.config import checks, saved
+from gengan.config import checks, command_line, comments, saved
 
 
 class Parser(argparse.ArgumentParser):
   """Answers a mistake with one line and exit code 2, without the page of usage."""
 
+  example = ''  # a config of this tool; '': it takes none
+
   def error(self, message: str):
-    self.exit(2, f'{self.prog.removeprefix("python -m ")}: {" ".join(message.split())}\n')
+    self.answer(message, code=2)
+
+  def answer(self, message: str, *, code: int):
+    """Ends the program with one line."""
+    self.exit(code, f'{self.prog.removeprefix("python -m ")}: {" ".join(message.split())}\n')
 
 
 def parser(tool: str, description: str) -> Parser:
@@ -24,13 +33,82 @@ def parser(tool: str, description: str) -> Parser:
 
 
 def add_run(to: argparse.ArgumentParser, *, required: bool = True) -> None:
-  """--workdir, --checkpoint, --ema and --seed."""
+  """--workdir, --checkpoint, --weights and --seed."""
   to.add_argument('--workdir', type=pathlib.Path, required=required, help='folder of a run')
   to.add_argument('--checkpoint', type=checkpoint, default='latest', help="'latest', 'best' or a step (default latest)")
   to.add_argument(
-    '--ema', type=boolean, nargs='?', const=True, default=True, help='averaged weights, or false: as trained'
+    '--weights',
+    choices=('averaged', 'trained'),
+    default='averaged',
+    help='moving average of the weights, or the weights as trained (default averaged)',
   )
   to.add_argument('--seed', type=int, default=0, action=_Seed, help='draws the latents (default 0)')
+
+
+def add_config(to: Parser, *, example: str = 'configs/dcgan.py') -> None:
+  """--config, and --config.field=value for every field of it.
+
+  Args:
+    to: read by `parse`.
+    example: a config of this tool, for messages.
+  """
+  to.example = example
+  to.add_argument('--config', metavar='FILE[:VARIANT]', help='Python file with get_config(), and what to give to it')
+  to.epilog = (
+    f'--config.FIELD=VALUE changes a field of the config; this lists them:\n  {to.prog} --config={example} --help'
+  )
+
+
+def parse(parser: Parser, argv: Sequence[str] | None = None) -> argparse.Namespace:
+  """Reads a command line; after `add_config`, `.config` is the ConfigDict with its changes, `.config_name` the flag.
+
+  Args:
+    parser: with all its flags.
+    argv: without the program's name; None: that of this process.
+
+  Raises:
+    SystemExit: with one line and code 2 for a mistake, or after --help.
+  """
+  argv = list(sys.argv[1:] if argv is None else argv)
+  if not parser.example:
+    return parser.parse_args(argv)
+  argv, changes = command_line.split(argv)
+  first = Parser(add_help=False, allow_abbrev=False, prog=parser.prog)
+  first.add_argument('--config')
+  first.add_argument('-h', '--help', action='store_true')
+  asked, _ = first.parse_known_args(argv)
+  with answering(parser):
+    loaded = None if asked.config is None else command_line.load(asked.config)
+    if loaded:
+      command_line.change(loaded.config, changes)
+    if loaded and asked.help:
+      parser.epilog = f'fields of {asked.config}:\n{comments.describe(*loaded)}'
+  args, rest = parser.parse_known_args(argv)
+  if loaded is None:
+    parser.error(f'--config is missing; try --config={parser.example}')
+  if rest:
+    parser.error(f'unexpected argument {rest[0]!r}; settings are given as --config.name=value')
+  args.config, args.config_name = loaded.config.lock(), asked.config
+  return args
+
+
+@contextlib.contextmanager
+def answering(parser: Parser, *mistakes: type[Exception], code: int = 2, stopped: str = 'stopped') -> Iterator[None]:
+  """Ends the program with one line for a mistake, and with code 130 for Ctrl-C.
+
+  Args:
+    parser: of the tool, which the line names.
+    mistakes: kinds of errors; none: ValueError and OSError. Others are bugs, and keep their traceback.
+    code: of the program's end after a mistake.
+    stopped: what to say after Ctrl-C.
+  """
+  told = mistakes or (ValueError, OSError)
+  try:
+    yield
+  except told as error:
+    parser.answer(str(error), code=code)
+  except KeyboardInterrupt:
+    parser.answer(stopped, code=130)
 
 
 def check_run(workdir: pathlib.Path) -> None:

@@ -7,7 +7,7 @@ import pytest
 from ml_collections import ConfigDict
 
 from configs import dcgan
-from gengan.config import ConfigError, make_algorithm, set_classes
+from gengan.config import ConfigError, classes, make_algorithm, set_classes
 
 
 def test_a_recipe_is_an_import_path():
@@ -65,7 +65,7 @@ def test_an_error_of_a_recipe_itself_stays_what_it_is(monkeypatch):
     (True, 0, 10, True, 10),
     (True, 12, 10, True, 12),
     (True, 5, 10, True, r'num_classes is 5, but the data has 10 classes; it must be at least 10'),
-    (True, 0, 1, False, r"conditional is True, but the images of 'digits' have no labels; set it to False"),
+    (True, 0, 1, False, r"conditional is True, but the images of 'digits' have no labels; it must be False"),
     (True, 5, 1, False, r'conditional is True, but .* have no labels'),
     (True, 0, 1, True, r'conditional is True, but .* are all of one class'),
     (False, 0, 1, False, 1),
@@ -81,3 +81,18 @@ def test_classes_are_those_of_the_data(conditional, given, found, labelled, expe
   else:
     with pytest.raises(ConfigError, match=rf'config\.model\.{expected}'):
       set_classes(config, found, labelled=labelled)
+
+
+def test_one_function_says_how_many_classes_a_model_is_asked_for():
+  assert classes(ConfigDict({'model': {'num_classes': 10}})) == 0  # as many as the data has, but nothing reads them
+  assert classes(ConfigDict({'model': {'conditional': False, 'num_classes': 10}})) == 0
+  assert classes(ConfigDict({'model': {'conditional': True, 'num_classes': 10}})) == 10
+  for model in ({'conditional': True}, {'conditional': True, 'num_classes': 0}):
+    with pytest.raises(ConfigError, match=r'^config\.model\.num_classes is (missing|0), but a conditional model'):
+      classes(ConfigDict({'model': model}))
+
+
+def test_a_conditional_recipe_need_not_name_the_number_of_classes():
+  config = ConfigDict({'model': {'conditional': True}, 'data': {'source': 'digits'}}).lock()
+  set_classes(config, 10, labelled=True)
+  assert classes(config) == 10 and config.is_locked

@@ -1,0 +1,144 @@
+"""A config from its file, --config=FILE[:VARIANT], and what --config.field=value changes in it."""
+
+import ast
+import importlib.machinery
+import importlib.util
+import os
+import re
+import traceback
+from collections.abc import Sequence
+from types import ModuleType
+from typing import NamedTuple
+
+from absl import flags
+from ml_collections import ConfigDict, config_flags
+
+from gengan.config import schedules
+from gengan.config.errors import reading
+from gengan.config.fields import find, missing_field
+
+CHANGE = re.compile(r'--?(no)?config\.([^=]+)(?:=(.*))?', re.DOTALL)
+ILL_TYPED = {  # what absl's parsers say
+  'invalid literal for int': 'a whole number',
+  'could not convert string to float': 'a number',
+  'Non-boolean argument': 'true or false',
+  'as a ConfigDict': "a section, such as {'field': 1}",
+}
+EXAMPLE = 'it must be a file with get_config(), such as configs/dcgan.py'
+
+
+class Loaded(NamedTuple):
+  """A config as its file gives it."""
+
+  config: ConfigDict
+  module: ModuleType
+
+
+def load(value: str) -> Loaded:
+  """What the get_config() of a file gives.
+
+  Args:
+    value: 'FILE' or 'FILE:VARIANT'; the variant is given to get_config.
+
+  Raises:
+    ValueError: in one line, what is wrong with the file.
+  """
+  path, colon, variant = value.partition(':')
+  if not os.path.isfile(path):
+    what = 'that is a folder' if os.path.isdir(path) else 'there is no such file'
+    raise ValueError(f'--config={value}: {what}; {EXAMPLE}')
+  loader = importlib.machinery.SourceFileLoader('gengan_config_file', path)
+  module = importlib.util.module_from_spec(importlib.util.spec_from_loader(loader.name, loader))
+  try:
+    loader.exec_module(module)
+    if not callable(getattr(module, 'get_config', None)):
+      raise ValueError(f'it has no get_config(); {EXAMPLE}')
+    config = module.get_config(*[variant] * bool(colon))
+  except SyntaxError as error:
+    where = f'line {error.lineno} of {error.filename}'
+    raise ValueError(f'--config={value} is not Python: {error.msg} in {where}; {EXAMPLE}') from error
+  except (ValueError, TypeError, OSError) as error:  # such as an unknown variant
+    raise ValueError(f'--config={value}: {error}') from error
+  except Exception as error:  # whatever a file may raise
+    frames = traceback.extract_tb(error.__traceback__)
+    where = next((frame for frame in reversed(frames) if frame.filename == path), frames[-1])
+    what = f'{type(error).__name__} in line {where.lineno} of {where.filename}: {error}'
+    raise ValueError(f'--config={value}: {what}; {EXAMPLE}') from error
+  if not isinstance(config, ConfigDict):
+    raise ValueError(f'--config={value}: get_config() gives no ConfigDict; {EXAMPLE}')
+  return Loaded(config, module)
+
+
+def split(argv: Sequence[str]) -> tuple[list[str], list[str]]:
+  """Takes the changes of fields out of a command line: (the rest, changes).
+
+  A change is '--config.seed=3', '--config.seed 3', '--config.data.flip' or '--noconfig.data.flip', with one
+   dash or two.
+  """
+  rest, changes = [], []
+  remaining = list(argv)
+  while remaining:
+    argument = remaining.pop(0)
+    change = CHANGE.fullmatch(argument)
+    if not change:
+      rest.append(re.sub(r'^-config\b', '--config', argument))
+      continue
+    changes.append(argument)
+    if not change[1] and change[3] is None and remaining and re.match(r'[^-]|-[\d.]', remaining[0]):
+      changes[-1] = f'{argument}={remaining.pop(0)}'
+  return rest, changes
+
+
+def change(config: ConfigDict, changes: Sequence[str]) -> ConfigDict:
+  """Sets fields in place, to values of the type that they have; where a number stands, a schedule may, and vice versa.
+
+  Raises:
+    ValueError: in one line, a field that the config has not, or a value of another type.
+  """
+  typed = []
+  for argument in changes:
+    path, text = CHANGE.fullmatch(argument).group(2, 3)
+    if wrong := missing_field(config, path):
+      raise ValueError(wrong)
+    if not _swap(config, path, text or ''):
+      typed.append(argument)
+  values = flags.FlagValues()  # its own: nothing that is global is read or changed
+  try:
+    config_flags.DEFINE_config_dict('config', config, flag_values=values, sys_argv=typed)
+    rest = values(['', *typed])[1:]
+  except (flags.Error, AttributeError, KeyError, TypeError, ValueError) as error:
+    raise ValueError(_explain(error)) from error
+  if rest:
+    raise ValueError(f'unexpected argument {rest[0]!r}; settings are given as --config.name=value')
+  return config
+
+
+def _swap(config: ConfigDict, path: str, text: str) -> bool:
+  """Puts a number in the place of a schedule, or a section in the place of a number; whether that was meant."""
+  old = find(config, path)
+  try:
+    new = ast.literal_eval(text)
+  except (SyntaxError, ValueError):
+    return False
+  is_number = lambda value: isinstance(value, (int, float)) and not isinstance(value, bool)
+  to_number = isinstance(old, ConfigDict) and 'schedule' in old and is_number(new)
+  to_section = is_number(old) and isinstance(new, dict)
+  if to_section:
+    with reading(path):
+      schedules.check(new)
+  if to_number or to_section:
+    section, _, name = path.rpartition('.')
+    with config.unlocked():
+      parent = find(config, section) if section else config
+      del parent[name]
+      parent[name] = float(new) if to_number else ConfigDict(new)
+  return to_number or to_section
+
+
+def _explain(error: Exception) -> str:
+  text = str(error).strip()
+  for pattern, expected in ILL_TYPED.items():
+    ill_typed = re.search(rf'flag --(config\.[\w.]+)=(.*?): .*{pattern}', text)
+    if ill_typed:
+      return f'{ill_typed[1]} is {ill_typed[2]!r}; it must be {expected}'
+  return ' '.join(text.split())

@@ -1,0 +1,88 @@
+"""What each field of a config means, as the comments in its source say."""
+
+import ast
+import io
+import pathlib
+import tokenize
+from collections.abc import Iterator
+from types import ModuleType
+
+from ml_collections import ConfigDict
+
+from gengan.config.fields import walk
+
+COLUMN = 58  # at which comments begin
+
+
+def describe(config: ConfigDict, module: ModuleType) -> str:
+  """Every field as a flag, with its value and its comment, a line each.
+
+  Args:
+    config: of the module's get_config().
+    module: its comments are read, and those of modules that it imports from which also make configs.
+  """
+  comments = {}
+  for source in _sources(module, set()):
+    comments = {**read(source), **comments}
+  lines = []
+  for path, value in walk(config):
+    if isinstance(value, ConfigDict):
+      lines += [f'  {f"--config.{path}.*":<{COLUMN}}  {comments[path]}'] if comments.get(path) else []
+    else:
+      lines.append(f'  {f"--config.{path}={value!r}":<{COLUMN}}  {comment(comments, path)}'.rstrip())
+  return '\n'.join(lines)
+
+
+def comment(comments: dict[str, str], path: str) -> str:
+  """Of the field whose path ends as that of 'optimizers.generator.b1' does; the longest of them that says something.
+
+  >>> comment({'b1': 'of the first moment', 'model.b1': 'no'}, 'optimizers.generator.b1')
+  'of the first moment'
+  """
+  names = path.split('.')
+  endings = ('.'.join(names[i:]) for i in range(len(names)))
+  return next((comments[ending] for ending in endings if comments.get(ending)), '')
+
+
+def read(source: str) -> dict[str, str]:
+  """The comment behind every `config.some.field = value`, or else the lines of comment right above it.
+
+  Args:
+    source: Python.
+
+  Returns:
+    From the path without the first name, 'some.field', to the comment, where there is one.
+  """
+  lines = source.splitlines()
+  behind = {
+    token.start[0]: token.string.lstrip('# ')
+    for token in tokenize.generate_tokens(io.StringIO(source).readline)
+    if token.type == tokenize.COMMENT
+  }
+  found = {}
+  for node in ast.walk(ast.parse(source)):
+    target = node.targets[0] if isinstance(node, ast.Assign) else None
+    names = []
+    while isinstance(target, ast.Attribute):
+      names.insert(0, target.attr)
+      target = target.value
+    if not names:
+      continue
+    text, above = behind.get(node.end_lineno, ''), node.lineno - 1
+    while above and not behind.get(node.end_lineno) and lines[above - 1].lstrip().startswith('#'):
+      text = f'{behind[above]} {text}'.strip()
+      above -= 1
+    if text:
+      found.setdefault('.'.join(names), text)
+  return found
+
+
+def _sources(module: ModuleType, seen: set[str]) -> Iterator[str]:
+  path = getattr(module, '__file__', None)
+  if path is None or path in seen or 'ConfigDict' not in vars(module):
+    return
+  seen.add(path)
+  yield pathlib.Path(path).read_text()
+  for other in vars(module).values():
+    if isinstance(other, ModuleType):
+      yield from _sources(other, seen)

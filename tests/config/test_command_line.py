@@ -1,0 +1,115 @@
+"""A config from its file, and the changes that a command line makes in it."""
+
+import pathlib
+
+import pytest
+from absl import flags
+
+from configs import conditional_dcgan, dcgan
+from gengan.config import command_line
+
+ROOT = pathlib.Path(__file__).parents[2]
+
+
+@pytest.mark.parametrize(
+  ('value', 'message'),
+  [
+    ('configs/nope.py', r'there is no such file; it must be a file with get_config\(\)'),
+    ('', 'there is no such file'),
+    ('configs/', 'that is a folder'),
+    ('README.md', 'is not Python: .* in line 3 of'),
+    ('gengan/losses.py', r'has no get_config\(\)'),
+    ('configs/dcgan.py:nope', "'nope'; it must be one of digits, mnist"),
+    ('{tmp}/nothing.py', 'gives no ConfigDict'),
+    ('{tmp}/nothing.py:variant', 'takes 0 positional arguments but 1 was given'),
+    ('{tmp}/reads.py', "No such file or directory: 'nowhere'"),
+    ('{tmp}/broken.py', r'AttributeError in line 4 of .*broken\.py: .*modle'),
+    ('{tmp}/broken.py:division', r'ZeroDivisionError in line 6 of .*broken\.py: division by zero'),
+  ],
+)
+def test_a_file_that_gives_no_config_is_told(value, message, tmp_path, monkeypatch):
+  monkeypatch.chdir(ROOT)
+  (tmp_path / 'nothing.py').write_text('def get_config():\n  pass\n')
+  (tmp_path / 'reads.py').write_text('def get_config():\n  open("nowhere")\n')
+  (tmp_path / 'broken.py').write_text(
+    'from configs import dcgan\ndef get_config(variant=""):\n'
+    '  if not variant:\n    dcgan.get_config().modle\n  else:\n    1 / 0\n'
+  )
+  with pytest.raises(ValueError, match=rf'^--config=.*{message}') as error:
+    command_line.load(value.format(tmp=tmp_path))
+  assert '\n' not in str(error.value)
+
+
+def test_a_file_gives_its_config_and_its_variant(monkeypatch):
+  monkeypatch.chdir(ROOT)
+  assert command_line.load('configs/dcgan.py').config.to_dict() == dcgan.get_config().to_dict()
+  assert command_line.load('configs/dcgan.py:mnist').config.to_dict() == dcgan.get_config('mnist').to_dict()
+
+
+@pytest.mark.parametrize(
+  ('argv', 'rest', 'changes'),
+  [
+    (['--config=a', '--config.seed=3'], ['--config=a'], ['--config.seed=3']),
+    (['--config', 'a', '--config.seed', '3', 'b'], ['--config', 'a', 'b'], ['--config.seed=3']),
+    (['-config=a', '-config.mesh.data', '-1'], ['--config=a'], ['-config.mesh.data=-1']),
+    (['--config.data.flip', '--workdir=b'], ['--workdir=b'], ['--config.data.flip']),
+    (['--noconfig.data.flip', 'b'], ['b'], ['--noconfig.data.flip']),
+    (['--config.data.source=folder:a b', '--configure'], ['--configure'], ['--config.data.source=folder:a b']),
+    (['--config.data.exclude='], [], ['--config.data.exclude=']),
+  ],
+)
+def test_changes_are_found_however_they_are_written(argv, rest, changes):
+  assert command_line.split(argv) == (rest, changes)
+
+
+def test_fields_are_changed_in_place_and_nothing_global_is():
+  config = dcgan.get_config()
+  changes = ['-config.seed=3', '--noconfig.data.crop', '--config.data.flip', '--config.loss=hinge']
+  before = list(flags.FLAGS)
+  command_line.change(config, [*changes, '--config.terms.r1=2', '--config.optimizers.generator.learning_rate=1e-3'])
+  assert (config.seed, config.data.crop, config.data.flip, config.loss) == (3, False, True, 'hinge')
+  assert config.terms.r1 == 2.0 and config.optimizers.generator.learning_rate == 1e-3
+  assert list(flags.FLAGS) == before and 'config' not in before
+
+
+@pytest.mark.parametrize('wrong', ['--config.model.wdth=3', '--noconfig.model.wdth', '-config.model.wdth'])
+def test_a_field_that_is_not_there_is_told(wrong):
+  with pytest.raises(ValueError, match=r"^config\.model has no field 'wdth'; did you mean 'width'\?"):
+    command_line.change(dcgan.get_config(), [wrong])
+
+
+@pytest.mark.parametrize(
+  ('change', 'message'),
+  [
+    ('--config.batch_size=many', "^config.batch_size is 'many'; it must be a whole number$"),
+    ('--config.terms.r1=some', "^config.terms.r1 is 'some'; it must be a number$"),
+    ('--config.data.flip=maybe', "^config.data.flip is 'maybe'; it must be true or false$"),
+    ('--config.data=3', "^config.data is '3'; it must be a section"),
+    ('--config.batch_size', 'Missing value for flag'),
+  ],
+)
+def test_a_value_of_another_type_is_told(change, message):
+  with pytest.raises(ValueError, match=message) as error:
+    command_line.change(dcgan.get_config(), [change])
+  assert '\n' not in str(error.value)
+
+
+def test_a_schedule_is_changed_by_its_fields_or_gives_way_to_a_number():
+  config = conditional_dcgan.get_config('mnist')
+  path = '--config.optimizers.generator.learning_rate'
+  command_line.change(config, [f'{path}.end=1e-5', f'{path}.schedule=cosine', f'{path}.kimg=10'])
+  assert config.optimizers.generator.learning_rate.to_dict() == {
+    'schedule': 'cosine', 'start': 2e-4, 'end': 1e-5, 'kimg': 10.0, 'warmup_kimg': 0.0,
+  }  # fmt: skip
+  assert config.optimizers.discriminator.learning_rate.end == 0.0
+  command_line.change(config, [f'{path}=1e-3'])
+  assert config.optimizers.generator.learning_rate == 1e-3
+
+
+def test_a_number_gives_way_to_a_schedule():
+  config = dcgan.get_config()
+  section = {'schedule': 'linear', 'start': 0.1, 'end': 0.0, 'kimg': 1.0}
+  command_line.change(config, [f'--config.terms.r1={section}'])
+  assert config.terms.r1.to_dict() == section
+  with pytest.raises(ValueError, match=r"^config\.terms\.r2\.schedule is 'square'; it must be one of constant, linear"):
+    command_line.change(config, ["--config.terms.r2={'schedule': 'square'}"])

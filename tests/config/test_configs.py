@@ -1,0 +1,53 @@
+"""The files in configs/: each is read with `defaults` alone, and those that speak of the same agree."""
+
+import ast
+import pathlib
+
+import pytest
+
+from configs import conditional_dcgan, defaults, residual_dcgan
+from configs.utility import digits, fashion_mnist, generated_alone, mnist
+
+ROOT = pathlib.Path(__file__).parents[2]
+FILES = sorted((ROOT / 'configs').rglob('*.py'))
+
+
+@pytest.mark.parametrize('path', FILES, ids=lambda path: path.name)
+def test_a_config_imports_no_other_than_defaults(path):
+  for node in ast.walk(ast.parse(path.read_text())):
+    if isinstance(node, ast.ImportFrom) and node.module.split('.')[0] == 'configs':
+      assert node.module == 'configs' and [alias.name for alias in node.names] == ['defaults']
+      assert path.name != 'defaults.py'
+    assert not (isinstance(node, ast.Import) and any(alias.name.startswith('configs') for alias in node.names))
+
+
+def without_length(config):
+  return {name: value for name, value in config.to_dict().items() if name != 'num_steps'}
+
+
+@pytest.mark.parametrize('comparison', [digits, fashion_mnist, mnist], ids=lambda module: module.__name__)
+@pytest.mark.parametrize('variant', ['digits', 'mnist', 'fashion_mnist'])
+def test_a_comparison_is_of_the_conditional_generator(comparison, variant):
+  expected = without_length(conditional_dcgan.get_config(variant))
+  assert comparison.get_config(variant).generator.to_dict() == expected
+
+
+def test_generated_images_alone_are_those_of_the_residual_generator():
+  expected = without_length(residual_dcgan.get_config('fashion_mnist'))
+  assert generated_alone.get_config('fashion_mnist').generator.to_dict() == expected
+  expected = without_length(conditional_dcgan.get_config('mnist'))
+  assert generated_alone.get_config('mnist').generator.to_dict() == expected
+
+
+def test_a_section_of_data_takes_what_it_is_given():
+  data = defaults.data('mnist', image_size=8)
+  assert (data.source, data.image_size, data.flip) == ('tfds:mnist', 8, False)
+  assert defaults.data('celeb_a').flip
+  with pytest.raises(ValueError, match=r"'nope'; it must be one of digits, mnist"):
+    defaults.data('nope')
+
+
+def test_two_optimizers_do_not_share_a_schedule():
+  config = conditional_dcgan.get_config('mnist')
+  config.optimizers.generator.learning_rate.end = 1e-5
+  assert config.optimizers.discriminator.learning_rate.end == 0.0
