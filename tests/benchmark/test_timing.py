@@ -1,3 +1,4 @@
+import json
 import sys
 import types
 
@@ -8,7 +9,10 @@ import pytest
 
 from configs import dcgan
 from configs.utility import digits
-from gengan import benchmark, core
+from gengan import core
+from gengan.benchmark import __main__ as command
+from gengan.benchmark import timing
+from gengan.train import setup
 
 KEYS = {'median_ms', 'min_ms', 'cpu_ms', 'images_per_second', 'compile_seconds', 'steps', 'machine'}
 
@@ -36,7 +40,7 @@ def config(monkeypatch):
 
 
 def test_counts_and_times_one_step(config):
-  result = benchmark.measure(config, steps=3)
+  result = timing.measure(config, steps=3)
   assert result.keys() == KEYS | {'gflop', 'gflop_per_second'}
   assert result['steps'] == 3
   product = 2 * 8 * 64 * 16 / 1e9
@@ -49,22 +53,22 @@ def test_counts_and_times_one_step(config):
 
 def test_pmap_mode_has_no_count(config):
   config.mesh.mode = 'pmap'
-  result = benchmark.measure(config, steps=1)
+  result = timing.measure(config, steps=1)
   assert result['median_ms'] > 0 and result['gflop'] is None and result['gflop_per_second'] is None
 
 
 def test_a_config_that_cannot_be_is_refused(config):
   config.batch_size = 12
   with pytest.raises(ValueError, match=r'config.batch_size=12 is not a multiple of the 8 devices'):
-    benchmark.measure(config, steps=1)
+    timing.measure(config, steps=1)
 
 
 def test_other_configs_are_told_apart(config):
-  with pytest.raises(ValueError, match=r'not a training config .*gengan\.utility\): config\.num_steps is missing'):
-    benchmark.measure(digits.get_config(), steps=1)
+  with pytest.raises(ValueError, match=r'^config\.num_steps is missing, .*gengan\.utility; it must be there'):
+    timing.measure(digits.get_config(), steps=1)
   config.model.num_classes = -1
   with pytest.raises(ValueError, match=r'config\.model\.num_classes is -1; it must be at least 0'):
-    benchmark.measure(config, steps=1)
+    timing.measure(config, steps=1)
 
 
 @pytest.mark.parametrize('mode', ['jit', 'pmap'])
@@ -72,19 +76,45 @@ def test_a_step_that_cannot_be_is_refused(mode):
   config = dcgan.get_config()
   config.mesh.mode, config.d_steps_per_g_step = mode, 3
   with pytest.raises(ValueError, match=r'config\.d_steps_per_g_step is 3'):
-    benchmark.measure(config, steps=1)
+    timing.measure(config, steps=1)
 
 
 def test_the_table_tells_every_number(config):
   result = {name: 10.0 * i for i, name in enumerate(sorted(KEYS | {'gflop', 'gflop_per_second'}), start=1)}
-  result['machine'] = benchmark.machine()
-  table = benchmark._table(result)
+  result['machine'] = timing.machine()
+  table = timing.table(result)
   for name, value in result.items():
     if name != 'machine':
       assert f'{value:.0f}' in table, name
 
 
 def test_random_images_have_the_range_of_data(config):
-  batch = benchmark._random_batch(config)
+  batch = timing._random_batch(setup.make(config).batch, seed=0, num_classes=3)
   assert batch['image'].shape == (8, 8, 8, 1) and batch['image'].dtype == np.float32
   assert -1 <= batch['image'].min() < -0.5 and 0.5 < batch['image'].max() <= 1
+  assert batch['label'].dtype == np.int32 and set(batch['label'].tolist()) <= {0, 1, 2}
+
+
+def test_the_command_prints_a_table_or_json(monkeypatch, capsys):
+  result = dict.fromkeys(KEYS | {'gflop', 'gflop_per_second'}, 1.0) | {'machine': timing.machine()}
+  asked = []
+  monkeypatch.setattr(timing, 'measure', lambda config, *, steps: asked.append((config.batch_size, steps)) or result)
+  command.main(['--config=configs/dcgan.py', '--config.batch_size=128', '--steps=3', '--json'])
+  assert json.loads(capsys.readouterr().out) == result and asked == [(128, 3)]
+  command.main(['--config=configs/dcgan.py'])
+  assert capsys.readouterr().out == timing.table(result) + '\n' and asked[1] == (64, 20)
+
+
+@pytest.mark.parametrize(
+  ('flags', 'message'),
+  [
+    (['--steps=0'], '--steps is 0; it must be at least 1'),
+    (['--config.batch_size=12'], 'config.batch_size'),
+    (['--stepz=3'], '--stepz=3'),
+  ],
+)
+def test_a_mistake_is_one_line(capsys, flags, message):
+  with pytest.raises(SystemExit) as stop:
+    command.main(['--config=configs/dcgan.py', *flags])
+  error = capsys.readouterr().err
+  assert stop.value.code == 2 and message in error and error.count('\n') == 1

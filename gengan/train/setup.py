@@ -1,0 +1,45 @@
+"""What a train step is compiled from: the mesh, the algorithm and the shapes and layout of its state."""
+
+from typing import NamedTuple
+
+import jax
+from ml_collections import ConfigDict
+
+from gengan import config as configs
+from gengan import core, runs, sharding
+
+
+class Setup(NamedTuple):
+  """A config's step before it is compiled.
+
+  Attributes:
+    mesh: of all devices.
+    algorithm: made for the mesh's mode.
+    batch: shapes and dtypes of the whole batch.
+    abstract_state: shapes, dtypes and layout.
+  """
+
+  mesh: jax.sharding.Mesh
+  algorithm: core.Algorithm
+  batch: core.Batch
+  abstract_state: core.State
+
+
+def make(config: ConfigDict) -> Setup:
+  """Builds a config's algorithm and traces its steps; nothing is compiled and no data is read.
+
+  Args:
+    config: checked by `config.check`, its classes set by `config.set_classes`.
+
+  Raises:
+    ValueError: names the field that cannot be.
+  """
+  mesh = sharding.make_mesh(data=config.mesh.data, fsdp=config.mesh.fsdp)
+  sharding.check_mode(config.mesh.mode, mesh)
+  sharding.check_batch_size(config.batch_size, mesh)
+  axis_name = 'data' if config.mesh.mode == 'pmap' else None
+  batch = runs.example_batch(config, config.batch_size)
+  algorithm = configs.make_algorithm(config, axis_name=axis_name)
+  abstract_state = sharding.abstract_state(algorithm, batch, mesh)
+  core.check_steps(algorithm, abstract_state, batch, axis_name=axis_name, devices=mesh.size)
+  return Setup(mesh, algorithm, batch, abstract_state)
