@@ -1,0 +1,96 @@
+"""Files that are there whole or not at all, JSON files, and whether a folder can be written."""
+
+import contextlib
+import json
+import os
+import pathlib
+import tempfile
+from collections.abc import Iterator
+from typing import Any
+
+
+@contextlib.contextmanager
+def replacing(
+  path: str | os.PathLike, *, beside: str | os.PathLike | None = None, durable: bool = True
+) -> Iterator[pathlib.Path]:
+  """Where to write a file that takes its place at `path` once the block has ended; after an error nothing has changed.
+
+  Args:
+    path: its folder is made where it is missing.
+    beside: where it is written until then, on the same file system; None: a hidden file in the folder of `path`, named
+      by this process, so that two processes may write the same file.
+    durable: wait until the disk has it, for a rename alone does not survive a power cut. False where the caller does
+      so for many files at once.
+  """
+  path = pathlib.Path(path)
+  path.parent.mkdir(parents=True, exist_ok=True)
+  beside = path.with_name(f'.{path.name}.{os.getpid()}.part') if beside is None else pathlib.Path(beside)
+  try:
+    yield beside
+    if durable:
+      sync(beside)
+    os.replace(beside, path)
+    if durable:
+      sync(path.parent)
+  finally:
+    beside.unlink(missing_ok=True)
+
+
+def sync(path: pathlib.Path) -> None:
+  """Waits until the disk has a file or the names in a folder."""
+  descriptor = os.open(path, os.O_RDONLY)
+  try:
+    os.fsync(descriptor)
+  finally:
+    os.close(descriptor)
+
+
+def write_text(path: str | os.PathLike, text: str) -> None:
+  """Writes a text file in one piece, as UTF-8."""
+  with replacing(path) as beside:
+    beside.write_text(text, encoding='utf-8')
+
+
+def write_json(path: str | os.PathLike, content: Any) -> None:
+  """Writes JSON for people in one piece: the same text for the same content."""
+  write_text(path, json.dumps(content, indent=2, sort_keys=True, ensure_ascii=False) + '\n')
+
+
+def read_json(path: str | os.PathLike) -> dict[str, Any]:
+  """The JSON object in a file.
+
+  Raises:
+    FileNotFoundError: there is no file.
+    ValueError: it is damaged, or holds something else; one line that names it.
+  """
+  try:
+    content = json.loads(pathlib.Path(path).read_text(encoding='utf-8'))
+  except ValueError as error:
+    raise ValueError(f'{path} is damaged: {error}') from error
+  if not isinstance(content, dict):
+    raise ValueError(f'{path} is damaged: it holds no JSON object')
+  return content
+
+
+def require_writable(folder: pathlib.Path, *, flag: str) -> None:
+  """Makes a folder and a file in it, and takes away again what was not there.
+
+  Args:
+    folder: need not exist.
+    flag: that names it, for the message.
+
+  Raises:
+    ValueError: files cannot be written there.
+  """
+  made = [path for path in (folder, *folder.parents) if not path.exists()]
+  try:
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryFile(dir=folder):
+      pass
+  except OSError as error:
+    why = 'that is a file' if folder.is_file() else error.strerror
+    raise ValueError(f'{flag} is {folder}, where no files can be written: {why}') from error
+  finally:
+    for path in made:
+      if path.is_dir():
+        path.rmdir()
