@@ -7,7 +7,7 @@ from ml_collections import ConfigDict
 
 from gengan.config import schedules
 from gengan.config.errors import ConfigError, reading
-from gengan.config.fields import MISSING, find, flatten, is_whole, walk
+from gengan.config.fields import find, flatten, is_whole, walk
 
 INTERVALS = ('log_every_steps', 'eval_every_steps', 'sample_every_steps')
 POSITIVE = (
@@ -84,8 +84,10 @@ def require_fields(config: ConfigDict, fields: Sequence[str], *, kind: str, exam
     why: it may be something else, for the message.
   """
   for field in fields:
-    if find(config, field) is MISSING:
-      raise ConfigError(field, MISSING, f'there in {kind}, such as {example}', why=why)
+    try:
+      find(config, field)
+    except ConfigError as error:
+      raise ConfigError(field, error.value, f'there in {kind}, such as {example}', why=why) from None
 
 
 def check_numbers(config: ConfigDict) -> None:

@@ -7,6 +7,8 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
+from gengan.config.errors import ConfigError
+
 
 class _Missing:
   """The value of a field that is not there."""
@@ -38,11 +40,11 @@ def flatten(tree: Mapping[str, Any], prefix: str = '') -> dict[str, Any]:
 
 
 def find(config: ConfigDict, path: str) -> Any:
-  """The field or section at that path; MISSING where there is none."""
+  """The field or section at that path; a ConfigError where there is none."""
   node = config
   for name in path.split('.'):
     if not isinstance(node, ConfigDict) or name not in node:
-      return MISSING
+      raise ConfigError(path, MISSING, 'there')
     node = node[name]
   return node
 

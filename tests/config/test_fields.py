@@ -5,7 +5,8 @@ import re
 import pytest
 
 from configs import dcgan
-from gengan.config.fields import missing_field
+from gengan.config import ConfigError
+from gengan.config.fields import find, flatten, missing_field, walk
 
 
 @pytest.mark.parametrize(
@@ -28,3 +29,18 @@ from gengan.config.fields import missing_field
 def test_a_field_that_is_not_there_is_told_with_those_that_are(path, message):
   wrong = missing_field(dcgan.get_config(), path)
   assert wrong is None if message is None else re.search(message, wrong), wrong
+
+
+def test_a_field_is_found_by_its_path():
+  config = dcgan.get_config()
+  assert find(config, 'model.width') == 32 and find(config, 'model') is config.model
+  for path in ('model.wdth', 'model.width.more', 'nothing.at.all'):
+    with pytest.raises(ConfigError, match=rf'^config\.{path} is missing; it must be there$'):
+      find(config, path)
+
+
+def test_every_path_leads_to_its_value():
+  config = dcgan.get_config()
+  flat = flatten(config.to_dict())
+  assert flat['optimizers.generator.b1'] == 0.5
+  assert {path: value for path, value in walk(config) if path in flat} == flat
