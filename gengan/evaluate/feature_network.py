@@ -1,25 +1,22 @@
-"""The networks whose features are compared, and the real images that the model saw."""
+"""The network whose features are compared, by the name that a flag or a config gives it."""
 
-from collections.abc import Iterator
+import pathlib
 
 import numpy as np
 from ml_collections import ConfigDict
 
 from gengan import data
-from gengan.data import images, mixing
-from gengan.host import cache
-from gengan.networks import classifier, features
+from gengan.core import ArgumentError
+from gengan.evaluate.classifiers import data_classifier
+from gengan.evaluate.images import real_images
+from gengan.metrics import family
+from gengan.metrics.moments import CHUNK, moments_of_batches
+from gengan.networks import classifier, pixels
 from gengan.networks.network import Network
 
-READ = 256  # real images at a time
-CLASSIFIER_STEPS = 1000
-CLASSIFIER_POLICY = 'translation'
-TRAINING = (  # of `train_classifier`, for protocols
-  f'ResNet of width {classifier.WIDTH}, {CLASSIFIER_STEPS} steps of {classifier.BATCH_SIZE} images, '
-  f'{CLASSIFIER_POLICY}, version {classifier.VERSION}'
-)
-KINDS = ('pixels', 'pca', 'classifier', 'inception', 'inception_clean', 'inception_other', 'vgg', 'vgg_other')
-NETWORKS = f'it must be {", ".join(KINDS[:3])}, or one of {", ".join(KINDS[3:])} with :FILE'
+OF_DATA = ('pixels', 'pca', 'classifier')
+OF_A_FILE = ('inception', 'inception_clean', 'inception_other', 'vgg', 'vgg_other')
+NETWORKS = f'{", ".join(OF_DATA)}, or one of {", ".join(OF_A_FILE)} with :FILE'
 
 
 def make_network(name: str, dataset: data.Dataset, config: ConfigDict) -> Network:
@@ -34,16 +31,17 @@ def make_network(name: str, dataset: data.Dataset, config: ConfigDict) -> Networ
     config: of the run.
 
   Raises:
-    ValueError: an unknown name, a classifier for unlabelled data, or a file that is not what it must be.
+    ArgumentError: an unknown name, or a classifier for unlabelled data.
+    ValueError, FileNotFoundError: a file that is not what it must be, or is not there.
   """
   kind, _, path = name.partition(':')
   match kind:
     case 'pixels' if not path:
-      return features.pixels(dataset.image_shape)
+      return pixels.pixels(dataset.image_shape)
     case 'pca' if not path:
-      return features.pca(real_images(dataset.train, config)[0])
+      return principal_components(real_images(dataset.train, config)[0])
     case 'classifier' if not path:
-      return features.of_classifier(data_classifier(dataset, config))
+      return classifier.as_network(data_classifier(dataset, config))
     case 'inception' | 'inception_clean' | 'inception_other' if path:
       from gengan.networks import inception
 
@@ -53,63 +51,44 @@ def make_network(name: str, dataset: data.Dataset, config: ConfigDict) -> Networ
       from gengan.networks import vgg
 
       return vgg.load(path, allow_other=kind == 'vgg_other')
-  raise ValueError(f'the network is {name!r}; {NETWORKS}')
+  raise ArgumentError('network', name, NETWORKS)
 
 
-def data_classifier(dataset: data.Dataset, config: ConfigDict) -> classifier.Classifier:
-  """A classifier trained on the train split and validated on the validation split, from the cache where it is there.
+def check(name: str, *, num_classes: int) -> None:
+  """Refuses what `make_network` would, without reading a file.
 
   Raises:
-    ValueError: the data has fewer than two classes.
+    ArgumentError: an unknown name, or a classifier for data of fewer than two classes.
+    FileNotFoundError: the file is not there.
   """
-  if dataset.num_classes < 2:
-    raise ValueError('a classifier needs labels of at least 2 classes, which this data does not have; use pixels')
-
-  def compute():
-    validation = real_images(dataset.validation, config)
-    trained = train_classifier(*real_images(dataset.train, config), dataset, config, validation=validation, seed=0)
-    return classifier.to_arrays(trained)
-
-  key = data_key(dataset) | {'steps': CLASSIFIER_STEPS, 'width': classifier.WIDTH, 'version': classifier.VERSION}
-  return classifier.from_arrays(cache.cached('classifier', key, compute))
+  kind, _, path = name.partition(':')
+  if kind not in (OF_A_FILE if path else OF_DATA):
+    raise ArgumentError('network', name, NETWORKS)
+  if kind == 'classifier' and num_classes < 2:
+    raise ArgumentError('network', name, 'another, such as pixels', why='but the data has no classes')
+  if path and not pathlib.Path(path).is_file():
+    raise FileNotFoundError(f'the network is {name!r}, but there is no file {path}')
 
 
-def train_classifier(
-  images: np.ndarray,
-  labels: np.ndarray,
-  dataset: data.Dataset,
-  config: ConfigDict,
-  *,
-  validation: tuple[np.ndarray, np.ndarray] | None,
-  seed: int,
-) -> classifier.Classifier:
-  """A classifier trained on the given images, real or generated; without validation images its last step is kept."""
-  return classifier.train(
-    mixing.batches(mixing.shuffled(images, labels, seed=seed), batch_size=classifier.BATCH_SIZE),
-    num_classes=dataset.num_classes,
-    steps=CLASSIFIER_STEPS,
-    validation=validation if validation is not None and len(validation[1]) else None,
-    seed=seed,
-    policy=CLASSIFIER_POLICY,
-    flip=config.data.flip,
-  )
+def knows(name: str) -> set[str]:
+  """Which needs of families a network fulfils, by the name of it or of what `make_network` makes."""
+  classifies = {family.CLASSES} if name == 'classifier' or name.startswith('inception') else set()
+  return classifies | ({family.OWN_CLASSES} if name == 'classifier' else set())
 
 
-def real_images(split: data.Split, config: ConfigDict) -> tuple[np.ndarray, np.ndarray]:
-  """uint8 images and labels of a whole split, preprocessed as the model saw them."""
-  batches = list(real_batches(split, config))
-  if not batches:
-    return np.zeros((0, *split.images.shape[1:]), np.uint8), np.zeros(0, np.int32)
-  return tuple(np.concatenate(arrays) for arrays in zip(*batches, strict=True))
+def principal_components(images: np.ndarray, *, components: int = 64) -> Network:
+  """`pixels.pca` of the grey levels of training images.
 
+  Args:
+    images: [N, H, W, C] uint8 or float in [-1, 1], N at least 2.
+    components: how many at most.
 
-def real_batches(split: data.Split, config: ConfigDict) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-  """The same a batch at a time."""
-  for batch, mask in data.eval_batches(split, config.data, batch_size=READ):
-    yield images.to_uint8(batch['image'][mask]), batch['label'][mask]
-
-
-def data_key(dataset: data.Dataset) -> dict[str, object]:
-  """What the real images depend on."""
-  fields = ('sha256', 'examples', 'excluded', 'preprocessing', 'decoded_sha256', 'chosen_sha256')
-  return {f'data_{name}': dataset.statistics[name] for name in fields}
+  Raises:
+    ValueError: too few images, images that do not vary, or no component asked for.
+  """
+  if len(images) > 1 and not np.ptp(images, axis=0).any():
+    raise ValueError(f'the {len(images)} images do not vary, so they have no principal components')
+  base = pixels.pixels(images.shape[1:])
+  starts = range(0, len(images), CHUNK)
+  found = moments_of_batches(np.asarray(base.apply(images[start : start + CHUNK])['features']) for start in starts)
+  return pixels.pca(base, found.mean, found.covariance, components=components)

@@ -4,7 +4,6 @@ import base64
 import dataclasses
 import html
 import importlib.resources
-import os
 import pathlib
 import string
 from collections.abc import Sequence
@@ -14,51 +13,15 @@ import numpy as np
 from gengan import data, runs
 from gengan.data import images
 from gengan.evaluate.evaluator import Evaluator
-from gengan.evaluate.samples import generated_batches, labels_like
-from gengan.host import checksums
-from gengan.metrics import neighbours
-from gengan.metrics.protocol import Evaluation, cell
-from gengan.train import curves
+from gengan.evaluate.images import generated_batches, labels_like
+from gengan.evaluate.protocol import Evaluation, cell
+from gengan.host import files
+from gengan.metrics import family, neighbours
+from gengan.runs import curves
 
 SAMPLES = 64
 SHEET_ROWS, SHEET_NEAREST = 12, 3
 FEW_SAMPLES = 2048
-
-# A score's name or its beginning, which way is better, and what it says. The longest that fits counts.
-MEANINGS = (
-  ('fid', 'lower', 'Fréchet distance on the Inception network of FID'),
-  ('clean_fid', 'lower', 'the same with the resizer of clean-fid'),
-  ('kid', 'lower', 'kernel distance on the Inception network of FID'),
-  ('clean_kid', 'lower', 'the same with the resizer of clean-fid'),
-  ('fd_infinity', 'lower', 'Fréchet distance extrapolated to endless samples'),
-  ('fd_', 'lower', 'Fréchet distance of features; not FID'),
-  ('intra_fd', 'lower', 'mean Fréchet distance within a class'),
-  ('kd_', 'lower', 'kernel distance: squared maximum mean discrepancy, cubic kernel; 0 is equal'),
-  ('is_', 'higher', 'inception score by the classes of this network'),
-  ('precision', 'higher', 'share of samples inside the manifold of real images'),
-  ('recall', 'higher', 'share of real images inside the manifold of samples'),
-  ('density', 'higher', 'how many real neighbourhoods a sample lies in, 1 for equal distributions'),
-  ('coverage', 'higher', 'share of real neighbourhoods with a sample'),
-  ('vendi_ratio', '1', 'effective number of different samples, over that of as many real images'),
-  ('authenticity', 'higher', 'share of samples farther from their nearest training image than that is from its own'),
-  ('data_copying_z', '0', 'far below 0: samples are nearer to training images than held-out images are'),
-  ('data_copying_c_t', '0', 'the same within cells of the data, averaged'),
-  ('closer_to_train', '0.5', 'share of samples closer to a training image than to a held-out one'),
-  ('closest_train_distance', '', 'median distance of samples to their nearest training image'),
-  ('closest_train_distance_real', '', 'the same of held-out images, which that of samples should be like'),
-  ('label_consistency', 'higher', 'share of samples that a classifier takes for the class that was asked for'),
-  ('label_consistency_worst', 'higher', 'the same of the worst class'),
-  ('label_consistency_real', '', 'the same of held-out real images: what the classifier itself is worth'),
-  ('classification_accuracy_score', 'higher', 'accuracy on real images of a classifier trained on samples alone'),
-  ('path_length', 'lower', 'perceptual path length: how far features move along a latent walk'),
-  ('elbo', 'higher', 'evidence lower bound, nats an image'),
-  ('iw_bound', 'higher', 'importance-weighted bound, nats an image'),
-  ('recon', 'higher', 'expected log-likelihood of the reconstruction, nats an image'),
-  ('reconstruction_error', 'lower', 'mean squared error of the reconstruction, images in [-1, 1]'),
-  ('kl', '', 'divergence of posterior from prior, nats an image'),
-  ('bpd', 'lower', 'bits a dimension'),
-  ('active_units', 'higher', 'latent dimensions in use'),
-)
 
 
 def write(
@@ -75,16 +38,19 @@ def write(
     curves.plot(metrics, folder / 'curves.png')
     pictures['curves'] = _picture(folder / 'curves.png', pixels=False)
   page, record = folder / 'index.html', folder / 'evaluation.json'
-  _write(record, evaluation.to_json())
-  _write(page, render(evaluation, pictures))
+  with files.replacing(record) as beside:
+    beside.write_text(evaluation.to_json(), 'utf-8')
+  with files.replacing(page) as beside:
+    beside.write_text(render(evaluation, pictures, evaluator.settings.families), 'utf-8')
   return page, record
 
 
-def render(evaluation: Evaluation, pictures: dict[str, str]) -> str:
-  """The page as text; `pictures` are <img> elements by name."""
+def render(evaluation: Evaluation, pictures: dict[str, str], families: Sequence[str]) -> str:
+  """The page as text; `pictures` are <img> elements by name, `families` the names of those measured."""
   template = importlib.resources.files('gengan.evaluate').joinpath('templates/evaluation.html').read_text('utf-8')
   about, protocol = evaluation.about, dataclasses.asdict(evaluation.protocol)
-  scores = [_score_row(evaluation, name) for name in evaluation.scores]
+  measured = [family.find(name) for name in families]
+  scores = [(name, cell(evaluation, name), *family.meaning(name, measured)) for name in evaluation.scores]
   fields = [(name.replace('_', ' '), f'<code>{html.escape(str(value))}</code>') for name, value in protocol.items()]
   return string.Template(template).substitute(
     title=html.escape(f'{about["workdir"]}, step {about["step"]}'),
@@ -154,17 +120,6 @@ def _samples(run, dataset, evaluator) -> tuple[np.ndarray, np.ndarray]:
   return np.concatenate([part for part, _ in batches]), labels
 
 
-def _score_row(evaluation: Evaluation, name: str) -> tuple[str, str, str, str]:
-  better, meaning = meaning_of(name)
-  return name, cell(evaluation, name), better, meaning
-
-
-def meaning_of(name: str) -> tuple[str, str]:
-  """Which way a score is better, and what it says; two empty texts for a name that is not known."""
-  known = [each for each in MEANINGS if name.startswith(each[0])]
-  return max(known, key=lambda each: len(each[0]))[1:] if known else ('', '')
-
-
 def _by_class(scores: dict[str, dict[str, float]]) -> str:
   if not scores:
     return ''
@@ -188,10 +143,3 @@ def _picture(path: pathlib.Path, *, pixels: bool = True) -> str:
 
 def _scale(samples: np.ndarray) -> int:
   return max(1, 64 // samples.shape[1])
-
-
-def _write(path: pathlib.Path, text: str) -> None:
-  beside = path.with_name(f'.{path.name}.{os.getpid()}.part')
-  beside.write_text(text, 'utf-8')
-  checksums.sync(beside)
-  os.replace(beside, path)

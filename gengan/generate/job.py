@@ -11,8 +11,8 @@ import jax
 import numpy as np
 from rich import console, progress
 
-from gengan import evaluate as evaluation
 from gengan.core import Algorithm, State
+from gengan.evaluate.classifiers import data_classifier
 from gengan.generate import filters, guard, publishing, relabelling, stream
 from gengan.generate.formats import FORMATS, ledger
 from gengan.generate.formats.shards import Shard
@@ -199,7 +199,7 @@ def _judge(job: Job, book) -> filters.Classifier:
   except (ValueError, OSError) as error:
     flag = '--relabel' if job.request.relabel else '--min_confidence'
     raise ValueError(f'{flag} without --classifier trains one on the real images, and {error}') from error
-  own = evaluation.data_classifier(images, job.run.config)
+  own = data_classifier(images, job.run.config)
   kept = book.note('classifier_sha256')
   if kept is None:
     book.write_note('classifier_sha256', own.sha256)

@@ -15,7 +15,7 @@ from gengan import config as configs
 from gengan import runs
 from gengan.generate import publishing, stream
 from gengan.generate.formats.shards import About
-from gengan.generate.weights import state_sha256
+from gengan.runs.weights import state_sha256
 
 SHARD_BYTES, SHARD_IMAGES = 64 << 20, 16384  # pixels of a shard, and images at most: what a kill can cost
 

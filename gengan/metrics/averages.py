@@ -42,8 +42,12 @@ def average(
 
 
 def mean_and_deviation(runs: Sequence[Mapping[str, float]]) -> tuple[dict[str, float], dict[str, float]]:
-  """Means and standard deviations (n - 1) of scores by name over runs, at least one; no deviations of a single run."""
-  mean = {name: float(np.mean([run[name] for run in runs])) for name in runs[0]}
+  """Means and standard deviations (n - 1) of scores by name over runs, at least one; no deviations of a single run.
+
+  A score that one of the runs lacks has no mean.
+  """
+  names = [name for name in runs[0] if all(name in run for run in runs)]
+  mean = {name: float(np.mean([run[name] for run in runs])) for name in names}
   deviation = {name: float(np.std([run[name] for run in runs], ddof=1)) for name in mean} if len(runs) > 1 else {}
   return mean, deviation
 

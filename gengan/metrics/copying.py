@@ -7,6 +7,7 @@ from sklearn.cluster import KMeans
 from sklearn.decomposition import PCA
 
 from gengan.metrics import checks, neighbours
+from gengan.metrics.family import Family, Inputs, Meaning, Scores
 from gengan.metrics.neighbours import nearest_neighbours, nearest_others
 
 COMPONENTS = 64  # principal components in which cells are found
@@ -151,3 +152,33 @@ def _cells(train: np.ndarray, test: np.ndarray, generated: np.ndarray, cells: in
   coordinates += [pca.transform(neighbours.move(each, frame, dtype)) for each in (test, generated)]
   means = KMeans(cells, n_init=4, random_state=seed).fit(coordinates[0])
   return [means.predict(each) for each in coordinates]
+
+
+def scores(inputs: Inputs) -> Scores:
+  """Authenticity, the data-copying test and the distance to the closest record, with held-out images as the measure."""
+  train, real, generated = inputs.train.rows, inputs.real.rows, inputs.generated.rows
+  test = data_copying(train, real, generated)
+  closest = distance_to_closest_record(train, real, generated)
+  values = {
+    'authenticity': authenticity(train, generated),
+    **{f'data_copying_{key}': test[key] for key in ('z', 'c_t') if key in test},
+    'closer_to_train': closest['share_closer_to_train'],
+    'closest_train_distance': closest['median_to_train'],
+    'closest_train_distance_real': closest['median_holdout_to_train'],
+  }
+  return Scores({f'{name}_{inputs.network.name}': value for name, value in values.items()})
+
+
+FAMILY = Family(
+  scores,
+  {
+    'authenticity_': Meaning(
+      'higher', 'share of samples farther from their nearest training image than that is from its own'
+    ),
+    'data_copying_z_': Meaning('0', 'far below 0: samples are nearer to training images than held-out images are'),
+    'data_copying_c_t_': Meaning('0', 'the same within cells of the data, averaged'),
+    'closer_to_train_': Meaning('0.5', 'share of samples closer to a training image than to a held-out one'),
+    'closest_train_distance_': Meaning('', 'median distance of samples to their nearest training image'),
+    'closest_train_distance_real_': Meaning('', 'the same of held-out images, which that of samples should be like'),
+  },
+)

@@ -1,93 +1,17 @@
-"""Frechet distance between Gaussians fitted to features (FID, FD-DINOv2, ...), and the moments that it needs."""
+"""Fréchet distance between Gaussians fitted to features (FID, FD-DINOv2, ...)."""
 
 import warnings
-from collections.abc import Iterable
-from typing import NamedTuple
 
 import numpy as np
 from scipy.linalg import lapack
 
 from gengan.metrics import checks
+from gengan.metrics.family import Family, Inputs, Meaning, Scores, name_on
+from gengan.metrics.moments import CHUNK, Moments, moments_of_batches
 
 ENOUGH = 2048  # samples, below which published distances are not comparable whatever the features
-CHUNK = 1024  # rows that moments are taken of at a time
 EPS = float(np.finfo(np.float64).eps)
 ROUNDING = 1024  # relative rounding errors in the eigenvalues of a covariance, at least; where D > 1024, D
-
-
-class Moments(NamedTuple):
-  """Mean and scatter of a set of features, in float64; sets are joined by `merge`, in any order.
-
-  Attributes:
-    count: N.
-    mean: [D].
-    scatter: [D, D], sum over the samples of (x - mean)(x - mean)^T.
-  """
-
-  count: int
-  mean: np.ndarray
-  scatter: np.ndarray
-
-  @property
-  def covariance(self) -> np.ndarray:
-    """[D, D], the unbiased estimate (divided by N - 1)."""
-    if self.count < 2:
-      raise ValueError(f'{self.count} samples are too few for a covariance, at least 2 are needed')
-    return self.scatter / (self.count - 1)
-
-
-def moments(features: np.ndarray) -> Moments:
-  """Moments of one array of features [N, D], N >= 1.
-
-  Raises:
-    ValueError: another shape, or values that are not finite.
-  """
-  features = checks.features(features, 'features').astype(np.float64)
-  mean = features.mean(axis=0)
-  features -= mean
-  return Moments(len(features), mean, features.T @ features)
-
-
-def merge(first: Moments, second: Moments) -> Moments:
-  """Moments of two sets together, from those of each (Chan, Golub and LeVeque 1983).
-
-  Raises:
-    ValueError: features of different dimensions.
-  """
-  if first.mean.shape != second.mean.shape:
-    raise ValueError(f'moments of {len(first.mean)} and of {len(second.mean)} dimensions cannot be merged')
-  count = first.count + second.count
-  shift = second.mean - first.mean
-  scatter = first.scatter + second.scatter
-  scatter += np.outer(shift * (first.count * second.count / count), shift)
-  return Moments(count, first.mean + shift * (second.count / count), scatter)
-
-
-def moments_of_batches(batches: Iterable[np.ndarray]) -> Moments:
-  """Moments of features that come in batches [B, D] of any sizes, of which about a thousand rows are held at a time.
-
-  Raises:
-    ValueError: no batch at all, batches of different dimensions, or values that are not finite.
-  """
-  total, waiting, rows = None, [], 0
-
-  def drained():
-    dimensions = {batch.shape[1] for batch in waiting}
-    if len(dimensions) > 1:
-      raise ValueError(f'batches of features of different dimensions: {sorted(dimensions)}')
-    part = moments(np.concatenate(waiting))
-    return part if total is None else merge(total, part)
-
-  for batch in batches:
-    waiting.append(checks.features(batch, 'features', at_least=0))
-    rows += len(waiting[-1])
-    if rows >= CHUNK:
-      total, waiting, rows = drained(), [], 0
-  if rows:
-    total = drained()
-  if total is None:
-    raise ValueError('no features to take moments of')
-  return total
 
 
 def frechet_distance(mu1: np.ndarray, sigma1: np.ndarray, mu2: np.ndarray, sigma2: np.ndarray) -> float:
@@ -111,17 +35,17 @@ def frechet_distance(mu1: np.ndarray, sigma1: np.ndarray, mu2: np.ndarray, sigma
     ValueError: shapes that do not fit, values that are not finite, or a covariance that is not symmetric or has
       eigenvalues farther below 0 than rounding explains.
   """
-  mu1, mu2 = _checked_mean(mu1, 'mu1'), _checked_mean(mu2, 'mu2')
+  mu1, mu2 = checked_mean(mu1, 'mu1'), checked_mean(mu2, 'mu2')
   if mu1.shape != mu2.shape:
     raise ValueError(f'mu1 has {len(mu1)} dimensions and mu2 {len(mu2)}; they must be the same')
-  factor1, factor2 = _checked_factor(sigma1, len(mu1), 'sigma1'), _checked_factor(sigma2, len(mu2), 'sigma2')
-  return _distance(mu1, factor1, mu2, factor2)
+  factor1, factor2 = checked_factor(sigma1, len(mu1), 'sigma1'), checked_factor(sigma2, len(mu2), 'sigma2')
+  return distance_of_factors(mu1, factor1, mu2, factor2)
 
 
 def frechet_distance_of_moments(x: Moments, y: Moments) -> float:
   """`frechet_distance` of two sets from their moments; warns where they are too few for their dimensions."""
   for each in (x, y):
-    _warn_of_few(each.count, len(each.mean))
+    warn_of_few(each.count, len(each.mean))
   return frechet_distance(x.mean, x.covariance, y.mean, y.covariance)
 
 
@@ -137,96 +61,18 @@ def frechet_distance_of_features(x: np.ndarray, y: np.ndarray) -> float:
   """
   x, y = checks.pair(x, y, ('x', 'y'), at_least=2)
   for each in (x, y):
-    _warn_of_few(*each.shape)
-  return _distance(*_mean_and_factor(x, 'x'), *_mean_and_factor(y, 'y'))
+    warn_of_few(*each.shape)
+  return distance_of_factors(*mean_and_factor(x, 'x'), *mean_and_factor(y, 'y'))
 
 
-def frechet_distance_infinity(
-  real: Moments, fake: np.ndarray, *, sizes: int = 15, smallest: int | None = None, seed: int = 0
-) -> float:
-  """Distance that infinitely many generated samples would have (Chong and Forsyth 2020).
-
-  Distances of random subsets of N generated samples, at `sizes` numbers N evenly spaced from `smallest` to all, are
-  fitted by a line in 1/N; its value at 1/N = 0 is returned. The bias from the number of real samples remains.
-
-  Args:
-    real: moments of the real features.
-    fake: [M, D] generated features.
-    sizes: how many subsets, 2 or more.
-    smallest: samples in the smallest; by default a tenth (5,000 of 50,000 in the paper).
-    seed: of the choice of subsets.
-
-  Raises:
-    ValueError: shapes that do not fit, values that are not finite, or too few samples for so many sizes.
-  """
-  if not isinstance(real, Moments):
-    raise ValueError(f'real must be Moments, not {type(real).__name__}; metrics.moments makes them from features')
-  real_mean = _checked_mean(real.mean, 'the mean of real')
-  fake = checks.features(fake, 'fake', at_least=2)
-  if fake.shape[1] != len(real_mean):
-    raise ValueError(f'real has {len(real_mean)} dimensions and fake {fake.shape[1]}; they must be the same')
-  sizes = checks.count(sizes, 'sizes', at_least=2)
-  smallest = checks.count(max(2, len(fake) // 10) if smallest is None else smallest, 'smallest', at_least=2)
-  if len(fake) < smallest + sizes - 1:
-    raise ValueError(f'fake: {len(fake)} rows are too few for subsets of {sizes} sizes from {smallest}')
-  _warn_of_few(real.count, len(real.mean))
-  _warn_of_few(smallest, fake.shape[1])
-  rng = np.random.default_rng(checks.seed(seed))
-  real_factor = _checked_factor(real.covariance, len(real.mean), 'real')
-  numbers = np.linspace(smallest, len(fake), sizes).astype(int)
-  distances = [
-    _distance(real_mean, real_factor, *_mean_and_factor(rng.permutation(fake)[:number], 'fake')) for number in numbers
-  ]
-  return float(np.polynomial.Polynomial.fit(1 / numbers, distances, 1)(0.0))
-
-
-def intra_class_frechet_distance(
-  real: np.ndarray, real_labels: np.ndarray, fake: np.ndarray, fake_labels: np.ndarray
-) -> tuple[float, dict[int, float]]:
-  """`frechet_distance` within every class, and the mean over the classes (Miyato and Koyama 2018, section 4.1).
-
-  Args:
-    real: [N, D] features.
-    real_labels: [N] whole numbers; two samples or more of every class.
-    fake: [M, D] features of samples that were asked for by label.
-    fake_labels: [M], of the same classes.
-
-  Returns:
-    The unweighted mean and the distance by class.
-
-  Raises:
-    ValueError: shapes that do not fit, values that are not finite, or a class that one of the sets lacks.
-
-  Warns:
-    FewSamplesWarning: once, for the smallest class.
-  """
-  real, fake = checks.pair(real, fake, ('real', 'fake'), at_least=2)
-  real_labels = checks.labels(real_labels, len(real), 'real_labels')
-  fake_labels = checks.labels(fake_labels, len(fake), 'fake_labels')
-  classes = np.union1d(real_labels, fake_labels)
-  given = {'real': real_labels, 'fake': fake_labels}
-  counts = {(name, label): np.count_nonzero(given[name] == label) for name in given for label in classes}
-  for (name, label), rows in counts.items():
-    if rows < 2:
-      raise ValueError(f'{name}: class {label} has {rows} samples, at least 2 are needed')
-  _warn_of_few(min(counts.values()), real.shape[1])
-  by_class = {
-    int(label): _distance(
-      *_mean_and_factor(real[real_labels == label], 'real'), *_mean_and_factor(fake[fake_labels == label], 'fake')
-    )
-    for label in classes
-  }
-  return float(np.mean(list(by_class.values()))), by_class
-
-
-def _distance(mean1: np.ndarray, factor1: np.ndarray, mean2: np.ndarray, factor2: np.ndarray) -> float:
+def distance_of_factors(mean1: np.ndarray, factor1: np.ndarray, mean2: np.ndarray, factor2: np.ndarray) -> float:
   """From means [D] and factors [D, R] of the covariances F F^T."""
   traces = np.vdot(factor1, factor1) + np.vdot(factor2, factor2)
   root = np.linalg.svd(factor1.T @ factor2, compute_uv=False).sum() if factor1.size and factor2.size else 0.0
   return float(np.sum((mean1 - mean2) ** 2) + traces - 2 * root)
 
 
-def _mean_and_factor(features: np.ndarray, name: str) -> tuple[np.ndarray, np.ndarray]:
+def mean_and_factor(features: np.ndarray, name: str) -> tuple[np.ndarray, np.ndarray]:
   """Mean [D] and factor of the covariance; the centred samples are one, and the smaller one where N < D."""
   if len(features) > features.shape[1]:
     whole = moments_of_batches(features[start : start + CHUNK] for start in range(0, len(features), CHUNK))
@@ -257,14 +103,14 @@ def _factor(covariance: np.ndarray, name: str, eps: float = EPS) -> np.ndarray:
   return vectors[:, positive] * np.sqrt(values[positive])
 
 
-def _checked_mean(mean: np.ndarray, name: str) -> np.ndarray:
+def checked_mean(mean: np.ndarray, name: str) -> np.ndarray:
   mean = checks.finite(mean, name).astype(np.float64)
   if mean.ndim != 1 or not mean.size:
     raise ValueError(f'{name} must be a mean [D], not {list(mean.shape)}')
   return mean
 
 
-def _checked_factor(covariance: np.ndarray, dimensions: int, name: str) -> np.ndarray:
+def checked_factor(covariance: np.ndarray, dimensions: int, name: str) -> np.ndarray:
   """`_factor` of what a caller calls a covariance."""
   covariance = checks.finite(covariance, name)
   eps, covariance = np.finfo(covariance.dtype).eps, covariance.astype(np.float64)
@@ -275,7 +121,7 @@ def _checked_factor(covariance: np.ndarray, dimensions: int, name: str) -> np.nd
   return _factor((covariance + covariance.T) / 2, name, float(eps))
 
 
-def _warn_of_few(count: int, dimensions: int) -> None:
+def warn_of_few(count: int, dimensions: int) -> None:
   if count < ENOUGH or count <= dimensions:
     warnings.warn(
       f'{count} samples of {dimensions} dimensions: a Frechet distance of fewer than {max(ENOUGH, dimensions + 1)} '
@@ -283,3 +129,19 @@ def _warn_of_few(count: int, dimensions: int) -> None:
       checks.FewSamplesWarning,
       stacklevel=3,
     )
+
+
+def scores(inputs: Inputs) -> Scores:
+  """`fid` for the published Inception network and resizer, `fd_<network>` for any other: never one for the other."""
+  distance = frechet_distance_of_moments(inputs.real.moments, inputs.generated.moments)
+  return Scores({name_on(inputs.network, 'fid', 'fd'): distance})
+
+
+FAMILY = Family(
+  scores,
+  {
+    'fid': Meaning('lower', 'Fréchet distance on the Inception network of FID'),
+    'clean_fid': Meaning('lower', 'the same with the resizer of clean-fid'),
+    'fd_': Meaning('lower', 'Fréchet distance of features; not FID'),
+  },
+)

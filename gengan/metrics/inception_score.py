@@ -6,8 +6,10 @@ import numpy as np
 from scipy.special import entr
 
 from gengan.metrics import checks
+from gengan.metrics.family import CLASSES, Family, Inputs, Meaning, Scores
 
 ROWS = 1024  # in float64 at a time
+SPLITS, SPLIT_ROWS = 10, 500  # published are 10 of 5,000
 
 
 def inception_score(probs: np.ndarray, *, splits: int = 1) -> tuple[float, float]:
@@ -42,3 +44,18 @@ def _information(probs: np.ndarray) -> float:
   """Mutual information of sample and class in nats: the entropy of the mean minus the mean entropy."""
   parts = (probs[start : start + ROWS].astype(np.float64) for start in range(0, len(probs), ROWS))
   return entr(probs.mean(axis=0, dtype=np.float64)).sum() - sum(entr(part).sum() for part in parts) / len(probs)
+
+
+def scores(inputs: Inputs) -> Scores:
+  """`is_<network>` over all samples at once, and `is_10_splits_<network>`, unless splits would be small.
+
+  Publications have used both; see `inception_score`.
+  """
+  probabilities, name = inputs.generated.probabilities, inputs.network.name
+  values = {f'is_{name}': inception_score(probabilities)[0]}
+  if len(probabilities) >= SPLITS * SPLIT_ROWS:
+    values[f'is_{SPLITS}_splits_{name}'] = inception_score(probabilities, splits=SPLITS)[0]
+  return Scores(values)
+
+
+FAMILY = Family(scores, {'is_': Meaning('higher', 'inception score by the classes of this network')}, needs=(CLASSES,))

@@ -8,6 +8,7 @@ import jax
 import numpy as np
 
 from gengan.metrics import checks, neighbours
+from gengan.metrics.family import Family, Inputs, Meaning, Scores, name_on
 
 TILE = 1024  # rows and columns of the kernel matrix that are held at a time
 LARGE = 2**36  # pairs times dimensions, from which on the rounding of products in float32 averages out...
@@ -239,3 +240,21 @@ def _weighted_sums(weights, rows):
 def _tiles(x: np.ndarray, size: int = TILE) -> Iterator[slice]:
   for start in range(0, len(x), size):
     yield slice(start, min(start + size, len(x)))
+
+
+def scores(inputs: Inputs) -> Scores:
+  """`kid` or `kd_<network>`: mean over 100 subsets of 1,000; all rows at once where there are fewer."""
+  x, y = inputs.real.rows, inputs.generated.rows
+  enough = min(len(x), len(y)) >= SUBSET_SIZE
+  subsets = {'subsets': SUBSETS, 'subset_size': SUBSET_SIZE} if enough else {}
+  return Scores({name_on(inputs.network, 'kid', 'kd'): kernel_distance(x, y, **subsets, seed=inputs.seed)})
+
+
+FAMILY = Family(
+  scores,
+  {
+    'kid': Meaning('lower', 'kernel distance on the Inception network of FID'),
+    'clean_kid': Meaning('lower', 'the same with the resizer of clean-fid'),
+    'kd_': Meaning('lower', 'kernel distance: squared maximum mean discrepancy, cubic kernel; 0 is equal'),
+  },
+)

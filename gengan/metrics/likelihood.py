@@ -1,13 +1,18 @@
 """What a latent-variable model knows of its data: bounds of the likelihood, use of the latents, reconstruction."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
+import jax
 import numpy as np
 
 from gengan.metrics import checks
+from gengan.metrics.bootstrap import bootstrap
+from gengan.metrics.family import Family, Inputs, Meaning, Model, Scores, evaluated
 
 ACTIVE_VARIANCE = 0.01  # of a posterior mean over the data, above which a latent dimension is used
+LOG_WEIGHT = 'log_weight'  # log p(x, z) - log q(z | x) of one z from q, among the values of `eval_step`
+SAMPLES = 50  # K of the bound
 
 
 def importance_weighted_bound(log_weights: np.ndarray) -> float:
@@ -86,3 +91,66 @@ def reconstruction_error(images: np.ndarray, reconstructions: np.ndarray) -> flo
   images = checks.finite(images, 'images').astype(np.float64)
   reconstructions = checks.finite(reconstructions, 'reconstructions').astype(np.float64)
   return float(np.mean(np.square(images - reconstructions)))
+
+
+def scores(inputs: Inputs) -> Scores:
+  """What `eval_step` gives (elbo, recon, kl, bpd), `iw_bound_50`, reconstruction error and active units.
+
+  Means over the held-out images with bootstrapped standard errors. Reconstructions need an encoder, active units
+  latents that are one array of numbers.
+  """
+  model, key = inputs.model, jax.random.key(inputs.seed)
+  eval_step = model.compiled(model.algorithm.eval_step)
+  reconstruct = _reconstructing(model) if model.algorithm.encode else lambda batch, mask: ({}, None)
+  values, latents = [], []  # of the images of a batch: by name; and their latents
+  for number, (batch, mask) in enumerate(model.batches()):
+    batch_key = jax.random.fold_in(key, number)
+    found = jax.device_get(eval_step(model.state, batch, batch_key))
+    keys = jax.random.split(batch_key, SAMPLES)
+    log_weights = np.stack([np.asarray(eval_step(model.state, batch, k)[LOG_WEIGHT])[mask] for k in keys])
+    errors, encoded = reconstruct(batch, mask)
+    values.append(
+      {name: value[mask] for name, value in found.items() if name != LOG_WEIGHT}
+      | {f'iw_bound_{SAMPLES}': importance_weighted_bounds(log_weights)}
+      | errors
+    )
+    latents.append(encoded)
+  whole = {name: np.concatenate([each[name] for each in values]).astype(np.float64) for name in values[0]}
+  means = {name: float(value.mean()) for name, value in whole.items()}
+  if latents[0] is not None:
+    means['active_units'] = float(active_units(np.concatenate(latents)))
+  about = {name: model.settings[name] for name in ('likelihood', 'sigma', 'mixtures') if name in model.settings}
+  setting = f'likelihood: {"".join(f"{name} {value}, " for name, value in about.items())}{SAMPLES} importance samples'
+  errors = {name: bootstrap(np.mean, value, seed=inputs.seed).standard_error for name, value in whole.items()}
+  return Scores(means, errors=errors, setting=setting)
+
+
+def _reconstructing(model: Model) -> Callable[..., tuple[dict[str, np.ndarray], np.ndarray | None]]:
+  """From a batch and its mask to `reconstruction_error` an image, and latents [B, Z], None unless they are floats."""
+  encode, decode = model.compiled(model.algorithm.encode), model.compiled(model.algorithm.decode)
+
+  def reconstruct(batch, mask):
+    latents = encode(model.state, batch['image'], batch['label'])
+    pairs = zip(batch['image'][mask], np.asarray(decode(model.state, latents, batch['label']))[mask], strict=True)
+    errors = np.array([reconstruction_error(*pair) for pair in pairs])
+    one, *others = jax.tree.leaves(latents)
+    means = not others and np.issubdtype(one.dtype, np.floating)
+    return {'reconstruction_error': errors}, np.asarray(one)[mask].reshape(mask.sum(), -1) if means else None
+
+  return reconstruct
+
+
+FAMILY = Family(
+  scores,
+  {
+    'elbo': Meaning('higher', 'evidence lower bound, nats an image'),
+    'iw_bound_': Meaning('higher', 'importance-weighted bound, nats an image'),
+    'recon': Meaning('higher', 'expected log-likelihood of the reconstruction, nats an image'),
+    'reconstruction_error': Meaning('lower', 'mean squared error of the reconstruction, images in [-1, 1]'),
+    'kl': Meaning('', 'divergence of posterior from prior, nats an image'),
+    'bpd': Meaning('lower', 'bits a dimension'),
+    'active_units': Meaning('higher', 'latent dimensions in use'),
+  },
+  needs=(evaluated(LOG_WEIGHT),),
+  once=True,
+)

@@ -3,6 +3,7 @@
 import numpy as np
 
 from gengan.metrics import checks, neighbours
+from gengan.metrics.family import Family, Inputs, Meaning, Scores
 
 
 def precision_recall(real: np.ndarray, fake: np.ndarray, *, k: int = 3) -> dict[str, float]:
@@ -66,3 +67,21 @@ def _hits(real: np.ndarray, fake: np.ndarray, k: int, *, closed: bool) -> neighb
 
 def _share(counts: np.ndarray) -> float:
   return float(np.mean(counts > 0))
+
+
+def scores(inputs: Inputs) -> Scores:
+  """precision and recall (k=3), density and coverage (k=5), each `..._<network>`."""
+  real, generated = inputs.real.rows, inputs.generated.rows
+  values = precision_recall_density_coverage(real, generated) | precision_recall(real, generated)
+  return Scores({f'{name}_{inputs.network.name}': value for name, value in values.items()})
+
+
+FAMILY = Family(
+  scores,
+  {
+    'precision_': Meaning('higher', 'share of samples inside the manifold of real images'),
+    'recall_': Meaning('higher', 'share of real images inside the manifold of samples'),
+    'density_': Meaning('higher', 'how many real neighbourhoods a sample lies in, 1 for equal distributions'),
+    'coverage_': Meaning('higher', 'share of real neighbourhoods with a sample'),
+  },
+)

@@ -6,8 +6,10 @@ import numbers
 import numpy as np
 
 from gengan.metrics import checks
+from gengan.metrics.family import Family, Inputs, Meaning, Scores
 
 ROWS = 4096  # in float64 at a time
+SCORED = 2000  # samples, at most
 
 
 def vendi_score(x: np.ndarray, *, q: float = 1.0) -> float:
@@ -72,3 +74,16 @@ def _normalised(x: np.ndarray) -> np.ndarray:
   x /= largest  # so that no square underflows
   x /= np.sqrt(np.einsum('nd,nd->n', x, x))[:, None]
   return x
+
+
+def scores(inputs: Inputs) -> Scores:
+  """`vendi_ratio_<network>`: the score of 2,000 samples over that of as many real images."""
+  real, generated = inputs.real.rows, inputs.generated.rows
+  rows = min(SCORED, len(real), len(generated))
+  return Scores({f'vendi_ratio_{inputs.network.name}': vendi_score(generated[:rows]) / vendi_score(real[:rows])})
+
+
+FAMILY = Family(
+  scores,
+  {'vendi_ratio_': Meaning('1', 'effective number of different samples, over that of as many real images')},
+)

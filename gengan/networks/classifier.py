@@ -18,6 +18,7 @@ from flax import linen as nn
 from flax import traverse_util
 
 from gengan import augment, layers, sharding
+from gengan.networks.network import Network, to_float
 
 WIDTH = 32  # feature maps of the first stage; doubled at each of the two others
 STAGES = 3
@@ -117,7 +118,7 @@ def train(
     steps: train steps; all arms of a comparison get the same number.
     validation: images and labels for early stopping, never those of the test split; None keeps the last step.
     seed: of the parameters and of the augmentation.
-    policy: see `gengan.augment.make`; '' is none.
+    policy: see `gengan.augment.policy`; '' is none.
     flip: mirror images left to right at random.
     learning_rate: the highest, after a tenth of the steps.
     weight_decay: decoupled (Loshchilov and Hutter 2019).
@@ -180,16 +181,24 @@ def from_arrays(arrays: Mapping[str, np.ndarray]) -> Classifier:
   )
 
 
-def to_float(images: jax.Array) -> jax.Array:
-  """uint8 to float32 in [-1, 1]; floats pass through."""
-  return images.astype(jnp.float32) / 127.5 - 1.0 if images.dtype == jnp.uint8 else images
+def as_network(classifier: Classifier) -> Network:
+  """The last hidden layer of a classifier that gengan trained."""
+  network = ResNet(classifier.num_classes, classifier.width)
+
+  @jax.jit
+  def apply(images):
+    with jax.default_matmul_precision('highest'):
+      logits, features = network.apply(classifier.variables, to_float(images), train=False)
+    return {'features': features, 'logits': logits}
+
+  return Network('classifier', classifier.sha256, 4 * classifier.width, 'none', 'float32', apply)
 
 
 @functools.cache
 def _compiled_training(num_classes: int, width: int, policy: str, flip: bool, weight_decay: float):
   network = ResNet(num_classes, width)
   optimizer = optax.adamw(1.0, weight_decay=weight_decay)  # its updates are scaled by the rate of the step
-  augmented = augment.make(policy)
+  augmented = augment.policy(policy)
 
   def init(key, images):
     variables = network.init(key, images, train=False)

@@ -15,7 +15,7 @@ import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
-from gengan.networks import inception_weights, weights
+from gengan.networks import inception_fid_weights, weights
 from gengan.networks.network import Network, check_images
 from gengan.networks.resizers import RESIZERS
 
@@ -46,10 +46,10 @@ def load(path: str | os.PathLike, *, allow_other: bool = False, resizer: str = '
   """
   if resizer not in RESIZERS:
     raise ValueError(f'resizer is {resizer!r}; known are {", ".join(RESIZERS)}')
-  published = inception_weights.PUBLISHED
+  published = inception_fid_weights.PUBLISHED
   tensors, sha256 = weights.read(path, sha256=None if allow_other else published)
   shapes = jax.eval_shape(Inception().init, jax.random.key(0), jnp.zeros((1, IMAGE_SIZE, IMAGE_SIZE, 3)))
-  params = jax.device_put(inception_weights.parameters(tensors, shapes['params'], str(path)))
+  params = jax.device_put(inception_fid_weights.parameters(tensors, shapes['params'], str(path)))
   return Network(
     name='inception_fid' if sha256 in published else 'inception_other',
     sha256=sha256,

@@ -1,4 +1,4 @@
-"""What a metric sees of a feature network."""
+"""The type of all feature networks, and what they have in common about images."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -36,3 +36,8 @@ def check_images(images: jax.Array) -> None:
     raise ValueError(f'images must be [N, H, W, C] with C = 1 or 3, not {list(images.shape)}')
   if images.dtype != jnp.uint8 and not jnp.issubdtype(images.dtype, jnp.floating):
     raise ValueError(f'images must be uint8 or float in [-1, 1], not {images.dtype}')
+
+
+def to_float(images: jax.Array) -> jax.Array:
+  """uint8 to float32 in [-1, 1]; floats pass through."""
+  return images.astype(jnp.float32) / 127.5 - 1.0 if images.dtype == jnp.uint8 else images

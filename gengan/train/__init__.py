@@ -10,7 +10,7 @@ from ml_collections import ConfigDict
 
 from gengan import config as configs
 from gengan import core, data, runs, sharding
-from gengan import evaluate as evaluation
+from gengan.evaluate import in_training
 from gengan.host.interrupts import Interrupts
 from gengan.runs import checkpoint as checkpoints
 from gengan.train import examination, writers
@@ -56,7 +56,7 @@ def prepare(config: ConfigDict, workdir: str | os.PathLike) -> Training:
   runs.require_same(workdir, config, dataset)
   axis_name, batch = 'data' if config.mesh.mode == 'pmap' else None, runs.example_batch(config, config.batch_size)
   algorithm = configs.make_algorithm(config, axis_name=axis_name)
-  evaluation.check(config, dataset, algorithm)
+  in_training.check(config, dataset, algorithm)
   abstract_state = sharding.abstract_state(algorithm, batch, mesh)
   core.check_steps(algorithm, abstract_state, batch, axis_name=axis_name, devices=mesh.size)
   examination.check(config, algorithm, abstract_state, batch)

@@ -6,7 +6,7 @@ import jax
 from ml_collections import ConfigDict
 
 from gengan import core, data, sharding
-from gengan import evaluate as evaluation
+from gengan.evaluate import in_training
 from gengan.metrics import collapse
 from gengan.metrics.averages import average
 from gengan.train import writers
@@ -31,7 +31,7 @@ def check(config: ConfigDict, algorithm: core.Algorithm, abstract_state: core.St
   wanted = config.checkpoint.best_metric
   values = jax.eval_shape(algorithm.eval_step, abstract_state, batch, jax.eval_shape(lambda: jax.random.key(0)))
   known = [*(f'validation/{name}' for name in sorted(values)), *collapse.METRICS]
-  beginnings = evaluation.score_names(config)
+  beginnings = in_training.score_names(config)
   if wanted and wanted not in known and not wanted.startswith(beginnings):
     known += [f'{name}...' if name.endswith('_') else name for name in beginnings]
     raise ValueError(f'config.checkpoint.best_metric is {wanted!r}; it must be one of {", ".join(known)}')
@@ -75,7 +75,7 @@ def make(
     key: of whatever `eval_step` draws, the same at every step.
   """
   eval_step = jax.jit(algorithm.eval_step, out_shardings=sharding.replicated(mesh))
-  evaluator = evaluation.of_config(config, dataset, mesh)
+  evaluator = in_training.of_config(config, dataset, mesh)
 
   def validate(state: core.State) -> dict[str, float]:
     batches = (

@@ -9,7 +9,7 @@ from PIL import Image
 
 from gengan import core
 from gengan.data import images
-from gengan.train import curves
+from gengan.runs import curves
 
 ROWS = 8  # of a sample grid
 WALKS, WALK_LENGTH = 6, 10

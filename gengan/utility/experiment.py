@@ -12,8 +12,8 @@ from ml_collections import ConfigDict
 
 from gengan import config as configs
 from gengan import data, runs, train
-from gengan import evaluate as evaluation
 from gengan.data import mixing
+from gengan.evaluate.images import real_images
 from gengan.generate import guard, recycling, stream
 from gengan.metrics import copying_guard
 from gengan.networks import classifier
@@ -108,8 +108,8 @@ def _run_regime(regime: plan.Regime, left, config: ConfigDict, folder: pathlib.P
     raise ValueError(f'{folder} was trained for {step} steps by another command, not for {last}; delete it')
   opened = runs.load(folder)
   dataset = data.load(regime.config.data)
-  real, test = (evaluation.real_images(split, regime.config) for split in (dataset.train, dataset.test))
-  validation = evaluation.real_images(dataset.validation, regime.config)
+  real, test = (real_images(split, regime.config) for split in (dataset.train, dataset.test))
+  validation = real_images(dataset.validation, regime.config)
   counts = np.bincount(real[1], minlength=dataset.num_classes).tolist()
   fit = functools.partial(
     _fit, num_classes=dataset.num_classes, validation=validation, config=config, flip=regime.config.data.flip

@@ -12,14 +12,17 @@ from PIL import Image
 
 from configs import conditional_dcgan, vae
 from gengan import data, runs, sharding, train
-from gengan import evaluate as evaluation
+from gengan.config import set_classes
 from gengan.evaluate import __main__ as evaluate
-from gengan.evaluate import feature_network as networks
-from gengan.evaluate import model_scores, report, samples
-from gengan.generate.weights import state_sha256
-from gengan.metrics import suite
-from gengan.metrics.protocol import Evaluation
+from gengan.evaluate import classifiers, in_training
+from gengan.evaluate import model as asked
+from gengan.evaluate.evaluator import Evaluator, Settings
+from gengan.evaluate.feature_network import make_network
+from gengan.evaluate.images import generated_batches
+from gengan.evaluate.protocol import Evaluation
+from gengan.metrics import family, likelihood
 from gengan.runs import checkpoint
+from gengan.runs.weights import state_sha256
 
 pytestmark = pytest.mark.filterwarnings('ignore::gengan.metrics.checks.FewSamplesWarning')
 
@@ -55,7 +58,13 @@ def vae_run(tmp_path_factory):
 @pytest.fixture(autouse=True)
 def quick(monkeypatch, tmp_path_factory):
   monkeypatch.setenv('GENGAN_CACHE', str(tmp_path_factory.getbasetemp() / 'cache'))
-  monkeypatch.setattr(networks, 'CLASSIFIER_STEPS', 5)
+  monkeypatch.setattr(classifiers, 'STEPS', 5)
+
+
+def loaded(config):
+  dataset = data.load(config.data)
+  set_classes(config, dataset.num_classes, labelled=True)
+  return dataset
 
 
 def scores_of(workdir):
@@ -82,12 +91,12 @@ def test_the_loop_asks_the_model_too_and_keeps_the_best(vae_run):
 def test_what_a_classifier_learns_from_samples_can_steer_a_run(gan_run):
   run, mesh = runs.load(gan_run), sharding.make_mesh(devices=jax.devices()[:1])
   run.config.evaluators.metrics = 'classification_accuracy'
-  scores = evaluation.of_config(run.config, data.load(run.config.data), mesh)(run.state, run.algorithm)
+  scores = in_training.of_config(run.config, data.load(run.config.data), mesh)(run.state, run.algorithm)
   assert list(scores) == ['classification_accuracy_score'] and 0 <= scores['classification_accuracy_score'] <= 1
-  assert evaluation.score_names(run.config) == ('validation/classification_accuracy_score',)
+  assert in_training.score_names(run.config) == ('validation/classification_accuracy_score',)
   run.config.evaluators.metrics = 'likelihood'
-  with pytest.raises(ValueError, match='likelihood needs a model with an encoder'):
-    evaluation.of_config(run.config, data.load(run.config.data), mesh)(run.state, run.algorithm)
+  with pytest.raises(ValueError, match='likelihood needs a model whose eval_step gives log_weight'):
+    in_training.of_config(run.config, data.load(run.config.data), mesh)(run.state, run.algorithm)
 
 
 def test_a_conditional_gan_is_measured_on_the_test_split(gan_run, capsys):
@@ -115,23 +124,23 @@ def test_what_the_model_is_asked_itself(gan_run):
   assert score == pytest.approx(np.average(list(by_class.values()), weights=counts))
   assert found.deviations.keys() == found.scores.keys() == {'classification_accuracy_score', 'path_length_pixels'}
   assert found.scores['path_length_pixels'] > 0
-  path_length, learnt = found.protocol.model_scores
-  assert '1000 paths' in path_length and 'ResNet of width 32' in learnt and learnt.endswith('seeds 0, 1')
+  learnt, path_length = found.protocol.settings
+  assert '1000 paths' in path_length and 'ResNet of width 32' in learnt and found.protocol.seeds == (0, 1)
   assert 'early stopping on validation images' in learnt
 
 
 def test_a_score_of_the_validation_split_does_not_read_the_test_split(gan_run, monkeypatch):
   """Nor do the images that it is measured on stop the training of its classifier."""
-  asked, trained = [], []
-  real_images, train_classifier = model_scores.real_images, model_scores.train_classifier
-  note = lambda split, config: asked.append(split.name) or real_images(split, config)
+  read, trained = [], []
+  real_images, train_classifier = asked.real_images, asked.train_classifier
+  note = lambda split, config: read.append(split.name) or real_images(split, config)
   watch = lambda *args, **kwargs: trained.append(kwargs['validation']) or train_classifier(*args, **kwargs)
-  monkeypatch.setattr(model_scores, 'real_images', note)
-  monkeypatch.setattr(model_scores, 'train_classifier', watch)
+  monkeypatch.setattr(asked, 'real_images', note)
+  monkeypatch.setattr(asked, 'train_classifier', watch)
   flags = [f'--workdir={gan_run}', '--num=64', '--network=pixels', '--metrics=classification_accuracy', '--sets=1']
   evaluate.main([*flags, '--split=validation'])
-  assert asked == ['validation'] and trained == [None]
-  assert 'last step' in scores_of(gan_run).protocol.model_scores[0]
+  assert read == ['validation'] and trained == [None]
+  assert 'last step' in scores_of(gan_run).protocol.settings[0]
 
 
 def test_values_by_class(gan_run):
@@ -150,23 +159,41 @@ def test_a_vae_adds_its_likelihood(vae_run):
   found = scores_of(vae_run)
   scores = found.scores
   assert all(0 < found.deviations[name] < abs(scores[name]) for name in ('elbo', 'iw_bound_50', 'reconstruction_error'))
-  assert 'gaussian' in found.protocol.model_scores[0]
+  assert 'gaussian' in found.protocol.settings[0]
   assert scores['elbo'] < 0 and scores['iw_bound_50'] > scores['elbo']  # Burda et al. 2016, theorem 1
   assert 0 < scores['reconstruction_error'] < 4 and 0 <= scores['active_units'] <= 5
   assert scores['elbo'] == pytest.approx(scores['recon'] - scores['kl'], rel=1e-5)
 
 
-def test_the_reconstruction_error_counts_every_image_once(vae_run):
+def test_the_reconstruction_error_counts_every_image_once(vae_run, monkeypatch):
+  monkeypatch.setattr(likelihood, 'SAMPLES', 2)
   run = runs.load(vae_run)
-  split = data.load(run.config.data).test
-  mesh = sharding.make_mesh(devices=jax.devices()[:1])
-  measured = model_scores.likelihood_scores(run.algorithm, run.state, split, run.config, samples=2, seed=0, mesh=mesh)
-  found = measured.scores
-  assert all(name.startswith(suite.FAMILIES['likelihood'].names) for name in found)
+  dataset, mesh = data.load(run.config.data), sharding.make_mesh(devices=jax.devices()[:1])
+  model = asked.opened(run.algorithm, run.state, dataset, run.config, split='test', truncation=1.0, mesh=mesh)
+  found = likelihood.scores(family.Inputs(None, None, 0, model)).values
+  assert 'iw_bound_2' in found and all(family.meaning(name, [likelihood.FAMILY]).text for name in found)
+  split = dataset.test
   batch, mask = next(data.eval_batches(split, run.config.data, batch_size=len(split)))
   latents = run.algorithm.encode(run.state, batch['image'], batch['label'])
   expected = np.mean((np.asarray(run.algorithm.decode(run.state, latents, batch['label'])) - batch['image']) ** 2)
   assert mask.all() and found['reconstruction_error'] == pytest.approx(expected, rel=1e-4)
+
+
+@pytest.mark.parametrize('codes', [False, True])
+def test_a_likelihood_needs_neither_an_encoder_nor_latents_that_are_numbers(vae_run, monkeypatch, codes):
+  """What `eval_step` gives decides, not whether there is an encoder."""
+  monkeypatch.setattr(likelihood, 'SAMPLES', 2)
+  run = runs.load(vae_run)
+  dataset, mesh = data.load(run.config.data), sharding.make_mesh(devices=jax.devices()[:1])
+  rounded = lambda *args: jax.numpy.round(run.algorithm.encode(*args)).astype(int)
+  prior = lambda *args, **options: jax.numpy.round(run.algorithm.prior(*args, **options)).astype(int)
+  algorithm = run.algorithm._replace(encode=rounded, prior=prior) if codes else run.algorithm._replace(encode=None)
+  model = asked.opened(algorithm, run.state, dataset, run.config, split='test', truncation=1.0, mesh=mesh)
+  found = likelihood.scores(family.Inputs(None, None, 0, model)).values
+  assert {'elbo', 'bpd', 'iw_bound_2'} <= found.keys() and 'active_units' not in found
+  assert ('reconstruction_error' in found) is codes
+  given = asked.given(algorithm, dataset.image_shape)
+  assert family.evaluated('log_weight') in given and (family.FLOAT_LATENTS in given) is not codes
 
 
 def test_runs_stand_in_one_table_only_with_one_protocol(gan_run, vae_run, tmp_path, capsys):
@@ -184,17 +211,17 @@ def test_runs_stand_in_one_table_only_with_one_protocol(gan_run, vae_run, tmp_pa
 @pytest.mark.parametrize(
   'flags, message',
   [
-    (['--metrics=fid'], "unknown metrics 'fid'"),
-    (['--network=vgg'], "the network is 'vgg'; it must be pixels"),
+    (['--metrics=fid'], "metrics is 'fid'; it must be some of"),
+    (['--network=vgg'], "network is 'vgg'; it must be pixels"),
     (['--network=vgg:/nowhere.pth'], '/nowhere.pth'),
     (['--num=1'], '--num is 1'),
     (['--num=0'], '--num is 0'),
-    (['--network=pixels:file'], "the network is 'pixels:file'"),
+    (['--network=pixels:file'], "network is 'pixels:file'"),
     ([f'--out={__file__}'], 'which is a file; it must be a folder'),
     (['--sets=0'], '--sets is 0'),
     (['--truncation=0'], '--truncation is 0'),
     (['--network=pixels', '--metrics=consistency'], 'consistency needs the network that knows the labels'),
-    (['--metrics=likelihood'], 'likelihood needs a model with an encoder'),
+    (['--metrics=likelihood'], 'likelihood needs a model whose eval_step gives log_weight'),
     (['--network=inception:/nowhere.pth'], '/nowhere.pth'),
   ],
 )
@@ -246,9 +273,18 @@ def test_a_damaged_evaluation_is_named(content, gan_run, tmp_path, capsys):
     ({'metrics': 'frechet', 'network': 'pca:file'}, 'config.evaluators.network'),
     ({'metrics': 'frechet', 'network': 'inception:/nowhere.pth'}, 'there is no file /nowhere.pth'),
     ({'metrics': 'frechet', 'num_generated': 1}, 'config.evaluators.num_generated'),
-    ({'metrics': 'consistency'}, 'config.evaluators.metrics: consistency needs the network that knows'),
-    ({'metrics': 'inception_score'}, 'config.evaluators.metrics: inception_score needs a network that classifies'),
-    ({'metrics': 'likelihood'}, 'config.evaluators.metrics: likelihood needs a model with an encoder'),
+    (
+      {'metrics': 'consistency'},
+      'config.evaluators.metrics is .consistency., but consistency needs the network that knows',
+    ),
+    (
+      {'metrics': 'inception_score'},
+      'config.evaluators.metrics is .inception_score., but inception_score needs a network that classifies',
+    ),
+    (
+      {'metrics': 'likelihood'},
+      'config.evaluators.metrics is .likelihood., but likelihood needs a model whose eval_step gives log_weight',
+    ),
   ],
 )
 def test_a_wrong_config_is_told_before_anything_compiles(changes, field, tmp_path):
@@ -266,7 +302,7 @@ def test_nothing_is_chosen_by_private_images(section, field, value, tmp_path):
   config.private_data = True
   train.prepare(config, tmp_path)
   config[section][field] = value
-  with pytest.raises(ValueError, match=rf'config.private_data is True, but config.{section}.{field}'):
+  with pytest.raises(ValueError, match=rf'config.{section}.{field} is .* while config.private_data is True'):
     train.prepare(config, tmp_path)
 
 
@@ -284,12 +320,10 @@ def test_another_treatment_of_the_data_is_another_protocol(change):
   def protocol(**fields):
     config = tiny(conditional_dcgan.get_config())
     config.data.update(fields)
-    dataset = data.load(config.data)
-    network = evaluation.make_network('pixels', dataset, config)
-    settings = evaluation.Settings((), split='test')
-    return evaluation.Evaluator(
-      settings, network=network, dataset=dataset, config=config, mesh=sharding.make_mesh()
-    ).protocol
+    dataset = loaded(config)
+    network = make_network('pixels', dataset, config)
+    settings = Settings((), split='test')
+    return Evaluator(settings, network=network, dataset=dataset, config=config, mesh=sharding.make_mesh()).protocol
 
   assert protocol() == protocol()
   assert protocol().differences(protocol(**change))
@@ -297,35 +331,16 @@ def test_another_treatment_of_the_data_is_another_protocol(change):
 
 def test_rows_for_pairs_come_from_all_classes_of_a_sorted_set():
   config = tiny(conditional_dcgan.get_config())
-  dataset = data.load(config.data)
+  dataset = loaded(config)
   order = np.argsort(dataset.test.labels, kind='stable')
   test = dataclasses.replace(dataset.test, images=dataset.test.images[order], labels=dataset.test.labels[order])
   dataset = dataclasses.replace(dataset, test=test, statistics=dataset.statistics | {'decoded_sha256': 'sorted'})
-  network = evaluation.make_network('pixels', dataset, config)
-  settings = evaluation.Settings(('manifold',), split='test', num_pairwise=60)
-  found = evaluation.Evaluator(
-    settings, network=network, dataset=dataset, config=config, mesh=sharding.make_mesh()
-  ).real
+  network = make_network('pixels', dataset, config)
+  settings = Settings(('manifold',), split='test', num_pairwise=60)
+  found = Evaluator(settings, network=network, dataset=dataset, config=config, mesh=sharding.make_mesh()).real
   assert len(found.rows) == 60 and len(set(found.row_labels)) == 10
   expected = test.images[found.positions].reshape(60, -1) / 127.5 - 1
   np.testing.assert_allclose(found.rows, expected, atol=1e-6)
-
-
-@pytest.mark.parametrize(
-  'name, better, words',
-  [
-    ('reconstruction_error', 'lower', 'squared error'),
-    ('recon', 'higher', 'log-likelihood'),
-    ('clean_kid', 'lower', 'clean-fid'),
-    ('fd_classifier', 'lower', 'not FID'),
-    ('fd_infinity_pixels', 'lower', 'endless'),
-    ('label_consistency_worst_class', 'higher', 'worst'),
-    ('label_consistency', 'higher', 'asked for'),
-  ],
-)
-def test_the_report_says_which_way_is_better(name, better, words):
-  found, meaning = report.meaning_of(name)
-  assert found == better and words in meaning
 
 
 def test_generated_images_do_not_depend_on_the_number_of_devices(gan_run):
@@ -334,7 +349,7 @@ def test_generated_images_do_not_depend_on_the_number_of_devices(gan_run):
   def draw(devices):
     mesh = sharding.make_mesh(devices=jax.devices()[:devices])
     state = jax.device_put(run.state, sharding.replicated(mesh))
-    batches = samples.generated_batches(run.algorithm, state, labels, seed=3, mesh=mesh)
+    batches = generated_batches(run.algorithm, state, labels, seed=3, mesh=mesh)
     return np.concatenate([part for part, _ in batches]).astype(int)
 
   assert np.abs(draw(1) - draw(8)).max() <= 1
@@ -343,7 +358,7 @@ def test_generated_images_do_not_depend_on_the_number_of_devices(gan_run):
 def test_an_evaluator_refuses_the_train_split(gan_run):
   config = runs.load(gan_run).config
   dataset = data.load(config.data)
-  settings = evaluation.Settings(('frechet',), split='train')
-  network = evaluation.make_network('pixels', dataset, config)
+  settings = Settings(('frechet',), split='train')
+  network = make_network('pixels', dataset, config)
   with pytest.raises(ValueError, match="'validation' or 'test'"):
-    evaluation.Evaluator(settings, network=network, dataset=dataset, config=config, mesh=None)
+    Evaluator(settings, network=network, dataset=dataset, config=config, mesh=None)

@@ -13,9 +13,10 @@ import pytest
 
 from gengan import core
 from gengan.data import openers
-from gengan.generate import guard, job, publishing, stream, weights
+from gengan.generate import guard, job, publishing, stream
 from gengan.generate.formats import FORMATS, ledger
 from gengan.host import checksums
+from gengan.runs import weights
 from tests.generate.conftest import ALGORITHM, NAMES
 from tests.generate.test_stream import EMPTY
 

@@ -20,7 +20,7 @@ def linear(latents):
 
 def test_of_a_linear_generator_along_straight_lines():
   """Every step is epsilon (end - start) J, so its squared length over epsilon^2 does not depend on t."""
-  length = perceptual_path_length(linear, squared, START, END, interpolation='lerp', trim=(0, 100))
+  length = perceptual_path_length(linear, squared, START, END, interpolate=lerp, trim=(0, 100))
   assert type(length) is float
   assert length == pytest.approx(np.square((END - START) @ JACOBIAN).sum(axis=1).mean(), rel=1e-6)
 
@@ -36,13 +36,13 @@ def test_on_the_sphere():
 def test_extremes_are_trimmed_by_percentiles():
   speeds = np.concatenate([np.arange(1.0, 100.0), [1e6]])[:, None]  # of 100 paths
   kept = np.sort(speeds[:, 0])[1:99] ** 2  # the 1st and the 99th percentile are themselves kept
-  length = perceptual_path_length(lambda z: z, squared, 0 * speeds, speeds, interpolation='lerp', positions=0.0)
+  length = perceptual_path_length(lambda z: z, squared, 0 * speeds, speeds, interpolate=lerp, positions=0.0)
   percentiles = np.percentile(speeds[:, 0] ** 2, [1, 99])
   inside = np.sort(speeds[:, 0] ** 2)
   expected = inside[np.searchsorted(inside, percentiles[0], 'right') - 1 : np.searchsorted(inside, percentiles[1]) + 1]
   assert length == pytest.approx(expected.mean(), rel=1e-6)
   narrow = perceptual_path_length(
-    lambda z: z, squared, 0 * speeds, speeds, interpolation='lerp', positions=0.0, trim=(2, 98)
+    lambda z: z, squared, 0 * speeds, speeds, interpolate=lerp, positions=0.0, trim=(2, 98)
   )
   assert narrow < kept.max()
 
@@ -60,9 +60,17 @@ def test_batches_have_one_shape_and_positions_are_used():
   assert len(set(np.round(list(lengths.values()), 6))) == 1
   assert set(shapes) == {(1, 12), (16, 12), (50, 12)}
   assert perceptual_path_length(decode, squared, START, END, seed=5) != lengths[16]
-  ends = perceptual_path_length(decode, squared, START, END, interpolation='lerp', positions=0, trim=(0, 100))
+  ends = perceptual_path_length(decode, squared, START, END, interpolate=lerp, positions=0, trim=(0, 100))
   slope = 3 * np.cos(3 * START) * (END - START)
   assert ends == pytest.approx(np.square(slope).sum(axis=1).mean(), rel=2e-3)
+
+
+def test_latents_may_be_a_tree():
+  tree = lambda z: {'a': z[:, :4], 'b': (z[:, 4:].reshape(50, 2, 4),)}
+  whole = lambda latents: np.concatenate([latents['a'], latents['b'][0].reshape(len(latents['a']), -1)], axis=1)
+  between = lambda a, b, t: tree(slerp(whole(a), whole(b), t))
+  found = perceptual_path_length(lambda z: linear(whole(z)), squared, tree(START), tree(END), interpolate=between)
+  assert found == pytest.approx(perceptual_path_length(linear, squared, START, END), rel=1e-9)
 
 
 def test_interpolations():
@@ -80,9 +88,10 @@ def test_interpolations():
 @pytest.mark.parametrize(
   ('changes', 'message'),
   [
-    ({'end': END[:5]}, 'start has 50 rows and end 5'),
-    ({'end': END[:, :5]}, 'start has 12 dimensions and end 5'),
-    ({'interpolation': 'cubic'}, "'cubic'; it must be slerp or lerp"),
+    ({'end': END[:5]}, r'start has the shape \[50, 12\] and end \[5, 12\]'),
+    ({'end': END[:, :5]}, r'start has the shape \[50, 12\] and end \[50, 5\]'),
+    ({'start': {'z': START}, 'end': {'w': END}}, 'start has the shape'),
+    ({'start': 1.0, 'end': 2.0}, r'it must be \[N, ...\] with N paths'),
     ({'epsilon': 0.0}, 'epsilon is 0.0'),
     ({'trim': (99, 1)}, 'trim is'),
     ({'positions': 1.5}, r'positions must be in \[0, 1\]'),

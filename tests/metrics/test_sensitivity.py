@@ -15,9 +15,10 @@ from configs import vae
 from gengan import metrics, sharding
 from gengan.data import mixing
 from gengan.data.openers import open_source
-from gengan.metrics import suite
+from gengan.evaluate.extraction import extract
+from gengan.metrics import family
 from gengan.models import conv_vae
-from gengan.networks import classifier, features
+from gengan.networks import classifier
 
 DATA = pathlib.Path(__file__).resolve().parents[3] / 'shared' / 'data'
 FILES = {'fashion_mnist': ('idx', DATA / 'fashion_mnist'), 'cifar10': ('zip', DATA / 'cifar10' / 'cifar10_jpeg.zip')}
@@ -170,16 +171,17 @@ def test_class_wise_distances_grow_with_label_noise(network):
 
 
 def test_label_consistency_falls_with_label_noise():
-  network, mesh = features.of_classifier(trained_classifier()), sharding.make_mesh(devices=jax.devices()[:1])
+  network, mesh = classifier.as_network(trained_classifier()), sharding.make_mesh(devices=jax.devices()[:1])
 
   def judged(images, labels):
-    return features.extract(network, [(images, labels)], mesh=mesh, batch_size=ROWS, keep=np.arange(ROWS))
+    return extract(network, [(images, labels)], mesh=mesh, batch_size=ROWS, keep=np.arange(ROWS))
 
   real, (others, labels) = judged(*image_set('digits')[0]), image_set('digits')[1]
   values = []
   for amount in AMOUNTS:
-    inputs = suite.Inputs(real, None, judged(others, with_wrong_labels(labels, amount)), network)
-    values.append(suite.consistency_scores(inputs)['label_consistency'])
+    sets = {'real': real, 'generated': judged(others, with_wrong_labels(labels, amount))}
+    inputs = family.Inputs(sets.__getitem__, network)
+    values.append(family.find('consistency').measure(inputs).values['label_consistency'])
   assert values[0] > 0.9 and values[-1] < 0.2
   assert np.all(np.diff(values) < 0), values
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.lib.stride_tricks import sliding_window_view
 
-from gengan.networks import inception, inception_weights
+from gengan.networks import inception, inception_fid_weights
 
 THIN = 16  # what the tests divide every width by
 SIDE = 75  # pixels: the least of which one is left for the last blocks
@@ -143,7 +143,7 @@ def in_torch(torch, tensors, x):
 
 def test_every_block_agrees_with_numpy(shapes):
   tensors = state_dict(shapes)
-  params = inception_weights.parameters(tensors, shapes, 'file')
+  params = inception_fid_weights.parameters(tensors, shapes, 'file')
   x = np.random.default_rng(1).uniform(-1, 1, (2, SIDE, SIDE, 3)).astype(np.float32)
 
   @jax.jit
@@ -172,7 +172,7 @@ def test_the_whole_network_agrees_with_torch():
   with torch.no_grad():
     x = (torch.from_numpy(images).permute(0, 3, 1, 2).float() - 128) / 128
     features = in_torch(torch, tensors, x)['Mixed_7c'].mean((2, 3)).numpy()
-  found = inception.apply(inception_weights.parameters(tensors, shapes, 'file'), images)
+  found = inception.apply(inception_fid_weights.parameters(tensors, shapes, 'file'), images)
   np.testing.assert_allclose(found['features'], features, atol=1e-4 * features.max())
   logits = features @ tensors['fc.weight'].T
   np.testing.assert_allclose(found['logits'], logits, atol=1e-4 * np.abs(logits).max())
@@ -243,7 +243,7 @@ def test_load(tmp_path, shapes, monkeypatch):
   network = inception.load(path, allow_other=True)
   assert network[:1] + network[2:5] == ('inception_other', 2048, 'tensorflow', 'float32')
   published = dict.fromkeys([network.sha256], 'npz')
-  monkeypatch.setattr(inception_weights, 'PUBLISHED', published)
+  monkeypatch.setattr(inception_fid_weights, 'PUBLISHED', published)
   assert inception.load(path, resizer='clean')[:5] == ('inception_fid', network.sha256, 2048, 'clean', 'float32')
 
   images = np.random.default_rng(0).integers(0, 256, (2, SIDE, SIDE, 1), np.uint8)
@@ -266,7 +266,7 @@ def test_load(tmp_path, shapes, monkeypatch):
 
 def test_batch_normalisation_is_folded_in(shapes):
   tensors = state_dict(shapes)
-  params = inception_weights.parameters(tensors, shapes, 'file')
+  params = inception_fid_weights.parameters(tensors, shapes, 'file')
   assert jax.tree.map(lambda x: (x.shape, x.dtype), params) == jax.tree.map(lambda x: (x.shape, x.dtype), shapes)
   layer, name = params['Mixed_7a']['branch7x7x3_2'], 'Mixed_7a.branch7x7x3_2'
   x = np.random.default_rng(1).normal(size=layer['kernel'].shape[:3])  # one window
@@ -340,12 +340,12 @@ def test_the_names_of_tensorflow_give_the_same_parameters(shapes):
   for place, name in places.items():
     renamed |= {f'layers.{place}.{leaf}': tensors[f'{name}.{published}'] for leaf, published in LEAVES.items()}
   assert len(renamed) == 94 * 4 + 2
-  expected = inception_weights.parameters(tensors, shapes, 'file')
-  found = inception_weights.parameters(renamed, shapes, 'file')
+  expected = inception_fid_weights.parameters(tensors, shapes, 'file')
+  found = inception_fid_weights.parameters(renamed, shapes, 'file')
   jax.tree.map(np.testing.assert_array_equal, found, expected)
   del renamed['layers.mixed_3.tower.conv.beta']
   with pytest.raises(ValueError, match=r'^file: the key layers\.mixed_3\.tower_conv\.beta is missing'):
-    inception_weights.parameters(renamed, shapes, 'file')
+    inception_fid_weights.parameters(renamed, shapes, 'file')
 
 
 @pytest.mark.parametrize(
@@ -371,5 +371,5 @@ def test_weights_that_do_not_fit_are_named(shapes, name, change, message):
   else:
     tensors[name] = change(tensors[name])
   with pytest.raises(ValueError, match=message) as caught:
-    inception_weights.parameters(tensors, shapes, 'weights.pth')
+    inception_fid_weights.parameters(tensors, shapes, 'weights.pth')
   assert str(caught.value).startswith('weights.pth: ') and name in str(caught.value)

@@ -2,7 +2,7 @@ import dataclasses
 
 import pytest
 
-from gengan.metrics import protocol
+from gengan.evaluate import protocol
 
 PROTOCOL = protocol.Protocol(
   data_sha256='ab',
@@ -19,7 +19,7 @@ PROTOCOL = protocol.Protocol(
   labels='drawn from the training labels',
   seeds=(0, 1),
   truncation=1.0,
-  weights='ema',
+  weights='averaged',
 )
 
 

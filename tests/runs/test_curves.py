@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gengan.train import curves
+from gengan.runs import curves
 
 
 def write_metrics(path, lines):

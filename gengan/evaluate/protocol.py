@@ -1,4 +1,4 @@
-"""A score and what it depends on, which travel together: numbers of different protocols share no table."""
+"""The protocol of scores, which travels with them: numbers of different protocols share no table."""
 
 import dataclasses
 import json
@@ -26,8 +26,8 @@ class Protocol:
     labels: where the generated images' labels come from.
     seeds: of the sample sets.
     truncation: psi of the latents; 1.0 is none.
-    weights: 'ema' or 'raw'.
-    model_scores: one text for each score that has settings of its own: the classifier that learns from samples, the
+    weights: 'averaged' or 'trained'.
+    settings: one text for each family that has settings of its own: the classifier that learns from samples, the
       importance samples of a likelihood, the paths of a path length.
   """
 
@@ -46,7 +46,7 @@ class Protocol:
   seeds: tuple[int, ...]
   truncation: float
   weights: str
-  model_scores: tuple[str, ...] = ()
+  settings: tuple[str, ...] = ()
 
   def differences(self, other: 'Protocol') -> list[str]:
     """One text for every field that is not the same."""
@@ -84,7 +84,7 @@ class Evaluation:
     try:
       content = json.loads(text)
       fields = dict(content['protocol'])
-      fields |= {name: tuple(fields.get(name, ())) for name in ('seeds', 'model_scores')}
+      fields |= {name: tuple(fields.get(name, ())) for name in ('seeds', 'settings')}
       numbers = [{name: float(value) for name, value in content[kind].items()} for kind in ('scores', 'deviations')]
       return cls(*numbers, Protocol(**fields), content['about'])
     except (ValueError, KeyError, TypeError, AttributeError) as error:  # a JSONDecodeError is a ValueError
