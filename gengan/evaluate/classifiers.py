@@ -1,0 +1,56 @@
+"""Classifiers that gengan trains: on the real images, for features and labels, and on generated ones, as a measure."""
+
+import numpy as np
+from ml_collections import ConfigDict
+
+from gengan import data
+from gengan.data import mixing
+from gengan.evaluate.images import data_key, real_images
+from gengan.host import cache
+from gengan.networks import classifier
+
+STEPS = 1000
+POLICY = 'translation'
+TRAINING = (  # of `train_classifier`, for protocols
+  f'ResNet of width {classifier.WIDTH}, {STEPS} steps of {classifier.BATCH_SIZE} images, {POLICY}, '
+  f'version {classifier.VERSION}'
+)
+
+
+def data_classifier(dataset: data.Dataset, config: ConfigDict) -> classifier.Classifier:
+  """A classifier trained on the train split and validated on the validation split, from the cache where it is there.
+
+  Raises:
+    ValueError: the data has fewer than two classes.
+  """
+  if dataset.num_classes < 2:
+    raise ValueError('a classifier needs labels of at least 2 classes, which this data does not have; use pixels')
+
+  def compute():
+    validation = real_images(dataset.validation, config)
+    trained = train_classifier(*real_images(dataset.train, config), dataset, config, validation=validation, seed=0)
+    return classifier.to_arrays(trained)
+
+  key = data_key(dataset) | {'steps': STEPS, 'width': classifier.WIDTH, 'version': classifier.VERSION}
+  return classifier.from_arrays(cache.cached('classifier', key, compute))
+
+
+def train_classifier(
+  images: np.ndarray,
+  labels: np.ndarray,
+  dataset: data.Dataset,
+  config: ConfigDict,
+  *,
+  validation: tuple[np.ndarray, np.ndarray] | None,
+  seed: int,
+) -> classifier.Classifier:
+  """A classifier trained on the given images, real or generated; without validation images its last step is kept."""
+  return classifier.train(
+    mixing.batches(mixing.shuffled(images, labels, seed=seed), batch_size=classifier.BATCH_SIZE),
+    num_classes=dataset.num_classes,
+    steps=STEPS,
+    validation=validation if validation is not None and len(validation[1]) else None,
+    seed=seed,
+    policy=POLICY,
+    flip=config.data.flip,
+  )

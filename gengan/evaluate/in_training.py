@@ -1,0 +1,57 @@
+"""What `config.evaluators` asks for in the training loop: checked, made, and which scores it will give."""
+
+import jax
+from ml_collections import ConfigDict
+
+from gengan import core, data
+from gengan.config import ConfigError, reading
+from gengan.evaluate import feature_network
+from gengan.evaluate.evaluator import Evaluator, Settings
+from gengan.evaluate.model import fulfilled, given
+from gengan.metrics import family
+
+
+def check(config: ConfigDict, dataset: data.Dataset, algorithm: core.Algorithm) -> None:
+  """Refuses what cannot work with this data or this model, before anything compiles.
+
+  Raises:
+    ConfigError: names the field.
+    FileNotFoundError: a network's file is not there.
+  """
+  settings, names = config.evaluators, families(config)
+  if config.private_data and (names or config.checkpoint.best_metric):
+    field = 'evaluators.metrics' if names else 'checkpoint.best_metric'
+    value = settings.metrics if names else config.checkpoint.best_metric
+    why = 'but that would choose by real images, which tells of them'
+    raise ConfigError(field, value, "''", why=why, beside={'private_data': True})
+  if not names:
+    return
+  with reading('evaluators'):
+    feature_network.check(settings.network, num_classes=dataset.num_classes)
+    family.check(names, fulfilled(settings.network, config) | given(algorithm, dataset.image_shape))
+  if settings.num_generated < 2:
+    raise ConfigError('evaluators.num_generated', settings.num_generated, 'at least 2')
+  if len(dataset.validation) < 2:
+    why = f'but the validation split has {len(dataset.validation)} images'
+    raise ConfigError('evaluators.metrics', settings.metrics, "'', or that split at least 2 images", why=why)
+
+
+def of_config(config: ConfigDict, dataset: data.Dataset, mesh: jax.sharding.Mesh) -> Evaluator | None:
+  """The evaluator that `config.evaluators` asks for, on the validation split; None where it names no metrics."""
+  names, num = families(config), config.evaluators.num_generated
+  if not names:
+    return None
+  with reading('evaluators'):
+    network = feature_network.make_network(config.evaluators.network, dataset, config)
+    settings = Settings(names, num_generated=num, num_pairwise=num)
+    return Evaluator(settings, network=network, dataset=dataset, config=config, mesh=mesh)
+
+
+def score_names(config: ConfigDict) -> tuple[str, ...]:
+  """How the names of the scores that `config.evaluators` asks for begin."""
+  return tuple(f'validation/{start}' for name in families(config) for start in family.find(name).names)
+
+
+def families(config: ConfigDict) -> tuple[str, ...]:
+  """'frechet, manifold' -> ('frechet', 'manifold')."""
+  return tuple(name.strip() for name in config.evaluators.metrics.split(',') if name.strip())

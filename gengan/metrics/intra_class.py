@@ -1,0 +1,57 @@
+"""Fréchet distance within every class, for models that are asked for one."""
+
+import numpy as np
+
+from gengan.metrics import checks
+from gengan.metrics.family import CONDITIONAL, Family, Inputs, Meaning, Scores
+from gengan.metrics.frechet import distance_of_factors, mean_and_factor, warn_of_few
+
+
+def intra_class_frechet_distance(
+  real: np.ndarray, real_labels: np.ndarray, fake: np.ndarray, fake_labels: np.ndarray
+) -> tuple[float, dict[int, float]]:
+  """`frechet_distance` within every class, and the mean over the classes (Miyato and Koyama 2018, section 4.1).
+
+  Args:
+    real: [N, D] features.
+    real_labels: [N] whole numbers; two samples or more of every class.
+    fake: [M, D] features of samples that were asked for by label.
+    fake_labels: [M], of the same classes.
+
+  Returns:
+    The unweighted mean and the distance by class.
+
+  Raises:
+    ValueError: shapes that do not fit, values that are not finite, or a class that one of the sets lacks.
+
+  Warns:
+    FewSamplesWarning: once, for the smallest class.
+  """
+  real, fake = checks.pair(real, fake, ('real', 'fake'), at_least=2)
+  real_labels = checks.labels(real_labels, len(real), 'real_labels')
+  fake_labels = checks.labels(fake_labels, len(fake), 'fake_labels')
+  classes = np.union1d(real_labels, fake_labels)
+  given = {'real': real_labels, 'fake': fake_labels}
+  counts = {(name, label): np.count_nonzero(given[name] == label) for name in given for label in classes}
+  for (name, label), rows in counts.items():
+    if rows < 2:
+      raise ValueError(f'{name}: class {label} has {rows} samples, at least 2 are needed')
+  warn_of_few(min(counts.values()), real.shape[1])
+  by_class = {
+    int(label): distance_of_factors(
+      *mean_and_factor(real[real_labels == label], 'real'), *mean_and_factor(fake[fake_labels == label], 'fake')
+    )
+    for label in classes
+  }
+  return float(np.mean(list(by_class.values()))), by_class
+
+
+def scores(inputs: Inputs) -> Scores:
+  """`intra_fd_<network>`: the mean over classes, and every class."""
+  real, generated = inputs.real, inputs.generated
+  mean, by_class = intra_class_frechet_distance(real.rows, real.row_labels, generated.rows, generated.row_labels)
+  name = f'intra_fd_{inputs.network.name}'
+  return Scores({name: mean}, by_class={name: list(by_class.values())})
+
+
+FAMILY = Family(scores, {'intra_fd_': Meaning('lower', 'mean Fréchet distance within a class')}, needs=(CONDITIONAL,))
