@@ -13,7 +13,7 @@ from gengan.config.recipes import make_algorithm as make_algorithm
 from gengan.config.recipes import set_classes as set_classes
 from gengan.config.saved import load as load
 from gengan.config.saved import load_dataset_facts as load_dataset_facts
-from gengan.config.saved import read_json as read_json
 from gengan.config.saved import require_same_run as require_same_run
-from gengan.config.saved import require_writable as require_writable
-from gengan.config.saved import write_json as write_json
+from gengan.host.files import read_json as read_json
+from gengan.host.files import require_writable as require_writable
+from gengan.host.files import write_json as write_json

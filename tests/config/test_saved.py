@@ -5,14 +5,15 @@ import json
 import pytest
 
 from configs import dcgan
-from gengan import config as configs
 from gengan import train
+from gengan.config import load, load_dataset_facts, require_same_run
+from gengan.host.files import require_writable, write_json
 
 
 def test_a_folder_is_tried_and_left_as_it_was(tmp_path):
-  configs.require_writable(tmp_path / 'a' / 'b', flag='--workdir')
+  require_writable(tmp_path / 'a' / 'b', flag='--workdir')
   assert not list(tmp_path.iterdir())
-  configs.require_writable(tmp_path, flag='--workdir')
+  require_writable(tmp_path, flag='--workdir')
   assert tmp_path.is_dir() and not list(tmp_path.iterdir())
   file = tmp_path / 'file'
   file.write_text('kept')
@@ -24,20 +25,20 @@ def test_a_folder_is_tried_and_left_as_it_was(tmp_path):
 
 def test_json_is_whole_or_not_there(tmp_path):
   path = tmp_path / 'a.json'
-  configs.write_json(path, {'b': [1, 2], 'a': None})
+  write_json(path, {'b': [1, 2], 'a': None})
   assert json.loads(path.read_text()) == {'b': [1, 2], 'a': None}
   with pytest.raises(TypeError):
-    configs.write_json(path, {'a': object()})
+    write_json(path, {'a': object()})
   assert json.loads(path.read_text()) == {'b': [1, 2], 'a': None}
   assert list(tmp_path.iterdir()) == [path]
 
 
 def test_a_config_comes_back_from_its_folder(tmp_path):
   config = dcgan.get_config()
-  configs.write_json(tmp_path / 'config.json', config.to_dict())
-  assert configs.load(tmp_path).to_dict() == config.to_dict()
+  write_json(tmp_path / 'config.json', config.to_dict())
+  assert load(tmp_path).to_dict() == config.to_dict()
   with pytest.raises(FileNotFoundError, match='not the folder of a run'):
-    configs.load(tmp_path / 'nowhere')
+    load(tmp_path / 'nowhere')
   for broken, what in (
     ('{"model"', 'is damaged: '),
     ('[]', 'is damaged: it holds no JSON object'),
@@ -45,24 +46,33 @@ def test_a_config_comes_back_from_its_folder(tmp_path):
   ):
     (tmp_path / 'config.json').write_text(broken)
     with pytest.raises(ValueError, match=rf'{tmp_path}/config\.json {what}'):
-      configs.load(tmp_path)
+      load(tmp_path)
 
 
 def test_only_how_long_where_and_how_often_may_change(tmp_path):
   config = dcgan.get_config()
-  configs.write_json(tmp_path / 'config.json', config.to_dict())
+  write_json(tmp_path / 'config.json', config.to_dict())
   config.num_steps, config.mesh.fsdp, config.checkpoint.keep_latest = 9, 2, 7
-  configs.require_same_run(config, tmp_path)
+  require_same_run(config, tmp_path)
   config.optimizers.generator.b1 = 0.9
   with pytest.raises(ValueError, match=r'config.optimizers.generator.b1 is 0.5 there and 0.9 here\. Choose another'):
-    configs.require_same_run(config, tmp_path)
+    require_same_run(config, tmp_path)
 
 
-def test_a_run_from_before_a_field_existed_goes_on_as_it_began(tmp_path):
+def test_a_run_from_before_a_field_existed_is_another_run(tmp_path):
   config = dcgan.get_config()
-  before = {name: value for name, value in config.to_dict().items() if name != 'private_data'}
-  configs.write_json(tmp_path / 'config.json', before)
-  configs.require_same_run(config, tmp_path)
-  config.private_data = True
-  with pytest.raises(ValueError, match=r'config\.private_data is False there and True here'):
-    configs.require_same_run(config, tmp_path)
+  before = {name: value for name, value in config.to_dict().items() if name != 'dtype'}
+  write_json(tmp_path / 'config.json', before)
+  with pytest.raises(ValueError, match=r"config\.dtype is None there and 'float32' here\. Choose another"):
+    require_same_run(config, tmp_path)
+
+
+def test_what_the_data_was_is_read_with_its_classes(tmp_path):
+  with pytest.raises(FileNotFoundError, match=r'dataset\.json is missing: nothing says on which data'):
+    load_dataset_facts(tmp_path)
+  write_json(tmp_path / 'dataset.json', {'class_names': ['a', 'b'], 'source': 'digits'})
+  assert load_dataset_facts(tmp_path)['class_names'] == ['a', 'b']
+  for names in ('a', [1]):
+    write_json(tmp_path / 'dataset.json', {'class_names': names})
+    with pytest.raises(ValueError, match=r'dataset\.json is damaged: it has no list of class_names'):
+      load_dataset_facts(tmp_path)
