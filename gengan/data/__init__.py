@@ -10,16 +10,5 @@ from gengan.data.config import validate
 from gengan.data.dataset import Dataset, Split, load
 from gengan.data.iterator import TrainIterator, eval_batches, train_iterator
 from gengan.data.openers import open_source
-from gengan.data.statistics import differences
 
-__all__ = [
-  'Dataset',
-  'Split',
-  'TrainIterator',
-  'differences',
-  'eval_batches',
-  'load',
-  'open_source',
-  'train_iterator',
-  'validate',
-]
+__all__ = ['Dataset', 'Split', 'TrainIterator', 'eval_batches', 'load', 'open_source', 'train_iterator', 'validate']

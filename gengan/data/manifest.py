@@ -1,10 +1,10 @@
 """The list of examples that training leaves out: gengan.data.clean writes it, `dataset.load` reads it."""
 
 import json
-import os
 import pathlib
 
 from gengan.data.sources import Source
+from gengan.host.files import write_text
 
 VERSION = 1
 
@@ -18,7 +18,7 @@ def write_manifest(path: pathlib.Path, source: Source, reasons: dict[str, dict[s
     reasons: {split of the source: {name of an example: why it is left out}}.
   """
   content = {'version': VERSION, 'source': source.spec, 'sha256': source.sha256, 'exclude': reasons}
-  write_whole(path, json.dumps(content, indent=2, ensure_ascii=False) + '\n')
+  write_text(path, json.dumps(content, indent=2, ensure_ascii=False) + '\n')
 
 
 def read_manifest(path: str, source: Source) -> dict[str, set[str]]:
@@ -45,10 +45,3 @@ def read_manifest(path: str, source: Source) -> dict[str, set[str]]:
     if unknown:
       raise ValueError(f'{path} names {min(unknown)!r}, which is not in {split} of {source.spec}')
   return exclude
-
-
-def write_whole(path: pathlib.Path, text: str) -> None:
-  """Writes a text file so that it is there whole or not at all."""
-  part = path.with_name(f'.{path.name}.{os.getpid()}.part')
-  part.write_text(text, encoding='utf-8')
-  os.replace(part, path)

@@ -19,18 +19,15 @@ _SETTINGS = {
 def main(argv: Sequence[str] | None = None) -> None:
   """The command line; exits with one line: code 2 where a flag or the data is unusable, 130 after Ctrl-C."""
   parser = _parser()
-  args = parser.parse_args(argv)
+  args = arguments.parse(parser, argv)
   if args.source is None:
     parser.error(f'give --source, as in --source=folder:path/to/images; it may be {SOURCES}')
-  try:
-    settings = clean.Settings(**{name: getattr(args, name) for name in _SETTINGS})
-    counts = clean.clean(args.source, args.out, data_dir=args.data_dir, exclude=args.exclude, settings=settings)
-  except ArgumentError as error:
-    parser.error(f'--{error}')
-  except (ValueError, OSError) as error:
-    parser.error(str(error))
-  except KeyboardInterrupt:
-    parser.exit(130, 'gengan.data.clean: stopped before the report was written\n')
+  with arguments.answering(parser, stopped='stopped before the report was written'):
+    try:
+      settings = clean.Settings(**{name: getattr(args, name) for name in _SETTINGS})
+      counts = clean.clean(args.source, args.out, data_dir=args.data_dir, exclude=args.exclude, settings=settings)
+    except ArgumentError as error:
+      parser.error(f'--{error}')
   excluded = counts.pop('excluded')
   for kind, count in counts.items():
     print(f'{clean.KINDS[kind][0]:32} {count:8,}')

@@ -8,9 +8,10 @@ from typing import Any
 from gengan.data.clean import report
 from gengan.data.clean.examine import Examined, examine
 from gengan.data.clean.findings import DEFAULT, EXCLUDABLE, KINDS, Group, Settings, exclusions, find
-from gengan.data.manifest import write_manifest, write_whole
+from gengan.data.manifest import write_manifest
 from gengan.data.openers import open_source
 from gengan.host.errors import ArgumentError
+from gengan.host.files import write_text
 
 
 def clean(
@@ -61,8 +62,8 @@ def clean(
     'counts': counts,
     'findings': {kind: [_as_json(group, facts) for group in found[kind]] for kind in KINDS},
   }
-  write_whole(folder / 'report.html', report.render(opened, facts, found, excluded_kinds=exclude, remarks=remarks))
-  write_whole(folder / 'findings.json', json.dumps(content, indent=1, ensure_ascii=False) + '\n')
+  write_text(folder / 'report.html', report.render(opened, facts, found, excluded_kinds=exclude, remarks=remarks))
+  write_text(folder / 'findings.json', json.dumps(content, indent=1, ensure_ascii=False) + '\n')
   write_manifest(folder / 'exclude.json', opened, reasons)
   return counts
 

@@ -14,17 +14,15 @@ def main(argv: Sequence[str] | None = None) -> None:
   add('--name', help='TFDS name: mnist, fashion_mnist, cifar10, celeb_a, ...')
   add('--data_dir', default='', help="where TFDS keeps its sets; '' is its default")
   add('--files', default='', help="folder with the set's files, already downloaded; '' downloads them")
-  args = parser.parse_args(argv)
+  args = arguments.parse(parser, argv)
   if args.name is None:
     parser.error('give --name, as in --name=mnist: the name of a set of TFDS')
-  try:
-    print(f'Prepared {prepare.prepare(args.name, data_dir=args.data_dir, files=args.files)}')
-  except ArgumentError as error:
-    parser.error(f'--{error}')
-  except (ModuleNotFoundError, OSError, ValueError) as error:
-    parser.error(str(error))
-  except KeyboardInterrupt:
-    parser.exit(130, 'gengan.data.prepare: stopped; the same command begins again\n')
+  mistakes = ModuleNotFoundError, OSError, ValueError
+  with arguments.answering(parser, *mistakes, stopped='stopped; the same command begins again'):
+    try:
+      print(f'Prepared {prepare.prepare(args.name, data_dir=args.data_dir, files=args.files)}')
+    except ArgumentError as error:
+      parser.error(f'--{error}')
 
 
 if __name__ == '__main__':
