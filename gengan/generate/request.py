@@ -93,7 +93,7 @@ def prepare(
   """
   if request.classifier:
     find(request.classifier)
-  run = runs.load(workdir, checkpoint=checkpoint, ema=ema)
+  run = runs.load(workdir, checkpoint=checkpoint, weights='averaged' if ema else 'trained')
   if request.discriminator_percentile and run.algorithm.score is None:
     raise ValueError('--discriminator_percentile needs the logits of a discriminator, and this model has none')
   seen = configs.load_dataset_facts(workdir).get('train_by_class')  # older runs do not say

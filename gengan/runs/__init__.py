@@ -129,13 +129,13 @@ def summary(workdir: pathlib.Path, pictures: Sequence[pathlib.Path]) -> str:
   return ''.join(f'\n  {path}' for path in files)
 
 
-def load(workdir: str | pathlib.Path, *, checkpoint: str | int = 'latest', ema: bool = True) -> Run:
+def load(workdir: str | pathlib.Path, *, checkpoint: str | int = 'latest', weights: str = 'averaged') -> Run:
   """Opens a run on one device.
 
   Args:
     workdir: the folder that `gengan.main` wrote.
     checkpoint: 'latest', 'best' or a step.
-    ema: the moving average of the weights; False: the weights as trained.
+    weights: 'averaged', their moving average, or 'trained'.
 
   Raises:
     FileNotFoundError: no run, or no checkpoint, in this folder.
@@ -150,5 +150,5 @@ def load(workdir: str | pathlib.Path, *, checkpoint: str | int = 'latest', ema: 
   with open_checkpoints(workdir, config) as checkpointer:
     restored = checkpointer.restore(abstract, step=step)
   class_names = tuple(configs.load_dataset_facts(workdir)['class_names'])
-  state = restored.state if ema else core.without_ema(restored.state)
+  state = restored.state if weights == 'averaged' else core.with_trained_weights(restored.state)
   return Run(config, algorithm, state, restored.step, len(class_names), class_names)

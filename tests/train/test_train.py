@@ -244,7 +244,7 @@ def test_the_model_is_loaded_from_the_folder_alone(straight):
   workdir, state = straight
   run = runs.load(workdir)
   assert run.step == 8 and equal(run.state, state) and run.class_names == tuple('0123456789')
-  raw = runs.load(workdir, ema=False)
+  raw = runs.load(workdir, weights='trained')
   assert equal(raw.state.ema_params['generator']['params'], state.params['generator'])
 
 
