@@ -8,7 +8,6 @@ from gengan.config.errors import ConfigError as ConfigError
 from gengan.config.errors import reading as reading
 from gengan.config.fields import missing_field as missing_field
 from gengan.config.recipes import classes as classes
-from gengan.config.recipes import is_conditional as is_conditional
 from gengan.config.recipes import make_algorithm as make_algorithm
 from gengan.config.recipes import set_classes as set_classes
 from gengan.config.saved import load as load

@@ -115,10 +115,9 @@ def change(config: ConfigDict, changes: Sequence[str]) -> ConfigDict:
 
 def _swap(config: ConfigDict, path: str, text: str) -> bool:
   """Puts a number in the place of a schedule, or a section in the place of a number; whether that was meant."""
-  old = find(config, path)
   try:
-    new = ast.literal_eval(text)
-  except (SyntaxError, ValueError):
+    old, new = find(config, path), ast.literal_eval(text)
+  except (SyntaxError, ValueError):  # text, or a path with brackets
     return False
   is_number = lambda value: isinstance(value, (int, float)) and not isinstance(value, bool)
   to_number = isinstance(old, ConfigDict) and 'schedule' in old and is_number(new)

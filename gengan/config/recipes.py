@@ -82,11 +82,6 @@ def set_classes(config: ConfigDict, num_classes: int, *, labelled: bool) -> None
     )
 
 
-def is_conditional(config: ConfigDict) -> bool:
-  """Whether its model is asked for a class."""
-  return bool(config.model.get('conditional', False))
-
-
 def _recipe(name: Any) -> ModuleType:
   """The module of that import path, which has a make(config, axis_name=...)."""
   if not isinstance(name, str) or not all(part.isidentifier() for part in name.split('.')):

@@ -6,6 +6,7 @@ import pytest
 from absl import flags
 
 from configs import conditional_dcgan, dcgan
+from configs.utility import digits
 from gengan.config import command_line
 
 ROOT = pathlib.Path(__file__).parents[2]
@@ -70,6 +71,14 @@ def test_fields_are_changed_in_place_and_nothing_global_is():
   assert (config.seed, config.data.crop, config.data.flip, config.loss) == (3, False, True, 'hinge')
   assert config.terms.r1 == 2.0 and config.optimizers.generator.learning_rate == 1e-3
   assert list(flags.FLAGS) == before and 'config' not in before
+
+
+def test_lists_are_given_whole_or_one_by_one():
+  config = digits.get_config()
+  command_line.change(config, ['--config.regimes=(10,0)', '--config.generator_steps=5', '--config.generator_steps=6'])
+  assert (config.regimes, config.generator_steps) == ((10, 0), (5, 6))
+  command_line.change(config, ['--config.ratios=()', '--config.seeds=2', '--config.seeds=4'])
+  assert (config.ratios, config.seeds) == ((), 4)
 
 
 @pytest.mark.parametrize('wrong', ['--config.model.wdth=3', '--noconfig.model.wdth', '-config.model.wdth'])
