@@ -106,7 +106,7 @@ def change(config: ConfigDict, changes: Sequence[str]) -> ConfigDict:
   try:
     config_flags.DEFINE_config_dict('config', config, flag_values=values, sys_argv=typed)
     rest = values(['', *typed])[1:]
-  except (flags.Error, AttributeError, KeyError, TypeError, ValueError) as error:
+  except (flags.Error, AttributeError, LookupError, TypeError, ValueError) as error:
     raise ValueError(_explain(error)) from error
   if rest:
     raise ValueError(f'unexpected argument {rest[0]!r}; settings are given as --config.name=value')

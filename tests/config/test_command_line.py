@@ -79,6 +79,8 @@ def test_lists_are_given_whole_or_one_by_one():
   assert (config.regimes, config.generator_steps) == ((10, 0), (5, 6))
   command_line.change(config, ['--config.ratios=()', '--config.seeds=2', '--config.seeds=4'])
   assert (config.ratios, config.seeds) == ((), 4)
+  with pytest.raises(ValueError, match='0 is not a valid index'):
+    command_line.change(config, ['--config.regimes[0]=3'])
 
 
 @pytest.mark.parametrize('wrong', ['--config.model.wdth=3', '--noconfig.model.wdth', '-config.model.wdth'])
