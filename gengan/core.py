@@ -280,7 +280,8 @@ def update(
   updates, opt_state = optimizer.update(grads, opt_state, params)
   params = optax.apply_updates(params, updates)
   metrics = {'grad_norm': optax.tree.norm(grads), 'param_norm': optax.tree.norm(params)}
-  rate = optax.tree.get(opt_state, 'learning_rate')
+  is_number = lambda path, value: isinstance(value, jax.Array)  # a schedule keeps its state under the same name
+  rate = optax.tree.get(opt_state, 'learning_rate', filtering=is_number)
   return params, opt_state, metrics if rate is None else metrics | {'learning_rate': rate}
 
 

@@ -1,19 +1,42 @@
-"""Gradient penalties against hand-made gradients and loops over rows."""
+"""Terms against hand-made gradients, loops over rows and naive two-pass loops."""
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from gengan import terms as regularizers
+from gengan import losses, terms
 
 RNG = np.random.default_rng(0)
 REAL, FAKE = (np.float32(RNG.normal(size=(5, 2, 2, 3))) for _ in range(2))
 WEIGHTS = np.float32(RNG.normal(size=(2, 2, 3)))
-r1, r2, gradient_penalty, gradient_penalty_at = (
-  jax.jit(penalty, static_argnums=0)
-  for penalty in (regularizers.r1, regularizers.r2, regularizers.gradient_penalty, regularizers.gradient_penalty_at)
-)
+gradient_penalty_at = jax.jit(terms.gradient_penalty_at, static_argnums=0)
+
+
+def value(term, critic, *, real=REAL, fake=FAKE, key=None, step=0, axis_name=None):
+  """What a penalty adds to the loss of a critic that looks at images alone."""
+  context = terms.Context(
+    step=step,
+    batch={'image': real, 'label': None},
+    real=real,
+    fake=fake,
+    discriminate=lambda images, labels: critic(images),
+    key=key,
+    axis_name=axis_name,
+  )
+  return term.apply(context, {})[0]
+
+
+def r1(critic, real, *, gamma):
+  return value(terms.r1(gamma), critic, real=real)
+
+
+def r2(critic, fake, *, gamma):
+  return value(terms.r2(gamma), critic, fake=fake)
+
+
+def gradient_penalty(critic, real, fake, key, *, weight=10.0, axis_name=None):
+  return value(terms.gradient_penalty(weight), critic, real=real, fake=fake, key=key, axis_name=axis_name)
 
 
 def linear(images):
@@ -77,7 +100,7 @@ def test_points_do_not_depend_on_the_number_of_devices():
   real, fake = (np.resize(x, (8, 2, 2, 3)) for x in (REAL, FAKE))
   key = jax.random.key(2)
   whole = gradient_penalty(quadratic, real, fake, key)
-  part = lambda r, f: jax.lax.pmean(regularizers.gradient_penalty(quadratic, r, f, key, axis_name='data'), 'data')
+  part = lambda r, f: jax.lax.pmean(gradient_penalty(quadratic, r, f, key, axis_name='data'), 'data')
   cut = lambda x: x.reshape(4, 2, *x.shape[1:])
   parts = jax.jit(jax.vmap(part, axis_name='data'))(cut(real), cut(fake))
   np.testing.assert_allclose(parts, np.full(4, whole), rtol=1e-5)
@@ -92,31 +115,107 @@ def test_gradient_penalty_can_be_differentiated_where_the_gradient_is_zero():
   assert gradient == 0.0
 
 
-def test_make_keeps_what_is_switched_on():
-  made = regularizers.make({'r1': 10.0, 'r2': 0.0, 'gradient_penalty': 5}) | regularizers.make({'r2': 1.0})
+def test_penalties_are_what_is_switched_on():
+  made = terms.penalties({'r1': 10.0, 'r2': 0.0, 'gradient_penalty': 5})
+  assert list(made) == ['r1', 'gradient_penalty']
   key = jax.random.key(3)
-  expected = {
-    'r1': r1(quadratic, REAL, gamma=10.0),
-    'gradient_penalty': gradient_penalty(quadratic, REAL, FAKE, key, weight=5.0),
-    'r2': r2(quadratic, FAKE, gamma=1.0),
-  }
-  assert set(regularizers.make({'r1': 10.0, 'r2': 0.0})) == {'r1'}
-  assert made.keys() == expected.keys()
-  for name, penalty in made.items():
-    np.testing.assert_allclose(
-      jax.jit(penalty, static_argnums=0)(quadratic, REAL, FAKE, key), expected[name], rtol=1e-5
-    )
+  np.testing.assert_allclose(value(made['r1'], quadratic), r1(quadratic, REAL, gamma=10.0), rtol=1e-6)
+  expected = gradient_penalty(quadratic, REAL, FAKE, key, weight=5.0)
+  np.testing.assert_allclose(value(made['gradient_penalty'], quadratic, key=key), expected, rtol=1e-6)
+
+
+def test_a_scheduled_gamma_is_that_of_the_step():
+  halving = terms.penalties({'r1': lambda step: 8.0 * 0.5**step})['r1']
+  for step, gamma in ((0, 8.0), (1, 4.0), (3, 1.0)):
+    np.testing.assert_allclose(value(halving, quadratic, step=step), r1(quadratic, REAL, gamma=gamma), rtol=1e-6)
 
 
 @pytest.mark.parametrize(
   ('settings', 'message'),
   [
-    ({'r3': 1.0}, r'config\.regularizers\.r3.*allowed: r1, r2, gradient_penalty'),
-    ({'r1': -1.0}, r'config\.regularizers\.r1.*>= 0.*-1\.0'),
-    ({'r2': float('nan')}, r'config\.regularizers\.r2'),
-    ({'gradient_penalty': 'on'}, r"config\.regularizers\.gradient_penalty.*'on'"),
+    ({'r3': 1.0}, r'r3 is 1\.0; it must be left out.*r1, r2, gradient_penalty'),
+    ({'r1': -1.0}, r'r1 is -1\.0; it must be a number >= 0'),
+    ({'r2': float('nan')}, r'r2 is nan'),
+    ({'gradient_penalty': 'on'}, r"gradient_penalty is 'on'"),
   ],
 )
-def test_make_refuses_what_it_cannot_do(settings, message):
+def test_penalties_that_cannot_be_are_refused(settings, message):
   with pytest.raises(ValueError, match=message):
-    regularizers.make(settings)
+    terms.penalties(settings)
+
+
+def test_accuracy_counts_logits_on_the_right_side_of_the_middle():
+  metrics = terms.logit_metrics(jnp.array([2.0, 2.0, -4.0, 4.0]), jnp.array([-2.0, -2.0, -2.0, 2.0]))
+  assert float(metrics['d_real']) == 1.0 and float(metrics['d_fake']) == -1.0
+  assert float(metrics['d_accuracy_real']) == 0.75 and float(metrics['d_accuracy_fake']) == 0.75
+
+
+def test_logits_may_stand_beside_other_outputs():
+  context = terms.Context(
+    step=0, batch={}, real_output={'logits': jnp.ones(3), 'classes': None}, fake_output=jnp.zeros(3)
+  )
+  loss, metrics, memory = terms.discriminator_loss(losses.hinge).apply(context, {})
+  assert float(loss) == 1.0 and float(metrics['d_real']) == 1.0 and memory == {}
+
+
+W, D = RNG.normal(size=(3, 4)), RNG.normal(size=(4, 2 * 2 * 3))  # of a toy generator: tanh(z W) is w, tanh(w D) images
+
+
+def toy_generator(x, labels, *, method):
+  if method == 'mapping':
+    return jnp.tanh(x @ W)
+  return jnp.tanh(x @ D).reshape(-1, 2, 2, 3)
+
+
+def test_path_length_equals_a_loop_that_differentiates_image_by_image():
+  """Karras et al. 2020, eq. 4, over three uses, so that the running mean counts."""
+  term = terms.path_length(weight=2.0, decay=0.2, shrink=2)
+  memory = term.init(jax.random.key(0), {})
+  mean = 0.0
+  for step in range(3):
+    latents = np.random.default_rng(step).normal(size=(6, 3))
+    key = jax.random.key(step)
+    context = terms.Context(
+      step=step, batch={}, latents=latents, labels=jnp.zeros(6, jnp.int32), generate=toy_generator, key=key
+    )
+    loss, metrics, memory = term.apply(context, memory)
+    noise = np.asarray(jax.random.normal(key, (3, 2, 2, 3))) / 2.0  # the square root of 4 pixels
+    lengths = []
+    for z, y in zip(latents[:3], noise, strict=True):
+      w = np.tanh(z @ W)
+      jacobian = (1 - np.tanh(w @ D) ** 2) * D  # [4, 12]
+      lengths.append(np.linalg.norm(jacobian @ y.ravel()))
+    mean += 0.2 * (np.mean(lengths) - mean)
+    np.testing.assert_allclose(loss, 2.0 * np.mean((np.array(lengths) - mean) ** 2), rtol=1e-4)
+    np.testing.assert_allclose(metrics['path_length'], np.mean(lengths), rtol=1e-4)
+    np.testing.assert_allclose(memory['mean'], mean, rtol=1e-4)
+
+
+def test_path_length_of_layered_w_is_the_root_of_the_mean_over_layers():
+  w = RNG.normal(size=(4, 2, 3))
+  context = terms.Context(
+    step=0,
+    batch={},
+    latents=w,
+    labels=jnp.zeros(4, jnp.int32),
+    generate=lambda w, labels, method: jnp.repeat(w.sum(1)[:, None, None], 2, axis=2),  # [N, 1, 2, 3]
+    key=jax.random.key(0),
+  )
+  term = terms.path_length(weight=1.0, decay=1.0, shrink=1, mapping=None, synthesis=None)
+  _, metrics, _ = term.apply(context, term.init(jax.random.key(0), {}))
+  noise = np.asarray(jax.random.normal(jax.random.key(0), (4, 1, 2, 3))) / np.sqrt(2)
+  of_layer = np.square(noise.sum((1, 2))).sum(-1)  # the same gradient for both layers
+  np.testing.assert_allclose(metrics['path_length'], np.sqrt(of_layer).mean(), rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+  ('make', 'message'),
+  [
+    (lambda: terms.path_length(-1.0), 'weight is -1.0'),
+    (lambda: terms.path_length(decay=0.0), 'decay is 0.0'),
+    (lambda: terms.path_length(shrink=0), 'shrink is 0'),
+  ],
+)
+def test_path_lengths_that_cannot_be_are_refused(make, message):
+  with pytest.raises(ValueError, match=message):
+    make()

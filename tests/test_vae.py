@@ -8,7 +8,7 @@ import pytest
 import scipy.stats
 from flax import linen as nn
 
-from gengan import likelihoods, vae
+from gengan import latent, likelihoods, optimizers, vae
 
 SIZE, LATENTS, ROWS, RATE, SIGMA = 2, 3, 8, 0.05, 0.7
 KEY = jax.random.key(1)
@@ -32,8 +32,13 @@ class Decoder(nn.Module):
     return nn.Dense(SIZE * SIZE * self.parameters_per_pixel)(latents).reshape(-1, SIZE, SIZE, self.parameters_per_pixel)
 
 
-def make(axis_name=None, **options):
-  defaults = {'likelihood': likelihoods.bernoulli(1), 'optimizer': optax.sgd(RATE), 'latent_size': LATENTS}
+def make(axis_name=None, *, beta=1.0, free_bits=0.0, latent_size=LATENTS, **options):
+  defaults = {
+    'likelihood': likelihoods.bernoulli(1),
+    'optimizer': optax.sgd(RATE),
+    'posterior': latent.gaussian(latent_size),
+    'bound': vae.evidence(beta=beta, free_bits=free_bits),
+  }
   return vae.make(Encoder(axis_name), Decoder(), axis_name=axis_name, **defaults | options)
 
 
@@ -89,7 +94,7 @@ def test_one_step_descends_the_negative_elbo(batch, state):
 
 
 def test_beta_grows_linearly_and_free_bits_hold_small_terms(batch, state):
-  step = jax.jit(make(beta=3.0, kl_warmup_steps=4).train_step)
+  step = jax.jit(make(beta=lambda step: 3.0 * jnp.minimum(step / 4, 1.0)).train_step)
   betas = [float(step(state.replace(step=jnp.int32(i)), batch, KEY)[1]['beta']) for i in (0, 1, 4, 9)]
   np.testing.assert_allclose(betas, [0.0, 0.75, 3.0, 3.0])
 
@@ -152,7 +157,7 @@ def test_elbo_is_the_log_evidence_where_the_posterior_is_exact():
     LinearDecoder(),
     likelihood=likelihoods.gaussian(1, sigma=SIGMA),
     optimizer=optax.sgd(RATE),
-    latent_size=LATENTS,
+    posterior=latent.gaussian(LATENTS),
   )
   x = np.float32([0.3, -0.8, 0.5, 1.0])
   images = jnp.tile(x.reshape(1, 2, 2, 1), (20_000, 1, 1, 1))
@@ -195,12 +200,11 @@ def test_the_average_moves_with_the_ramp_up(batch, state):
 @pytest.mark.parametrize(
   ('options', 'message'),
   [
-    ({'latent_size': 0}, r'config\.model\.latent_size is 0.*at least 1'),
-    ({'beta': -1.0}, r'config\.model\.beta is -1\.0'),
-    ({'free_bits': float('nan')}, r'config\.model\.free_bits is nan'),
-    ({'kl_warmup_steps': -5}, r'config\.model\.kl_warmup_steps is -5'),
-    ({'ema_rampup': float('nan')}, r'config\.ema\.rampup is nan'),
-    ({'ema_half_life_kimg': -1.0}, r'config\.ema\.half_life_kimg is -1\.0'),
+    ({'latent_size': 0}, r'latent_size is 0.*at least 1'),
+    ({'beta': -1.0}, r'beta is -1\.0'),
+    ({'free_bits': float('nan')}, r'free_bits is nan'),
+    ({'ema_rampup': float('nan')}, r'rampup is nan'),
+    ({'ema_half_life_kimg': -1.0}, r'half_life_kimg is -1\.0'),
   ],
 )
 def test_settings_out_of_range_are_refused(options, message):
@@ -209,7 +213,158 @@ def test_settings_out_of_range_are_refused(options, message):
 
 
 def test_networks_that_do_not_fit_are_refused(batch):
-  with pytest.raises(ValueError, match=r'encoder mean has the shape \(8, 3\); it must be \(8, 4\)'):
+  with pytest.raises(ValueError, match=r'shape of the encoder mean is \(8, 3\); it must be \(8, 4\)'):
     jax.eval_shape(make(latent_size=4).init, KEY, batch)
-  with pytest.raises(ValueError, match=r'decoder output has the shape \(8, 2, 2, 1\); it must be \(8, 2, 2, 30\)'):
+  with pytest.raises(ValueError, match=r'shape of the decoder output is \(8, 2, 2, 1\); it must be \(8, 2, 2, 30\)'):
     jax.eval_shape(make(likelihood=likelihoods.discretized_logistic_mixture(1)).init, KEY, batch)
+
+
+@pytest.mark.parametrize('samples', [1, 3])
+def test_the_importance_weighted_bound_equals_a_loop_over_samples(batch, state, samples):
+  algorithm = make(bound=vae.importance_weighted(samples))
+  after, metrics = jax.jit(algorithm.train_step)(state, batch, KEY)
+  keys = [KEY, *(jax.random.fold_in(KEY, k) for k in range(1, samples))]
+
+  def objective(params):
+    (mean, logvar), _ = Encoder().apply(
+      {'params': params['encoder'], **state.model_state['encoder']},
+      batch['image'],
+      None,
+      train=True,
+      mutable='batch_stats',
+    )
+    weights = []
+    for key in keys:
+      z = mean + jnp.exp(logvar / 2) * jax.random.normal(key, (ROWS, LATENTS))
+      white = jax.nn.sigmoid(Decoder().apply({'params': params['decoder']}, z, None, train=True))
+      recon = jnp.log(jnp.where(batch['image'] > 0, white, 1 - white)).sum((1, 2, 3))
+      log_prior = jax.scipy.stats.norm.logpdf(z).sum(1)
+      log_posterior = jax.scipy.stats.norm.logpdf(z, mean, jnp.exp(logvar / 2)).sum(1)
+      weights.append(jnp.exp(recon + log_prior - log_posterior))
+    return -jnp.log(sum(weights) / samples).mean()
+
+  np.testing.assert_allclose(metrics['loss'], objective(state.params), rtol=1e-5)
+  np.testing.assert_allclose(metrics['iw_bound'], -metrics['loss'], rtol=1e-6)
+  assert_trees_close(after.params, gradient_step(state, objective))
+
+
+class PlainEncoder(nn.Module):
+  @nn.compact
+  def __call__(self, images, labels, *, train):
+    x = jnp.tanh(nn.Dense(5)(images.reshape(len(images), -1)))
+    return nn.Dense(LATENTS)(x), nn.Dense(LATENTS)(x)
+
+
+def test_micro_batches_make_the_step_of_the_whole_batch(batch):
+  def step(gradient):
+    algorithm = vae.make(
+      PlainEncoder(),
+      Decoder(),
+      posterior=latent.gaussian(LATENTS),
+      likelihood=likelihoods.bernoulli(1),
+      optimizer=optax.sgd(RATE),
+      gradient=gradient,
+    )
+    return jax.jit(algorithm.train_step)(algorithm.init(jax.random.key(0), batch), batch, KEY)
+
+  whole, parts = step(optimizers.whole_batch), step(optimizers.micro_batched(4))
+  assert_trees_close(parts[0], whole[0])
+  assert_trees_close(parts[1], whole[1])
+
+
+class QuantizedEncoder(nn.Module):
+  """Two codes an image from a codebook of 4 vectors, which moves towards what is given to it (EMA with decay 0.5)."""
+
+  def setup(self):
+    self.dense = nn.Dense(2 * 3)
+    first = lambda: jax.random.normal(self.make_rng('params'), (4, 3))
+    self.vectors = self.variable('codebook', 'vectors', first)
+    self.sums = self.variable('codebook', 'sums', lambda: self.vectors.value)
+    self.counts = self.variable('codebook', 'counts', jnp.ones, (4,))
+
+  def __call__(self, images, labels, *, train):
+    z = self.dense(images.reshape(len(images), -1)).reshape(-1, 2, 3)
+    distances = jnp.square(z[..., None, :] - self.vectors.value).sum(-1)
+    codes = distances.argmin(-1)
+    nearest = self.vectors.value[codes]
+    if train:
+      chosen = jax.nn.one_hot(codes.ravel(), 4)
+      self.counts.value = 0.5 * self.counts.value + 0.5 * chosen.sum(0)
+      self.sums.value = 0.5 * self.sums.value + 0.5 * jax.lax.stop_gradient(chosen.T @ z.reshape(-1, 3))
+      self.vectors.value = self.sums.value / self.counts.value[:, None]
+    straight_through = z + jax.lax.stop_gradient(nearest - z)
+    commitment = jnp.square(z - jax.lax.stop_gradient(nearest)).sum((1, 2))
+    return latent.Quantized(codes.astype(jnp.int32), straight_through, commitment)
+
+  def embed(self, codes, *, train):
+    return self.vectors.value[codes]
+
+
+class CodeDecoder(nn.Module):
+  @nn.compact
+  def __call__(self, z, labels, *, train):
+    return nn.Dense(SIZE * SIZE)(z.reshape(len(z), -1)).reshape(-1, SIZE, SIZE, 1)
+
+
+@pytest.fixture(scope='module')
+def vq(batch):
+  algorithm = vae.make(
+    QuantizedEncoder(),
+    CodeDecoder(),
+    posterior=latent.codes(4, (2,)),
+    likelihood=likelihoods.bernoulli(1),
+    bound=vae.quantized(commitment=0.25),
+    optimizer=optax.sgd(RATE),
+  )
+  return algorithm, algorithm.init(jax.random.key(0), batch)
+
+
+def test_a_codebook_moves_in_model_state_and_the_rest_by_gradients(vq, batch):
+  """Against the update written out with NumPy (van den Oord et al. 2017, appendix A.1)."""
+  algorithm, state = vq
+  after, metrics = jax.jit(algorithm.train_step)(state, batch, KEY)
+  dense, book = state.params['encoder']['dense'], state.model_state['encoder']['codebook']
+  z = (np.asarray(batch['image']).reshape(ROWS, -1) @ dense['kernel'] + dense['bias']).reshape(-1, 3)
+  codes = np.array([np.argmin([np.sum((row - v) ** 2) for v in np.asarray(book['vectors'])]) for row in z])
+  counts, sums = np.ones(4) * 0.5, 0.5 * np.asarray(book['sums'])
+  for row, code in zip(z, codes, strict=True):
+    counts[code] += 0.5
+    sums[code] += 0.5 * row
+  found = after.model_state['encoder']['codebook']
+  np.testing.assert_allclose(found['counts'], counts, rtol=1e-5)
+  np.testing.assert_allclose(found['vectors'], sums / counts[:, None], rtol=1e-4, atol=1e-5)
+  np.testing.assert_array_equal(after.ema_params['encoder']['codebook']['vectors'], found['vectors'])
+  assert 'codebook' not in after.params['encoder']
+  shares = np.bincount(codes, minlength=4) / len(codes)
+  expected = np.exp(-sum(p * np.log(p) for p in shares if p))
+  np.testing.assert_allclose(metrics['perplexity'], expected, rtol=1e-4)
+  distance = np.mean(
+    [np.sum((row - np.asarray(book['vectors'])[code]) ** 2) for row, code in zip(z, codes, strict=True)]
+  )
+  np.testing.assert_allclose(metrics['commitment'], 2 * distance, rtol=1e-4)
+  np.testing.assert_allclose(metrics['loss'], 0.25 * metrics['commitment'] - metrics['recon'], rtol=1e-5)
+  np.testing.assert_allclose(metrics['kl'], 2 * np.log(4), rtol=1e-6)
+  gradient = np.asarray(after.params['encoder']['dense']['kernel'] - dense['kernel'])
+  assert np.abs(gradient).max() > 0  # straight through the codes
+
+
+def test_codes_are_latents_like_any_other(vq, batch):
+  algorithm, state = vq
+  codes = algorithm.encode(state, batch['image'], batch['label'])
+  assert codes.dtype == jnp.int32 and codes.shape == (ROWS, 2)
+  assert algorithm.decode(state, codes, batch['label']).shape == batch['image'].shape
+  drawn = algorithm.prior(state, KEY, jnp.zeros(300, jnp.int32))
+  assert drawn.shape == (300, 2) and set(np.unique(drawn)) == {0, 1, 2, 3}
+  with pytest.raises(ValueError, match=r'truncation is 0\.5.*codes'):
+    algorithm.prior(state, KEY, batch['label'], truncation=0.5)
+  assert 'log_weight' not in jax.eval_shape(algorithm.eval_step, state, batch, KEY)
+  with pytest.raises(ValueError, match='posterior of these latents is a point'):
+    other = vae.make(
+      QuantizedEncoder(),
+      CodeDecoder(),
+      posterior=latent.codes(4, (2,)),
+      likelihood=likelihoods.bernoulli(1),
+      bound=vae.importance_weighted(2),
+      optimizer=optax.sgd(RATE),
+    )
+    jax.eval_shape(other.train_step, state, batch, KEY)

@@ -41,11 +41,9 @@ def tiny_vae(**options):
 RECIPES = {
   'dcgan': lambda: tiny_dcgan(),
   'dcgan, several updates of D': lambda: tiny_dcgan(d_steps_per_g_step=2, loss='hinge'),
-  'wgan-gp': lambda: tiny_dcgan(
-    **{'loss': 'wasserstein', 'model.d_norm': 'none', 'regularizers.gradient_penalty': 10.0}
-  ),
+  'wgan-gp': lambda: tiny_dcgan(**{'loss': 'wasserstein', 'model.d_norm': 'none', 'terms.gradient_penalty': 10.0}),
   'spectral norm, R1 and R2': lambda: tiny_dcgan(
-    **{'model.d_norm': 'spectral', 'regularizers.r1': 1.0, 'regularizers.r2': 1.0, 'loss': 'relativistic'}
+    **{'model.d_norm': 'spectral', 'terms.r1': 1.0, 'terms.r2': 1.0, 'loss': 'relativistic'}
   ),
   'augmented': lambda: tiny_dcgan(augment='color,translation,cutout', loss='relativistic'),
   'conditional dcgan': lambda: tiny_dcgan(conditional=True),

@@ -121,8 +121,8 @@ def test_values_that_cannot_be_are_refused(section, field, value, message):
   ('likelihood', 'field', 'value', 'right'),
   [
     ('bernoulli', 'binarise', 'none', "'threshold' or 'stochastic'"),
-    ('discretized_logistic', 'dequantise', True, 'set it to False'),
-    ('discretized_logistic_mixture', 'dequantise', True, 'set it to False'),
+    ('discretized_logistic', 'dequantise', True, 'would have to be False'),
+    ('discretized_logistic_mixture', 'dequantise', True, 'would have to be False'),
   ],
 )
 def test_a_likelihood_of_other_images_is_refused(likelihood, field, value, right):
