@@ -34,6 +34,10 @@ def frechet_distance(mu1: np.ndarray, sigma1: np.ndarray, mu2: np.ndarray, sigma
   Raises:
     ValueError: shapes that do not fit, values that are not finite, or a covariance that is not symmetric or has
       eigenvalues farther below 0 than rounding explains.
+
+  Examples:
+    >>> frechet_distance([0.0], [[1.0]], [3.0], [[4.0]])  # 3^2 + (2 - 1)^2
+    10.0
   """
   mu1, mu2 = checked_mean(mu1, 'mu1'), checked_mean(mu2, 'mu2')
   if mu1.shape != mu2.shape:

@@ -26,6 +26,10 @@ def inception_score(probs: np.ndarray, *, splits: int = 1) -> tuple[float, float
 
   Raises:
     ValueError: another shape, rows that are no probabilities, or fewer rows than splits.
+
+  Examples:
+    >>> inception_score([[1.0, 0.0], [0.0, 1.0]])  # two sure answers, two classes
+    (2.0, 0.0)
   """
   splits = checks.count(splits, 'splits')
   probs = checks.features(probs, 'probs', at_least=splits)

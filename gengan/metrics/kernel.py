@@ -43,6 +43,10 @@ def kernel_distance(
 
   Raises:
     ValueError: shapes that do not fit, values that are not finite, or subsets larger than the sets.
+
+  Examples:
+    >>> round(kernel_distance([[0.0], [2.0]], [[1.0], [1.0]]), 6)  # 1 + 8 - 2 (1 + 27) / 2
+    -19.0
   """
   if subsets is None and subset_size is None:
     x, y = checks.pair(x, y, ('x', 'y'), at_least=2)

@@ -48,6 +48,11 @@ def precision_recall_density_coverage(real: np.ndarray, fake: np.ndarray, *, k: 
 
   Raises:
     ValueError: shapes that do not fit, values that are not finite, or k samples or fewer.
+
+  Examples:
+    >>> real = [[0.0], [1.0], [2.0], [3.0]]
+    >>> precision_recall_density_coverage(real, [[0.5], [9.0]], k=1)
+    {'precision': 0.5, 'recall': 1.0, 'density': 1.0, 'coverage': 0.5}
   """
   hits = _hits(real, fake, k, closed=False)
   return {

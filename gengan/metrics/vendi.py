@@ -27,6 +27,10 @@ def vendi_score(x: np.ndarray, *, q: float = 1.0) -> float:
 
   Raises:
     ValueError: another shape, values that are not finite, a row of zeros, or a negative order.
+
+  Examples:
+    >>> round(vendi_score([[1.0, 0.0], [1.0, 0.0], [0.0, 1.0]]), 3)  # exp of the entropy of (2/3, 1/3)
+    1.89
   """
   if not isinstance(q, numbers.Real) or not q >= 0:
     raise ValueError(f'q is {q}; it must be at least 0')

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import pathlib
+import re
 import shutil
 
 import jax
@@ -141,6 +142,22 @@ def test_a_score_of_the_validation_split_does_not_read_the_test_split(gan_run, m
   evaluate.main([*flags, '--split=validation'])
   assert read == ['validation'] and trained == [None]
   assert 'last step' in scores_of(gan_run).protocol.settings[0]
+
+
+def test_the_metric_of_the_page_on_evaluation_is_measured(gan_run, tmp_path, monkeypatch):
+  page = (pathlib.Path(__file__).parents[2] / 'docs' / 'evaluation.md').read_text()
+  (path, code), *others = re.findall(r'```python\n# (\S+\.py)\n(.*?)```', page, flags=re.DOTALL)
+  assert not others
+  (tmp_path / path).parent.mkdir()
+  (tmp_path / path).write_text(code)
+  monkeypatch.syspath_prepend(str(tmp_path))
+  evaluate.main([f'--workdir={gan_run}', '--num=64', '--network=pixels', '--metrics=my_package.mean_shift'])
+  found = scores_of(gan_run)
+  assert found.scores['mean_shift_pixels'] > 0 and found.deviations.keys() == found.scores.keys()
+  assert 'distance of the mean features' in (gan_run / 'evaluation' / 'index.html').read_text()
+  config = runs.load(gan_run).config
+  config.evaluators.metrics = 'frechet, my_package.mean_shift'
+  assert 'validation/mean_shift_' in in_training.score_names(config)
 
 
 def test_values_by_class(gan_run):

@@ -1,5 +1,7 @@
 """The public face: every metric by one import, as pure functions that leave their inputs alone."""
 
+import doctest
+import importlib
 import warnings
 
 import numpy as np
@@ -47,3 +49,11 @@ def test_a_nan_is_refused_and_never_a_number(name):
   broken[3, 2] = np.nan
   with pytest.raises(ValueError, match='NaN'):
     CALLS[name](broken, broken, broken)
+
+
+@pytest.mark.parametrize(
+  'module, examples',
+  [('frechet', 1), ('kernel', 1), ('inception_score', 1), ('manifold', 2), ('copying', 4), ('vendi', 1)],
+)
+def test_the_examples_of_docstrings_are_true(module, examples):
+  assert doctest.testmod(importlib.import_module(f'gengan.metrics.{module}')) == (0, examples)
