@@ -22,21 +22,17 @@ FORMATS = ('tfds', 'folder', 'npz', 'webdataset')
 def main(argv: Sequence[str] | None = None) -> None:
   """The command line; exits with code 2 and one line where a flag, the run or the result is unusable."""
   parser = _parser()
-  args = parser.parse_args(argv)
-  try:
+  args = arguments.parse(parser, argv)
+  with arguments.answering(parser, stopped='stopped; the same command goes on from here'):
     _check(args)
     from gengan import sharding  # here, for a mistaken flag is told before JAX and orbax are imported
     from gengan.generate import job, request
 
     sharding.initialize()
     asked = request.prepare(
-      _request(args), workdir=args.workdir, out=args.out, checkpoint=args.checkpoint, ema=args.ema
+      _request(args), workdir=args.workdir, out=args.out, checkpoint=args.checkpoint, weights=args.weights
     )
     print(job.run(asked, batch_size=args.batch_size, allow_copies=args.allow_copies))
-  except (ValueError, OSError) as error:
-    parser.error(str(error))
-  except KeyboardInterrupt:
-    parser.exit(130, 'gengan.generate: stopped; the same command goes on from here\n')
 
 
 def _parser() -> arguments.Parser:
@@ -49,10 +45,9 @@ def _parser() -> arguments.Parser:
   switch = {'type': arguments.boolean, 'nargs': '?', 'const': True, 'default': False}
   add('--balanced', **switch, help='all classes in turn, which is also the default where there are classes')
   add('--labels', type=arguments.labels, default=[], help='these classes in turn, such as 0,1,2')
-  add('--batch_size', type=int, default=256, help='images under way at once; changes no byte (default 256)')
+  add('--batch_size', type=int, default=256, help='images that are drawn at once; changes no byte (default 256)')
   add('--shard_size', type=int, default=0, help='images a file; a multiple of 64 (default: 64 MiB, at most 16384)')
-  add('--truncation', type=float, default=1.0, help='latents times this, in (0, 1]: fewer, safer images (default 1)')
-  add('--expansion', type=float, default=1.0, help='latents times this, from 1: more, wilder images (default 1)')
+  add('--truncation', type=float, default=1.0, help='below 1: fewer, safer images; above: more, wilder (default 1)')
   add(
     '--classifier',
     default='',
@@ -78,7 +73,7 @@ def _request(args: argparse.Namespace):
     format=args.format,
     labels=tuple(args.labels),
     seed=args.seed,
-    latent_scale=args.truncation * args.expansion,
+    truncation=args.truncation,
     classifier=args.classifier,
     min_confidence=args.min_confidence,
     relabel=args.relabel,
@@ -114,12 +109,8 @@ def _check(args: argparse.Namespace) -> None:
     raise ValueError(f'--format is {args.format!r}; it must be one of {", ".join(FORMATS)}')
   if args.shard_size < 0 or args.shard_size % 64:
     raise ValueError(f'--shard_size is {args.shard_size}; it must be a multiple of 64')
-  if not 0 < args.truncation <= 1:
-    raise ValueError(f'--truncation is {args.truncation}; it must be in (0, 1]')
-  if not 1 <= args.expansion <= 10:
-    raise ValueError(f'--expansion is {args.expansion}; it must be from 1 to 10')
-  if args.truncation < 1 and args.expansion > 1:
-    raise ValueError('--truncation and --expansion undo each other; give one of them')
+  if not 0 < args.truncation <= 10:
+    raise ValueError(f'--truncation is {args.truncation}; it must be above 0 and at most 10')
   if args.balanced and args.labels:
     raise ValueError('--balanced takes all classes and --labels some; give one of them')
   filters = ('min_confidence', 'discriminator_percentile', 'drop_copies')
@@ -144,14 +135,14 @@ def _check_out(out: pathlib.Path) -> None:
 
 
 def _check_classes(args: argparse.Namespace) -> None:
-  """Resolves --balanced; the config and the class names are in small files."""
-  model = config.load(args.workdir).model
+  """What the config and the class names say, which are in small files."""
+  conditional = config.classes(config.load(args.workdir)) > 0
   names = config.load_dataset_facts(args.workdir)['class_names']
   judged = [flag for flag in ('min_confidence', 'relabel') if getattr(args, flag)]
   if judged and len(names) < 2:
     raise ValueError(f'--{judged[0]} needs classes, and the training images of this run have none')
   asked = [flag for flag in ('balanced', 'labels', 'min_confidence') if getattr(args, flag)]
-  if asked and (len(names) < 2 or not model.get('conditional', True)):
+  if asked and not conditional:
     raise ValueError(f'{args.workdir} holds an unconditional model: it has no classes for --{asked[0]}')
   if outside := [label for label in args.labels if not 0 <= label < len(names)]:
     raise ValueError(f'--labels has {outside[0]}; the classes of this run are 0 to {len(names) - 1}')

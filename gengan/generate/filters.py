@@ -1,4 +1,7 @@
-"""Reasons to draw an image again before it is exported; see `generation.fill` for the order in which they are asked."""
+"""Filters of generated images: class confidence, discriminator rejection, copies of training images, near duplicates.
+
+`gengan.generate.stream.fill` asks them, and draws again what they drop.
+"""
 
 import itertools
 import math
@@ -19,7 +22,7 @@ Score = Callable[[np.ndarray, np.ndarray], np.ndarray]  # images and labels -> l
 
 
 def confidence(classifier: Classifier, threshold: float) -> Filter:
-  """Keeps images that a classifier gives the wanted class with at least this probability.
+  """Keeps images to which a classifier gives the class that was asked for, with this probability or more.
 
   Raises:
     ValueError: a threshold outside (0, 1).
@@ -45,13 +48,13 @@ def discriminator(score: Score, *, seed: int, limits: Mapping[int, tuple[float, 
   With the logit l of D and its largest value M, p(real) / p(fake) is e^l for the best possible D. An image is kept with
   probability sigmoid(F),
     F = l - M - log(1 - e^(l - M - eps)) - gamma.
-  The paper raises M during sampling; here M and gamma come from a sample drawn before, so that what becomes of a
-  candidate depends on no other. They are those of the class, since the labels are given. Logits above M count as M. How
-  much it helps depends on how well D is calibrated.
+  The paper raises M while it samples. Here M and gamma come from a sample of each class that is drawn before, so that
+  no candidate's fate depends on another's. Logits above M count as M. How much it helps depends on how well D is
+  calibrated.
 
   Args:
     score: D's logits.
-    seed: of the draws that decide, one a candidate.
+    seed: of the random numbers that decide, one a candidate.
     limits: M and gamma by label, see `calibrate`.
   """
 
@@ -68,7 +71,8 @@ def discriminator(score: Score, *, seed: int, limits: Mapping[int, tuple[float, 
 def calibrate(logits: np.ndarray, labels: np.ndarray, *, percentile: float) -> dict[int, tuple[float, float]]:
   """M and gamma of `discriminator` by label, from a sample of logits: gamma is this percentile of F at gamma 0.
 
-  The higher the percentile, the fewer images are kept; at p about a share 1 - p / 100 is more likely kept than not.
+  The higher the percentile, the fewer images are kept. At percentile p, a share of about 1 - p / 100 of the images is
+  kept with a probability above one half.
 
   Raises:
     ValueError: logits that are not finite, or a percentile outside (0, 100).
@@ -87,10 +91,10 @@ def calibrate(logits: np.ndarray, labels: np.ndarray, *, percentile: float) -> d
 def not_a_copy(
   features: Callable[[np.ndarray], np.ndarray], train: np.ndarray, *, distance: float, ratio: float
 ) -> Filter:
-  """Keeps images that are no copies of a training image; see `gengan.metrics.copying_guard`.
+  """Keeps images that the copying guard (`gengan.metrics.copying_guard`) does not take for copies.
 
   Args:
-    features: from uint8 images [N, H, W, C] to [N, D]; whole numbers, so that a row's answer is its own.
+    features: from uint8 images [N, H, W, C] to [N, D]; whole numbers, so that no row's answer depends on another row.
     train: features of the training images, [L, D], or views of them, [V, L, D].
     distance, ratio: of the guard's report.
   """
@@ -113,10 +117,10 @@ def not_a_copy(
 
 
 class NearDuplicates:
-  """The perceptual hashes of all images kept so far, eight bytes each and as many for each of a few sorted copies.
+  """The perceptual hashes of all images kept so far; says whether another image is near one of them.
 
   Two 64-bit hashes that differ in at most d bits agree in at least one of d + 1 bands of bits (pigeonhole), so only
-  images that agree in a band are compared.
+  hashes that agree in a band are compared. Each band has a sorted copy of the list, eight bytes a hash.
   """
 
   name = 'near_duplicate'
@@ -138,7 +142,7 @@ class NearDuplicates:
     self._sort()
 
   def admit(self, image: np.ndarray) -> bool:
-    """Whether [H, W, C] uint8 is near none that was admitted; if so, it is one of them from now on."""
+    """Whether an image [H, W, C] uint8 is near none that was admitted before; if so, it is admitted."""
     code = hashed(image)
     if self._near(code):
       return False
@@ -151,7 +155,7 @@ class NearDuplicates:
 
   @property
   def hashes(self) -> np.ndarray:
-    """uint64 of all that are kept, in the order in which they came."""
+    """uint64 of all images that were admitted, in that order."""
     return np.concatenate([self._all, self._recent[: self._new]])
 
   def _near(self, code: np.uint64) -> bool:
@@ -179,6 +183,6 @@ def hashed(image: np.ndarray) -> np.uint64:
 
 
 def _log_odds(logits: np.ndarray, largest: float | np.ndarray, eps: float = 1e-14) -> np.ndarray:
-  """F at gamma 0."""
+  """F of `discriminator` at gamma 0."""
   below = np.minimum(np.asarray(logits, np.float64) - largest, 0.0)
   return below - np.log(-np.expm1(below - max(eps, math.ulp(1.0))))

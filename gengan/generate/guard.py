@@ -1,4 +1,4 @@
-"""The copying guard on its way into a job: where its images come from, and what its verdict does."""
+"""The copying guard of a job: the images that it compares, and the refusal of a generator that copies."""
 
 import functools
 import pathlib
@@ -16,8 +16,8 @@ from gengan.data.statistics import differences
 from gengan.generate.formats import ledger
 from gengan.metrics import copying_guard
 
-SAMPLES = 2048  # samples, and held-out images, whose distances to the training set are looked at
-TRAINING_IMAGES = 200_000  # looked at, at most
+SAMPLES = 2048  # generated images, and as many held-out ones at most, that are compared with the training images
+TRAINING_IMAGES = 200_000  # of these at most, spread over the set
 
 
 def check(
@@ -33,10 +33,10 @@ def check(
     book: of the set.
     samples: draws uint8 images from the generator.
     training: see `training_features`.
-    allow: return the report whatever it says.
+    allow: a generator that copies, or of which nothing can be told.
 
   Raises:
-    ValueError: the generator copies, or it cannot be found out, and that is not allowed.
+    ValueError: it is such a generator, and that is not allowed.
   """
   found, unreadable = book.note('copying'), ''
   if found is None:
@@ -67,9 +67,9 @@ def training_data(config: ConfigDict, workdir: pathlib.Path) -> data.Dataset:
 
 
 def training_features(config: ConfigDict, workdir: pathlib.Path) -> tuple[np.ndarray, np.ndarray]:
-  """Pooled pixels of the training images and of validation images, in black and white where training made them so.
+  """Pooled pixels of training images and of validation images, in black and white where training made them so.
 
-  What the distances decide goes into a set that others train on, so no test image has a say in it.
+  Test images are left out: what is decided here goes into a set that others train on.
 
   Args:
     config: `config.data` of the run.
@@ -92,14 +92,14 @@ def training_features(config: ConfigDict, workdir: pathlib.Path) -> tuple[np.nda
 
 
 def _as_trained(pixels: np.ndarray, config: ConfigDict) -> np.ndarray:
-  """uint8 images as a model sees them that must draw them again; of random ones it can only know the mean."""
+  """uint8 images as training showed them. Binarised at random, they are grey again: a model knows only the mean."""
   if config.binarise != 'threshold':
     return pixels
   return images.to_uint8(scale(pixels, lambda: None, dequantise=False, binarise='threshold'))
 
 
 def _spread(count: int, at_most: int) -> np.ndarray:
-  """Positions spread over `count`, all of them if there are no more."""
+  """At most so many positions, evenly spread from 0 to count - 1."""
   return np.unique(np.linspace(0, count - 1, min(count, at_most)).astype(np.int64))
 
 

@@ -1,4 +1,4 @@
-"""From a request to a published data set: generated shard by shard, checked and described at the end."""
+"""The work of a job: the copying guard is asked, shard after shard is generated, and the whole set is published."""
 
 import functools
 import json
@@ -20,25 +20,25 @@ from gengan.generate.request import Job, find
 from gengan.host import checksums
 from gengan.metrics import copying_guard
 
-CALIBRATION_SAMPLES = 2048, 64  # for discriminator rejection: together and of each class, at least
-POLL_SECONDS = 0.5  # between two looks for the shards of other processes
+CALIBRATION_SAMPLES = 2048, 64  # of discriminator rejection: at least so many, and of each class
+POLL_SECONDS = 0.5  # between two looks for the receipts of other processes
 
 Judge = Callable[[], filters.Classifier]
 
 
 def run(job: Job, *, batch_size: int = 256, allow_copies: bool = False) -> str:
-  """Generates what has no receipt yet and publishes the set once every process is through.
+  """Generates the shards that have no receipt yet; publishes the set when all processes have done so.
 
   Args:
     job: see `gengan.generate.request.prepare`.
-    batch_size: images under way at once on this process's devices.
-    allow_copies: export although the generator copies its training images, or although that cannot be found out.
+    batch_size: images that this process's devices draw at once.
+    allow_copies: publish although the generator copies its training images, or although nobody can tell.
 
   Returns:
-    What is there now, for a person.
+    What there is now, for a person.
 
   Raises:
-    ValueError: the place is taken, the generator copies, or its samples do not pass the filters.
+    ValueError: there is something else at the place, the generator copies, or the filters drop all of its images.
   """
   if job.out.exists():
     return _found(job)
@@ -47,7 +47,7 @@ def run(job: Job, *, batch_size: int = 256, allow_copies: bool = False) -> str:
   book = ledger.Ledger(job.out, {**job.plan, **publishing.environment(job)}, rank=jax.process_index())
   try:
     return _run(job, book, batch_size, allow_copies)
-  except Exception:  # not a signal: what was noted down is of use to the same command only, and this one cannot work
+  except Exception:  # no signal: this command cannot work, and no other one could use its ledger
     book.discard_if_empty()
     raise
   finally:
@@ -55,7 +55,7 @@ def run(job: Job, *, batch_size: int = 256, allow_copies: bool = False) -> str:
 
 
 def _found(job: Job) -> str:
-  """What to say where the place is taken: nothing bad if by this very set."""
+  """What to say where `out` exists already: an error, unless it is this very set."""
   path = job.out / 'card.json'
   if not path.exists():
     raise ValueError(f'--out is {job.out}, which exists already')
@@ -75,19 +75,19 @@ def _run(job: Job, book: ledger.Ledger, batch_size: int, allow_copies: bool) -> 
   if jax.process_index() == 0:
     publishing.evaluation_of(job, book)
   draw = stream.make_draw(
-    job.run.algorithm, job.run.state, seed=request.seed, scale=request.latent_scale, batch_size=batch_size
+    job.run.algorithm, job.run.state, seed=request.seed, truncation=request.truncation, batch_size=batch_size
   )
   mine = range(jax.process_index(), job.about.num_shards, jax.process_count())
   left = [shard for shard in mine if not book.intact(shard)]
-  if left and request.unique_bits >= 0:  # what a shard may hold depends on all before it
+  if left and request.unique_bits >= 0:  # a shard depends on all before it
     left = [shard for shard in mine if shard >= left[0]]
   training = functools.cache(lambda: guard.training_features(job.run.config.data, job.workdir))
   copying = guard.check(book, lambda: _samples(job, draw), training, allow=allow_copies)
   if left:
     judge = functools.cache(lambda: _judge(job, book))
-    kept_by = _filters(job, book, draw, judge, copying, training)
-    _write_shards(job, book, draw, kept_by, judge, left, sum(_slots(job, shard).size for shard in mine))
-  # The other processes are at their shards; if one dies, jax.distributed ends this one.
+    chosen = _filters(job, book, draw, judge, copying, training)
+    _write_shards(job, book, draw, chosen, judge, left, sum(_slots(job, shard).size for shard in mine))
+  # The other processes may still be at work; if one dies, jax.distributed ends this one.
   if jax.process_index() > 0:
     while not job.out.exists():
       time.sleep(POLL_SECONDS)
@@ -99,7 +99,7 @@ def _run(job: Job, book: ledger.Ledger, batch_size: int, allow_copies: bool) -> 
 
 
 def _samples(job: Job, draw: stream.Draw) -> np.ndarray:
-  """What the copying guard looks at: uint8 images, before any filter."""
+  """The uint8 images that the copying guard looks at: unfiltered."""
   slots = np.arange(guard.SAMPLES)
   return stream.fill(draw, slots, stream.labels_of(slots, job.classes)).images
 
@@ -110,69 +110,65 @@ def _slots(job: Job, shard: int) -> np.ndarray:
 
 
 def _write_shards(
-  job: Job, book, draw, kept_by: tuple[stream.Filter, ...], judge: Judge, left: list[int], total: int
+  job: Job, book, draw, chosen: tuple[stream.Filter, ...], judge: Judge, left: list[int], total: int
 ) -> None:
-  """Fills, writes and records one shard after the other."""
+  """Generates and writes one shard after the other; the progress bar counts images, up to the total."""
   unique = None
+  if job.request.unique_bits >= 0:
+    kept = [code for earlier in range(left[0]) for code in book.receipt(earlier)['hashes']]
+    unique = filters.NearDuplicates(job.request.unique_bits, kept)
   terminal = console.Console(stderr=True)
   columns = [*progress.Progress.get_default_columns(), progress.MofNCompleteColumn()]
-  with progress.Progress(
-    *columns, console=terminal, disable=not terminal.is_terminal or jax.process_index() > 0
-  ) as bar:
+  hidden = not terminal.is_terminal or jax.process_index() > 0
+  with progress.Progress(*columns, console=terminal, disable=hidden) as bar:
     todo = sum(_slots(job, shard).size for shard in left)
     task = bar.add_task('generating', total=total, completed=total - todo)
     for shard in left:
-      if job.request.unique_bits >= 0 and unique is None:
-        kept = [code for earlier in range(shard) for code in book.receipt(earlier)['hashes']]
-        unique = filters.NearDuplicates(job.request.unique_bits, kept)
-      before = len(unique.hashes) if unique else 0
-      slots = _slots(job, shard)
+      before, slots = len(unique.hashes) if unique else 0, _slots(job, shard)
       filled = stream.fill(
         draw,
         slots,
         stream.labels_of(slots, job.classes),
-        filters=kept_by,
+        filters=chosen,
         unique=unique,
         max_attempts=job.request.max_attempts,
         report=lambda found: bar.advance(task, found),
       )
-      if not (shard or len(filled.slots)):  # a later one may stay empty: what was found before it shall not be lost
+      if not (shard or len(filled.slots)):  # a later shard may stay empty, so that what was found before is not lost
         raise ValueError(
           f'none of the images {slots[0]} to {slots[-1]} was found in {job.request.max_attempts} attempts each; '
           f'dropped: {_listed(filled.dropped)}. Loosen the filters'
         )
-      labels = filled.labels
-      if job.request.relabel:
-        labels = relabelling.relabelled(judge(), filled.images, num_classes=len(job.about.class_names))
-      written = Shard(shard, filled.images, labels, filled.slots, filled.attempts)
-      files = FORMATS[job.request.format].write_shard(book.root, job.about, written)
-      facts = {
-        'kept': len(filled.slots),
-        'empty': len(slots) - len(filled.slots),
-        'drawn': filled.drawn,
-        'dropped': filled.dropped,
-        'labels': dict(Counter(map(str, labels.tolist()))),
-      }
-      if job.request.relabel and job.classes:
-        facts['relabelled'] = int(np.sum(labels != filled.labels))
-      if unique:
-        facts['hashes'] = unique.hashes[before:].tolist()
-      book.record(shard, files, facts)
+      _write(job, book, judge, shard, filled, {'hashes': unique.hashes[before:].tolist()} if unique else {})
+
+
+def _write(job: Job, book, judge: Judge, shard: int, filled: stream.Filled, facts: dict[str, Any]) -> None:
+  """Writes a shard, and its receipt with these facts and its counts."""
+  labels = filled.labels
+  if job.request.relabel:
+    labels = relabelling.relabelled(judge(), filled.images, num_classes=len(job.about.class_names))
+    if job.classes:
+      facts = {**facts, 'relabelled': int(np.sum(labels != filled.labels))}
+  written = Shard(shard, filled.images, labels, filled.slots, filled.attempts)
+  names = FORMATS[job.request.format].write_shard(book.root, job.about, written)
+  counts = {
+    'kept': len(filled.slots),
+    'empty': _slots(job, shard).size - len(filled.slots),
+    'drawn': filled.drawn,
+    'dropped': filled.dropped,
+    'labels': dict(Counter(map(str, labels.tolist()))),
+  }
+  book.record(shard, names, {**counts, **facts})
 
 
 def _filters(job: Job, book, draw, judge: Judge, copying: dict[str, Any], training) -> tuple[stream.Filter, ...]:
-  """The filters that are asked for, the cheap ones last where they need the costly ones' verdict on nothing."""
+  """The filters of the request, in the order in which they are asked."""
   request, chosen = job.request, []
   if request.discriminator_percentile:
     score = _score(job.run.algorithm, job.run.state)
     calibration = book.note('calibration')
     if calibration is None:
-      together, each = CALIBRATION_SAMPLES
-      slots = np.arange(-(-max(together, each * len(job.classes)) // stream.ROWS) * stream.ROWS)
-      labels = stream.labels_of(slots, job.classes)
-      drawn = [(labels[rows], score(images, labels[rows])) for rows, images in draw(slots, 0, labels)]
-      labels, logits = map(np.concatenate, zip(*drawn, strict=True))
-      calibration = list(filters.calibrate(logits, labels, percentile=request.discriminator_percentile).items())
+      calibration = list(_calibrate(job, draw, score).items())
       book.write_note('calibration', calibration)
     chosen.append(filters.discriminator(score, seed=request.seed, limits=dict(calibration)))
   if request.min_confidence:
@@ -185,12 +181,22 @@ def _filters(job: Job, book, draw, judge: Judge, copying: dict[str, Any], traini
   return tuple(chosen)
 
 
+def _calibrate(job: Job, draw: stream.Draw, score: filters.Score) -> dict[int, tuple[float, float]]:
+  """The constants of discriminator rejection by label, from the first candidates of the set."""
+  together, each = CALIBRATION_SAMPLES
+  slots = np.arange(-(-max(together, each * len(job.classes)) // stream.ROWS) * stream.ROWS)
+  labels = stream.labels_of(slots, job.classes)
+  drawn = [(labels[rows], score(images, labels[rows])) for rows, images in draw(slots, 0, labels)]
+  labels, logits = map(np.concatenate, zip(*drawn, strict=True))
+  return filters.calibrate(logits, labels, percentile=job.request.discriminator_percentile)
+
+
 def _judge(job: Job, book) -> filters.Classifier:
-  """The classifier that was named, or gengan's own, trained on the real training images and then cached.
+  """The classifier that the request names, or else one that is trained on the real training images and then cached.
 
   Raises:
-    ValueError: the data has no classes or is not what the run was trained on, or the classifier is another one than
-      that of the shards which exist already.
+    ValueError: the data cannot be read or is not what the run was trained on, or the classifier has been trained anew
+      since the first shards were written.
   """
   if job.request.classifier:
     return find(job.request.classifier)

@@ -1,9 +1,10 @@
-"""The end of a job: files completed and counted anew, the data card, and the name."""
+"""Publishing a finished set: its images are counted anew, a data card describes it, and it gets its name."""
 
 import importlib.metadata
 import json
 import pathlib
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 import jax
@@ -11,11 +12,11 @@ import jax
 from gengan import config as configs
 from gengan.generate.formats import FORMATS, card, ledger
 
-PLACES = ('workdir', 'source', 'exclude', 'network')  # keys of texts that may hold a path
+PLACES = ('workdir', 'source', 'exclude', 'network', 'init_from')  # keys of texts that may hold a path
 
 
 def publish(job, book: ledger.Ledger, copying: dict[str, Any]) -> dict[str, Any]:
-  """Completes the files, counts them anew, writes the card and gives the set its name.
+  """Completes the files, counts the images in them anew, writes the card and gives the set its name.
 
   Args:
     job: see `gengan.generate.request.Job`.
@@ -29,33 +30,14 @@ def publish(job, book: ledger.Ledger, copying: dict[str, Any]) -> dict[str, Any]
     RuntimeError: the files do not hold what was written.
   """
   receipts = [book.receipt(shard) for shard in range(job.about.num_shards)]
-  form = FORMATS[job.request.format]
-  files = form.finish(book.root, job.about, [receipt['kept'] for receipt in receipts])
-  total = lambda key: sum(receipt[key] for receipt in receipts)
-  by_label, dropped = Counter(), Counter()
-  for receipt in receipts:
-    by_label.update({int(label): count for label, count in receipt['labels'].items()})
-    dropped.update(receipt['dropped'])
-  found = form.read_back(book.root / 'data', job.about)
-  if found != by_label:
-    raise RuntimeError(f'{book.root / "data"} reads back as {dict(found)}, but {dict(by_label)} was written')
-  names = job.about.class_names
-  counts = {
-    'asked': job.request.num,
-    'drawn': total('drawn'),
-    'kept': total('kept'),
-    'empty': total('empty'),
-    'dropped': dict(dropped),
-    'by_class': {name: by_label[label] for label, name in enumerate(names)},
-  }
-  if job.request.relabel and job.classes:
-    counts['relabelled'] = total('relabelled')
+  files = FORMATS[job.request.format].finish(book.root, job.about, [receipt['kept'] for receipt in receipts])
+  counts = _counts(job, book, receipts)
   content = {
     'name': job.about.name,
     'synthetic': True,
     'format': job.request.format,
     'image_shape': list(job.about.image_shape),
-    'class_names': list(names),
+    'class_names': list(job.about.class_names),
     'licence': job.request.licence,
     'generator': generator(),
     'software': {name: importlib.metadata.version(name) for name in ('jax', 'flax', 'numpy', 'pillow')},
@@ -67,10 +49,31 @@ def publish(job, book: ledger.Ledger, copying: dict[str, Any]) -> dict[str, Any]
     'request': job.plan,
     'counts': counts,
     'copying': copying,
-    'load': form.load_command(job.about, job.out.name),
+    'load': FORMATS[job.request.format].load_command(job.about, job.out.name),
   }
   book.publish(job.about.num_shards, files + card.write(book.root, job.about, without_places(content)))
   return counts
+
+
+def _counts(job, book: ledger.Ledger, receipts: Sequence[dict[str, Any]]) -> dict[str, Any]:
+  """What the receipts say, if the files say the same."""
+  total = lambda key: sum(receipt[key] for receipt in receipts)
+  by_label, dropped = Counter(), Counter()
+  for receipt in receipts:
+    by_label.update({int(label): count for label, count in receipt['labels'].items()})
+    dropped.update(receipt['dropped'])
+  found = FORMATS[job.request.format].read_back(book.root / 'data', job.about)
+  if found != by_label:
+    raise RuntimeError(f'{book.root / "data"} reads back as {dict(found)}, but {dict(by_label)} was written')
+  counts = {
+    'asked': job.request.num,
+    'drawn': total('drawn'),
+    'kept': total('kept'),
+    'empty': total('empty'),
+    'dropped': dict(dropped),
+    'by_class': {name: by_label[label] for label, name in enumerate(job.about.class_names)},
+  }
+  return {**counts, 'relabelled': total('relabelled')} if job.request.relabel and job.classes else counts
 
 
 def generator() -> str:
@@ -79,7 +82,7 @@ def generator() -> str:
 
 
 def environment(job) -> dict[str, str]:
-  """What else reaches the bytes than `job.plan`: one set is made with one of each from begin to end."""
+  """What the bytes depend on beside `job.plan`; it must stay the same from a set's first shard to its last."""
   return {
     'run': job.model['run'],
     'gengan': importlib.metadata.version('gengan'),
@@ -91,8 +94,7 @@ def environment(job) -> dict[str, str]:
 def evaluation_of(job, book: ledger.Ledger) -> dict[str, Any] | None:
   """The run's evaluation if it measured the very weights of this set; None without one.
 
-  It is looked for when this is first asked and then kept in the ledger, so that an evaluation made while a job was
-  stopped changes no byte of the set.
+  What the first call finds is kept in the ledger, so an evaluation made while a job is stopped changes no byte.
   """
   kept = book.note('evaluation')
   if kept is None:
@@ -111,7 +113,7 @@ def _read_evaluation(job) -> dict[str, Any] | None:
 
 
 def without_places(content: Any) -> Any:
-  """The same JSON, but nothing in it says where files or folders lay, for that tells others nothing.
+  """The same JSON without the places of files and folders, which mean nothing on another machine.
 
   A path under one of the keys `PLACES` is reduced to its last part: 'idx:/home/someone/mnist' to 'idx:mnist',
   'runs/dcgan' to 'dcgan'. 'data_dir' becomes ''.

@@ -1,4 +1,4 @@
-"""Generated images as a stream that the generator draws anew, to be mixed with real ones by `gengan.data.mixing`."""
+"""A stream of generated images for training: a new set every few epochs, to be mixed with real ones (`data.mixing`)."""
 
 import functools
 from collections.abc import Callable, Sequence
@@ -24,10 +24,10 @@ def recycled(
   max_attempts: int = stream.MAX_ATTEMPTS,
   relabel: Callable[[np.ndarray], np.ndarray] | None = None,
 ) -> mixing.Stream:
-  """Generated images, drawn again by the generator after every so many epochs (Lampis et al. 2023, dynamic recycle).
+  """A stream of sets of images, a new one after every so many epochs (Lampis et al. 2023, dynamic recycle).
 
-  Set e is what lies in slots e * size to (e + 1) * size - 1 of the endless set that `gengan.generate` numbers, so no
-  image comes twice, and only one set is in memory.
+  Set e holds the images in slots e * size to (e + 1) * size - 1, as `gengan.generate.stream` numbers them. So all sets
+  are different, and only those that a batch needs are in memory.
 
   Args:
     draw: see `gengan.generate.stream.make_draw`.
@@ -41,8 +41,8 @@ def recycled(
       real images finds; None: those that the generator was asked for.
 
   Raises:
-    ValueError: no size.
-    NothingLeft: when the set is first drawn.
+    ValueError: a size below 1, or a negative number of epochs.
+    NothingLeft: when a set is drawn of which the filters keep no image.
   """
   if size < 1 or every_epochs < 0:
     raise ValueError(f'a recycled set needs at least 1 image and 0 epochs or more, not {size} and {every_epochs}')
@@ -54,7 +54,7 @@ def recycled(
     found = stream.fill(draw, slots, labels, filters=filters, max_attempts=max_attempts if filters else 1)
     if not len(found.labels):
       raise NothingLeft(f'the filters dropped all of {found.drawn} candidates')
-    missing = size - len(found.labels)  # an epoch has one length: a few images come twice instead
+    missing = size - len(found.labels)  # all epochs have one length: instead of what was dropped, some come twice
     rows = np.concatenate([np.arange(len(found.labels)), np.arange(missing) % len(found.labels)])
     labels = relabel(found.images) if relabel else found.labels
     return found.images[rows], labels[rows]

@@ -10,9 +10,9 @@ BLOCK = 256  # images that are judged at once
 def relabelled(classifier: Classifier, images: np.ndarray, *, num_classes: int) -> np.ndarray:
   """The most probable class of every image, int32 [N]: pseudo-labels (Lee 2013).
 
-  A generator draws some images between two classes, or of another class than it was asked for. To drop them, as
-  `filters.confidence` does, leaves nothing where classes meet; to keep them with the label that a classifier of real
-  images gives them teaches where it draws the border.
+  Some images show another class than the generator was asked for, or something between two. `filters.confidence` drops
+  them, and then no images are left near the border of two classes. Kept with the label that a classifier of real images
+  gives them, they show where that classifier draws the border.
 
   Args:
     classifier: the judge.

@@ -1,6 +1,7 @@
-"""What is asked of a generator: the request, settled and bound to a run and a place."""
+"""A request for a data set, and the job that it becomes once the run is open and nothing is left to a default."""
 
 import dataclasses
+import functools
 import hashlib
 import importlib
 import json
@@ -9,6 +10,7 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import jax
 import numpy as np
 
 from gengan import config as configs
@@ -17,7 +19,7 @@ from gengan.generate import publishing, stream
 from gengan.generate.formats.shards import About
 from gengan.runs.weights import state_sha256
 
-SHARD_BYTES, SHARD_IMAGES = 64 << 20, 16384  # pixels of a shard, and images at most: what a kill can cost
+SHARD_BYTES, SHARD_IMAGES = 64 << 20, 16384  # of pixels and of images in a shard, at most: what a kill can cost
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,17 +29,17 @@ class Request:
   Attributes:
     num: images.
     format: a key of `gengan.generate.formats.FORMATS`.
-    labels: classes, in turn; empty: all that a conditional model has.
+    labels: classes, in turn; empty: all that a conditional model has seen.
     seed: of the whole set.
-    latent_scale: factor of the latents: below 1 truncation, above 1 expansion.
+    truncation: see `core.Prior`; above 1 it is expansion.
     classifier: import path `module:function` of the judge for min_confidence and relabel; empty: gengan's own.
     min_confidence: 0: no such filter.
     relabel: the labels are those that the judge finds; see `gengan.generate.relabelling`.
     discriminator_percentile: 0: no such filter.
-    unique_bits: near duplicates differ in at most as many bits of their perceptual hashes; -1: no such filter.
-    drop_copies: leave out samples that the copying guard takes for copies.
+    unique_bits: of two perceptual hashes; images that differ in no more are near duplicates. -1: no such filter.
+    drop_copies: draw again what the copying guard takes for a copy.
     max_attempts: candidates a slot; 0: `stream.MAX_ATTEMPTS` with filters, else 1.
-    shard_size: images, a multiple of `stream.ROWS`; 0: chosen by their size.
+    shard_size: images, a multiple of `stream.ROWS`; 0: as many as `SHARD_BYTES` and `SHARD_IMAGES` allow.
     licence: as the user states it.
   """
 
@@ -45,7 +47,7 @@ class Request:
   format: str
   labels: tuple[int, ...] = ()
   seed: int = 0
-  latent_scale: float = 1.0
+  truncation: float = 1.0
   classifier: str = ''
   min_confidence: float = 0.0
   relabel: bool = False
@@ -75,29 +77,42 @@ class Job:
 
   @property
   def plan(self) -> dict[str, Any]:
-    """What is asked for: all that the bytes depend on but `publishing.environment`."""
+    """All that the bytes depend on, except for `publishing.environment`."""
     weights = {key: self.model[key] for key in ('step', 'weights', 'weights_sha256', 'config_sha256')}
-    request = dataclasses.asdict(self.request)
-    if not request['relabel']:  # a set that was begun before there was such a field goes on
-      del request['relabel']
-    return {**request, **weights, 'rows': stream.ROWS}
+    return {**dataclasses.asdict(self.request), **weights, 'rows': stream.ROWS}
 
 
 def prepare(
-  request: Request, *, workdir: pathlib.Path, out: pathlib.Path, checkpoint: str | int = 'latest', ema: bool = True
+  request: Request,
+  *,
+  workdir: pathlib.Path,
+  out: pathlib.Path,
+  checkpoint: str | int = 'latest',
+  weights: str = 'averaged',
 ) -> Job:
   """Opens the run and settles what the request leaves open.
+
+  Args:
+    request: as the user has it.
+    workdir: of the run.
+    out: folder to make.
+    checkpoint: 'latest', 'best' or a step.
+    weights: 'averaged' or 'trained'.
 
   Raises:
     FileNotFoundError, ValueError: as `runs.load`; or the request does not fit the run.
   """
   if request.classifier:
     find(request.classifier)
-  run = runs.load(workdir, checkpoint=checkpoint, weights='averaged' if ema else 'trained')
+  run = runs.load(workdir, checkpoint=checkpoint, weights=weights)
   if request.discriminator_percentile and run.algorithm.score is None:
     raise ValueError('--discriminator_percentile needs the logits of a discriminator, and this model has none')
-  seen = configs.load_dataset_facts(workdir).get('train_by_class')  # older runs do not say
-  classes = classes_of(run.config.model, run.class_names, request.labels, seen=seen)
+  # Raises an ArgumentError before anything is written where the model cannot be truncated so.
+  key, label = jax.eval_shape(lambda: jax.random.key(0)), jax.ShapeDtypeStruct((1,), np.int32)
+  jax.eval_shape(functools.partial(run.algorithm.prior, truncation=request.truncation), run.state, key, label)
+  seen = configs.load_dataset_facts(workdir).get('train_by_class')
+  names = run.class_names if configs.classes(run.config) else ()
+  classes = classes_of(names, request.labels, seen=seen)
   shape = (run.config.data.image_size, run.config.data.image_size, run.config.data.channels)
   size = request.shard_size or min(SHARD_IMAGES, max(SHARD_BYTES // int(np.prod(shape)), stream.ROWS))
   request = dataclasses.replace(
@@ -110,7 +125,7 @@ def prepare(
     'name': run.config.model.name,
     'run': workdir.resolve().name,
     'step': run.step,
-    'weights': 'averaged' if ema else 'trained',
+    'weights': weights,
     'weights_sha256': state_sha256(run.state),
     'config_sha256': hashlib.sha256(json.dumps(run.config.to_dict(), sort_keys=True).encode()).hexdigest(),
   }
@@ -134,21 +149,19 @@ def prepare(
 
 
 def classes_of(
-  model, class_names: Sequence[str], wanted: Sequence[int], *, seen: Sequence[int] | None = None
+  class_names: Sequence[str], wanted: Sequence[int], *, seen: Sequence[int] | None = None
 ) -> tuple[int, ...]:
   """The classes that slots are given in turn; none where the model is unconditional.
 
   Args:
-    model: `config.model` of the run.
-    class_names: of its data.
+    class_names: that the model can be asked for.
     wanted: classes; none: all of which the model has seen an image.
     seen: training images by class; None: some of each.
 
   Raises:
-    ValueError: classes are wanted that there are not, or that the model has never seen.
+    ValueError: there is no such class, or the model has never seen an image of it.
   """
-  conditional = model.get('conditional', True) and len(class_names) > 1
-  if wanted and not conditional:
+  if wanted and not class_names:
     raise ValueError('--labels and --balanced need classes, and this run is of an unconditional model')
   if outside := [label for label in wanted if not 0 <= label < len(class_names)]:
     raise ValueError(f'--labels has {outside[0]}; the classes of this run are 0 to {len(class_names) - 1}')
@@ -156,7 +169,7 @@ def classes_of(
   if unknown := [label for label in wanted if label not in known]:
     name = class_names[unknown[0]]
     raise ValueError(f'--labels has {unknown[0]} ({name!r}), a class of which the run was trained on no image')
-  return tuple(wanted or known) if conditional else ()
+  return tuple(wanted or known)
 
 
 def find(path: str) -> Callable:

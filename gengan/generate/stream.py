@@ -1,10 +1,10 @@
-"""Numbered images: image i of a generated set is a function of the weights, the seed, i and its label, and of no more.
+"""Numbered images: image i of a set depends on the weights, the seed, i and its label, and on nothing else.
 
-The candidate for slot i at a given attempt is decoded from the prior under fold_in(fold_in(key(seed), i), attempt).
-That makes the latents independent of batch size and devices, but not the pixels: compiled for another number of rows, a
-convolution rounds differently, and some pixels fall on the other side of a grey level. So there is one compiled
-program, for `ROWS` rows on one device, and row i % ROWS of it is where slot i is always computed. More devices and
-larger batches mean more calls of that program at a time.
+Image i lies in slot i of the set. Its candidate at an attempt is decoded from latents that the prior draws with the key
+fold_in(fold_in(key(seed), i), attempt), so the latents do not depend on batch size or devices. The pixels still would:
+compiled for another number of rows, a convolution rounds differently, and some pixels land on the next grey level. So
+one program is compiled, for `ROWS` rows on one device, and slot i is always computed in its row i % ROWS. More devices
+and larger batches mean more calls of that program at a time.
 """
 
 import collections
@@ -16,7 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh, PartitionSpec
 
-from gengan import core, sharding
+from gengan import sharding
 from gengan.core import Algorithm, State
 from gengan.data import images
 
@@ -27,54 +27,61 @@ Draw = Callable[[np.ndarray, int, np.ndarray], Iterator[tuple[np.ndarray, np.nda
 
 
 class Candidates(NamedTuple):
-  """What a filter sees: always `ROWS` rows, some of which may be there only to fill up."""
+  """What a filter sees: always `ROWS` rows, of which some may only fill the program up."""
 
   images: np.ndarray  # [ROWS, H, W, C] float32 in [-1, 1]
   labels: np.ndarray  # [ROWS] int32
   slots: np.ndarray  # [ROWS] int64
   attempt: int
-  wanted: np.ndarray  # [ROWS] bool: no other row's answer counts
+  wanted: np.ndarray  # [ROWS] bool: only the answers for these rows count
 
 
 class Filter(NamedTuple):
-  """A reason to draw again: the rows for which `keep` is false are dropped under this name."""
+  """A reason to draw again: candidates for which `keep` is false are dropped, and counted under this name."""
 
   name: str
   keep: Callable[[Candidates], np.ndarray]  # -> [ROWS] bool; a row's answer must depend on that row alone
 
 
 class Filled(NamedTuple):
-  """The slots of a shard that found an image, in ascending order, and what was dropped on the way."""
+  """The slots that found an image, in ascending order, and what was dropped on the way."""
 
   images: np.ndarray  # [N, H, W, C] uint8
   labels: np.ndarray  # [N] int32
   slots: np.ndarray  # [N] int64
-  attempts: np.ndarray  # [N] int32: how many candidates were dropped before this one
-  drawn: int
+  attempts: np.ndarray  # [N] int32: candidates that were dropped before this one
+  drawn: int  # candidates, of all slots
   dropped: dict[str, int]  # candidates by the name of the filter that dropped them
 
 
 def labels_of(slots: np.ndarray, classes: Sequence[int]) -> np.ndarray:
-  """The label of every slot, int32: the classes in turn, so that any run of slots is balanced; 0 without classes."""
+  """The label of every slot, int32: the classes in turn, so any stretch of slots is balanced; 0 without classes."""
   return np.asarray(classes or [0], np.int32)[np.asarray(slots) % max(len(classes), 1)]
 
 
 def make_draw(
-  algorithm: Algorithm, state: State, *, seed: int, scale: float = 1.0, mesh: Mesh | None = None, batch_size: int = 256
+  algorithm: Algorithm,
+  state: State,
+  *,
+  seed: int,
+  truncation: float = 1.0,
+  mesh: Mesh | None = None,
+  batch_size: int = 256,
 ) -> Draw:
-  """Compiles the sampler.
+  """Makes the sampler, which is compiled when it is first called.
 
   Args:
     algorithm: decodes each row by itself.
     state: on any device.
     seed: of the whole set.
-    scale: see `core.scale_latents`.
+    truncation: see `core.Prior`.
     mesh: of this process's devices; default: all of them. The rows are cut over it, the weights are on every device.
     batch_size: images under way at once, rounded up to `ROWS` a device: more keep a fast device busy.
 
   Returns:
-    `draw(slots, attempt, labels)`, which yields `(chosen, images)`: [ROWS] positions in `slots`, -1 where a row only
-    fills up, and the float32 images [ROWS, H, W, C]. Positions come in a fixed order, each once.
+    `draw(slots, attempt, labels)`, which yields blocks `(chosen, images)`: of each row its position in `slots`, [ROWS],
+    -1 where it only fills the block up, and its image, float32 [ROWS, H, W, C]. Every position comes once, in an order
+    that depends on the slots alone.
   """
   mesh = sharding.make_mesh(devices=jax.local_devices()) if mesh is None else mesh
   key = jax.random.key(seed)
@@ -82,15 +89,15 @@ def make_draw(
 
   def latent(state, key, slot, attempt, label):
     key = jax.random.fold_in(jax.random.fold_in(key, slot), attempt)
-    return jax.tree.map(lambda z: z[0], algorithm.prior(state, key, label[None]))
+    return jax.tree.map(lambda z: z[0], algorithm.prior(state, key, label[None], truncation=truncation))
 
   def block(state, key, slots, attempt, labels):
     latents = jax.vmap(latent, (None, None, 0, None, 0))(state, key, slots, attempt, labels)
-    return algorithm.decode(state, core.scale_latents(latents, scale), labels).astype(jnp.float32)
+    return algorithm.decode(state, latents, labels).astype(jnp.float32)
 
   cut = jax.shard_map(block, mesh=mesh, in_specs=(whole, whole, rows, whole, rows), out_specs=rows, check_vma=False)
   compiled = jax.jit(cut)
-  # opt_state is not needed; through NumPy, because that way the layout is right with several processes too.
+  # Through NumPy, because that way the layout is right with several processes too.
   state = jax.device_put(jax.tree.map(np.asarray, state.replace(opt_state={})), sharding.replicated(mesh))
   calls = max(1, batch_size // (ROWS * mesh.size))
 
@@ -118,7 +125,7 @@ def _blocks(chosen: np.ndarray, decoded: jax.Array) -> Iterator[tuple[np.ndarray
 
 
 def place(slots: np.ndarray) -> np.ndarray:
-  """Packs slots into blocks so that each lies in column slot % ROWS: positions in `slots`, [blocks, ROWS], -1: none."""
+  """Packs slots into blocks, slot i in column i % ROWS: positions in `slots`, [blocks, ROWS], -1 where none is."""
   slots = np.asarray(slots)
   columns = slots % ROWS
   order = np.argsort(columns, kind='stable')
@@ -139,36 +146,29 @@ def fill(
   max_attempts: int = 1,
   report: Callable[[int], None] = lambda found: None,
 ) -> Filled:
-  """Finds an image for each slot: candidate after candidate until one is kept by every filter.
+  """Draws candidates for slots until each has one that every filter keeps, or its attempts are used up.
 
-  A row is counted under the first filter that drops it. A slot whose last attempt is dropped stays empty.
+  All slots that have no image yet get their next candidate together. A candidate is counted under the filter that
+  dropped it, the first to do so. A slot that found no image is left out of what is returned.
 
   Args:
     draw: see `make_draw`.
     slots: [N] ascending.
     labels: [N].
     filters: asked in this order.
-    unique: `filters.NearDuplicates`, or None. Asked last: attempt by attempt and, in one attempt, slot by slot.
+    unique: `filters.NearDuplicates`, or None. It is asked last: of what the filters keep at one attempt, slot by slot.
     max_attempts: candidates a slot.
-    report: called with the number of images found since it was last called.
+    report: called now and then with the number of images that were found since the call before.
   """
   found: dict[int, tuple[int, np.ndarray]] = {}
   dropped = collections.Counter(dict.fromkeys([each.name for each in filters] + ([unique.name] if unique else []), 0))
   pending, drawn, shape = np.arange(len(slots)), 0, ()
   for attempt in range(max_attempts):
     passed: dict[int, np.ndarray] = {}
-    for chosen, decoded in draw(slots[pending], attempt, labels[pending]):
-      real = chosen >= 0
-      rows = np.where(real, pending[chosen], pending[0])
-      for each in filters:
-        if not real.any():
-          break
-        keep = np.asarray(each.keep(Candidates(decoded, labels[rows], slots[rows], attempt, real)), bool)
-        dropped[each.name] += int(np.sum(real & ~keep))
-        real = real & keep
-      pixels, shape = images.to_uint8(decoded), decoded.shape[1:]
-      passed.update((int(rows[i]), pixels[i]) for i in np.flatnonzero(real))
-      report(0 if unique else int(np.sum(real)))
+    for positions, pixels in _kept(draw, slots[pending], labels[pending], attempt, filters, dropped):
+      passed.update(zip(pending[positions].tolist(), pixels, strict=True))
+      shape = pixels.shape[1:]
+      report(0 if unique else len(positions))
     drawn += len(pending)
     for row in sorted(passed):
       if unique is not None and not unique.admit(passed[row]):
@@ -183,3 +183,19 @@ def fill(
   pixels = np.stack([found[row][1] for row in rows.tolist()]) if len(rows) else np.zeros((0, *shape), np.uint8)
   attempts = np.array([found[row][0] for row in rows.tolist()], np.int32)
   return Filled(pixels, labels[rows], slots[rows], attempts, drawn, dict(dropped))
+
+
+def _kept(
+  draw: Draw, slots: np.ndarray, labels: np.ndarray, attempt: int, filters: Sequence[Filter], dropped: dict[str, int]
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+  """Yields by block the positions of slots whose candidate all filters keep, and these as uint8; counts the others."""
+  for chosen, decoded in draw(slots, attempt, labels):
+    wanted = chosen >= 0
+    rows = np.where(wanted, chosen, 0)
+    for each in filters:
+      if not wanted.any():
+        break
+      keep = np.asarray(each.keep(Candidates(decoded, labels[rows], slots[rows], attempt, wanted)), bool)
+      dropped[each.name] += int(np.sum(wanted & ~keep))
+      wanted = wanted & keep
+    yield chosen[wanted], images.to_uint8(decoded)[wanted]

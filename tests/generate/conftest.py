@@ -23,9 +23,10 @@ def prepare(tmp_path, monkeypatch):
   data = {'image_size': 4, 'channels': 1, 'source': DATASET['source'], 'data_dir': '/home/someone', 'flip': False}
 
   def make(name, *, conditional=True, algorithm=ALGORITHM, **options):
-    config = ConfigDict({'model': {'name': 'my.model', 'conditional': conditional}, 'data': data})
+    model = {'name': 'my.model', 'conditional': conditional, 'num_classes': len(NAMES)}
+    config = ConfigDict({'model': model, 'data': data})
     run = runs.Run(config, algorithm, EMPTY, 7, len(NAMES), NAMES)
-    monkeypatch.setattr(runs, 'load', lambda workdir, *, checkpoint, ema: run)
+    monkeypatch.setattr(runs, 'load', lambda workdir, *, checkpoint, weights: run)
     asked = request.Request(**({'num': 300, 'format': 'npz', 'shard_size': 128} | options))
     return request.prepare(asked, workdir=workdir, out=tmp_path / name)
 

@@ -15,7 +15,7 @@ from gengan import core
 from gengan.data import openers
 from gengan.generate import guard, job, publishing, stream
 from gengan.generate.formats import FORMATS, ledger
-from gengan.host import checksums
+from gengan.host import checksums, files
 from gengan.runs import weights
 from tests.generate.conftest import ALGORITHM, NAMES
 from tests.generate.test_stream import EMPTY
@@ -39,13 +39,13 @@ make_draw = stream.make_draw
 
 
 @functools.cache
-def _compiled(seed, scale):
-  return make_draw(ALGORITHM, EMPTY, seed=seed, scale=scale, batch_size=64)
+def _compiled(seed, truncation):
+  return make_draw(ALGORITHM, EMPTY, seed=seed, truncation=truncation, batch_size=64)
 
 
-def _cached_draw(algorithm, state, *, seed, scale, batch_size):
+def _cached_draw(algorithm, state, *, seed, truncation, batch_size):
   del algorithm, state, batch_size
-  return _compiled(seed, scale)
+  return _compiled(seed, truncation)
 
 
 def tree(folder):
@@ -67,7 +67,7 @@ def test_a_job_killed_at_every_border_ends_the_same(kind, prepare, monkeypatch, 
       raise Killed
     return original(*args, **kwargs)
 
-  for module, name in [(ledger.os, 'replace'), (checksums, 'sync')]:
+  for module, name in [(ledger.os, 'replace'), (files, 'sync')]:
     monkeypatch.setattr(module, name, functools.partial(count, getattr(module, name)))
   job.run(prepare('counted/set', **options))
   borders = passed  # files made durable or renamed in a whole run
@@ -291,7 +291,7 @@ def test_without_a_judge_gengans_own_classifier_decides_and_stays_the_same(prepa
       return np.eye(3)[np.full(len(images), 2)], None  # everything is a cat
 
   monkeypatch.setattr(guard, 'training_data', lambda config, workdir: None)
-  monkeypatch.setattr(job.evaluation, 'data_classifier', lambda dataset, config: Own())
+  monkeypatch.setattr(job, 'data_classifier', lambda dataset, config: Own())
   options = {'min_confidence': 0.5, 'max_attempts': 1}
   job.run(prepare('own', **options))
   assert json.loads((tmp_path / 'own' / 'card.json').read_text())['counts']['by_class'] == {

@@ -16,7 +16,7 @@ def make_draw():
     init=None,
     train_step=None,
     eval_step=None,
-    prior=lambda state, key, labels: jax.random.uniform(key, (len(labels), 4)),
+    prior=lambda state, key, labels, *, truncation: jax.random.uniform(key, (len(labels), 4)),
     decode=lambda state, latents, labels: latents.reshape(-1, 2, 2, 1) * 2 - 1,
     encode=None,
   )

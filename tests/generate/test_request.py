@@ -2,8 +2,10 @@
 
 import json
 
+import jax.numpy as jnp
 import pytest
 
+from gengan import core
 from gengan.generate import guard
 from tests.generate.conftest import ALGORITHM, NAMES
 
@@ -22,6 +24,9 @@ def test_a_mistake_is_told_before_anything_is_written(prepare, monkeypatch, tmp_
     prepare('set', classifier='half_written:judge', min_confidence=0.5)
   with pytest.raises(ValueError, match='this model has none'):
     prepare('set', algorithm=ALGORITHM._replace(score=None), discriminator_percentile=80.0)
+  codes = lambda state, key, labels, *, truncation=1.0: core.truncated(jnp.zeros((len(labels), 4), int), truncation)
+  with pytest.raises(ValueError, match=r'truncation is 0\.5, but this model draws codes'):
+    prepare('set', algorithm=ALGORITHM._replace(prior=codes), truncation=0.5)
   assert not list(tmp_path.glob('set*'))
 
 
@@ -38,7 +43,7 @@ def test_what_is_left_open_is_settled(prepare):
 def test_the_plan_holds_what_the_bytes_depend_on(prepare):
   plan = prepare('a').plan
   assert prepare('b').plan == plan  # not the place
-  assert prepare('a', seed=1).plan != plan and prepare('a', latent_scale=0.9).plan != plan
+  assert prepare('a', seed=1).plan != plan and prepare('a', truncation=0.9).plan != plan
   assert plan['step'] == 7 and plan['weights'] == 'averaged' and len(plan['weights_sha256']) == 64
 
 

@@ -22,7 +22,9 @@ def toy(latent_size=6):
     rest = jnp.broadcast_to((labels / 10.0)[:, None, None, None], (len(labels), 3, 4, 1))
     return jnp.concatenate([first, rest], axis=1)
 
-  prior = lambda state, key, labels: jax.random.normal(key, (len(labels), latent_size))
+  def prior(state, key, labels, *, truncation=1.0):
+    return core.truncated(jax.random.normal(key, (len(labels), latent_size)), truncation)
+
   return core.Algorithm(init=None, train_step=None, eval_step=None, prior=prior, decode=decode)
 
 
@@ -70,12 +72,22 @@ def test_the_bytes_do_not_depend_on_batch_size_devices_or_neighbours(network):
 
 
 def test_latents_are_the_prior_under_the_key_of_the_slot_and_attempt():
-  draw = stream.make_draw(toy(), EMPTY, seed=5, scale=0.5)
+  draw = stream.make_draw(toy(), EMPTY, seed=5, truncation=0.5)
   drawn = collect(draw, [2, 70], 3, [4, 7])
   for slot, label, image in zip([2, 70], [4, 7], drawn, strict=True):
     key = jax.random.fold_in(jax.random.fold_in(jax.random.key(5), slot), 3)
     np.testing.assert_allclose(image[0, :, 0], np.tanh(0.5 * jax.random.normal(key, (1, 6))[0, :4]), rtol=1e-5)
     np.testing.assert_allclose(image[1:], label / 10, rtol=1e-6)
+
+
+def test_latents_may_be_codes():
+  codes = lambda state, key, labels, *, truncation: {'codes': jax.random.randint(key, (len(labels), 4), 0, 9)}
+  decode = toy().decode
+  algorithm = toy()._replace(prior=codes, decode=lambda s, z, y: decode(s, z['codes'] / 9.0, y))
+  drawn = collect(stream.make_draw(algorithm, EMPTY, seed=5), [2, 70], 0, [4, 7])
+  for slot, image in zip([2, 70], drawn, strict=True):
+    key = jax.random.fold_in(jax.random.fold_in(jax.random.key(5), slot), 0)
+    np.testing.assert_allclose(image[0, :, 0], np.tanh(jax.random.randint(key, (1, 4), 0, 9)[0] / 9), rtol=1e-5)
 
 
 def test_a_slot_keeps_its_column():
@@ -106,7 +118,7 @@ def test_dropped_slots_are_drawn_again_until_kept_or_given_up():
     np.testing.assert_array_equal(images.to_uint8(each[-1]), image)
 
 
-def test_labels_take_turns_and_scaling_is_checked():
+def test_labels_take_turns():
   assert stream.labels_of(np.arange(3, 8), [4, 7]).tolist() == [7, 4, 7, 4, 7]
   assert stream.labels_of(np.arange(3), []).tolist() == [0, 0, 0]
 

@@ -9,7 +9,7 @@ from collections import Counter
 from gengan.generate.formats import shards
 from gengan.generate.formats.shards import About, Shard
 
-# Words in a path that tell `datasets` that a file is of another split than 'train', where no letter is next to them.
+# Words in a path that make `datasets` put a file into another split than 'train', unless a letter is beside them.
 _SPLIT_WORD = re.compile(r'(?<![A-Za-z])(validation|valid|val|dev|testing|test|evaluation|eval)(?![A-Za-z])')
 
 
@@ -23,18 +23,17 @@ def write_shard(root: pathlib.Path, about: About, shard: Shard) -> list[str]:
     known = {'file_name': name, **shards.record(about, shard, row)}
     lines.append(json.dumps(known, ensure_ascii=False) + '\n')
   shards.place(root, f'{shard.number:05d}.jsonl', ''.join(lines).encode(), area='lines')
-  os.sync()  # once: asking for each of thousands of small files takes many times as long
+  os.sync()  # once for thousands of small files: one by one takes many times as long
   return names
 
 
 def finish(root: pathlib.Path, about: About, lengths: list[int]) -> list[str]:
   """Joins the lines of metadata.jsonl."""
   del lengths
-  beside = root / 'tmp' / 'metadata'
-  with beside.open('wb') as file:
+  with shards.placing(root, 'train/metadata.jsonl') as beside, beside.open('wb') as file:
     for number in range(about.num_shards):
       file.write((root / 'lines' / f'{number:05d}.jsonl').read_bytes())
-  return [shards.adopt(root, 'train/metadata.jsonl', beside)]
+  return ['train/metadata.jsonl']
 
 
 def read_back(data: pathlib.Path, about: About) -> Counter:
@@ -58,10 +57,10 @@ def load_command(about: About, out: str) -> str:
 
 
 def class_folders(class_names: tuple[str, ...]) -> tuple[str, ...]:
-  """Folder names in the order of the labels, for most readers number the classes alphabetically.
+  """Folder names whose alphabetical order is that of the labels, for so most readers number the classes.
 
-  The names themselves where they are plain and in alphabetical order, otherwise the label before the name. A word that
-  would be taken for the name of a split gets an s: 'test' becomes 'tests'.
+  They are the names themselves where these are plain and in that order; otherwise the label stands before the name. A
+  word that would be taken for the name of a split gets an s: 'test' becomes 'tests'.
   """
   plain = tuple(re.sub(r'[^\w.+-]+', '_', name, flags=re.ASCII).strip('._') for name in class_names)
   plain = tuple(_SPLIT_WORD.sub(r'\1s', name) for name in plain)

@@ -1,12 +1,12 @@
-"""What makes writing a large set restartable: a folder beside it, with the plan and a receipt for every finished shard.
+"""The ledger of a set that is being written: its plan and a receipt for every finished shard, so that it can go on.
 
-<out>.partial/plan.json       what was asked for; another wish is refused
+<out>.partial/plan.json       what was asked for; anything else is refused
 <out>.partial/data/           becomes <out> when all is done
 <out>.partial/receipts/       one JSON file a shard: its files with their SHA-256, and its counts
 <out>.partial/tmp/            unfinished files
 
-Every file is written in tmp, made durable and renamed, a receipt after the files that it lists. So after a kill at any
-moment the shards with a receipt are whole, and each other one is made again, byte for byte.
+Every file is written in tmp, made durable and renamed; a receipt comes after the files that it lists. So after a kill
+at any moment the shards with a receipt are whole, and every other one is made again, byte for byte.
 """
 
 import contextlib
@@ -18,9 +18,9 @@ import shutil
 from typing import Any
 
 from gengan.generate.formats import shards
-from gengan.host import checksums, locks
+from gengan.host import checksums, files, locks
 
-FOLDERS = ('data', 'receipts', 'notes', 'tmp', 'lines')  # below <out>.partial; the last one of some formats
+FOLDERS = ('data', 'receipts', 'notes', 'tmp', 'lines')  # below <out>.partial; 'lines' in some formats only
 
 
 class Ledger:
@@ -63,23 +63,21 @@ class Ledger:
     return self._read(f'receipts/{shard:05d}.json')
 
   def intact(self, shard: int) -> bool:
-    """Whether it has a receipt and its files are what was written; where not, it is to be made again."""
+    """Whether a shard has a receipt and its files are what was written; if not, it must be made again."""
     try:
       receipt = self.receipt(shard)
       return receipt is not None and all(self._sha256(name) == sha256 for name, sha256 in receipt['files'].items())
     except (OSError, ValueError):  # a file or the receipt itself is missing or damaged
       return False
 
-  def record(self, shard: int, files: list[str], facts: dict[str, Any]) -> None:
+  def record(self, shard: int, names: list[str], facts: dict[str, Any]) -> None:
     """Marks a shard as finished.
 
     Args:
-      files: its files, below data.
+      names: of its files, below data.
       facts: JSON-able, returned by `receipt` beside 'files'.
     """
-    for folder in {(self.root / 'data' / name).parent for name in files}:
-      checksums.sync(folder)
-    content = {**facts, 'files': {name: self._sha256(name) for name in files}}
+    content = {**facts, 'files': {name: self._sha256(name) for name in names}}
     self._write(f'receipts/{shard:05d}.json', json.dumps(content, sort_keys=True))
 
   def note(self, name: str) -> Any | None:
@@ -91,7 +89,7 @@ class Ledger:
     self._write(f'notes/{name}.json', json.dumps(content, sort_keys=True))
 
   def discard_if_empty(self) -> None:
-    """Gives the lock back; takes the folder away if no shard has been finished and no other process is at work."""
+    """Gives the lock back, and deletes the folder if no shard is finished and no other process is at work."""
     self.close()
     if self.root.exists() and not any((self.root / 'receipts').iterdir()) and not self._others_at_work():
       _take_away(self.root)
@@ -104,21 +102,18 @@ class Ledger:
       others: files below data that belong to no shard.
     """
     listed = hashlib.sha256()
-    beside = self.root / 'tmp' / 'sums'
-    with beside.open('w') as file:
-      for files in (
+    with shards.placing(self.root, checksums.SUMS) as beside, beside.open('w') as file:
+      for known in (
         *(self.receipt(shard)['files'] for shard in range(num_shards)),
-        {n: self._sha256(n) for n in others},
+        {name: self._sha256(name) for name in others},
       ):
-        for name, sha256 in files.items():
+        for name, sha256 in known.items():
           line = f'{sha256}  {name}\n'
           listed.update(line.encode())
           file.write(line)
       file.write(f'# {listed.hexdigest()}\n')  # the list vouches for itself, as in `checksums.seal`
-    shards.adopt(self.root, checksums.SUMS, beside)
-    checksums.sync(self.root / 'data')
     os.replace(self.root / 'data', self.out)
-    checksums.sync(self.out.parent)
+    files.sync(self.out.parent)
     self.close()
     _take_away(self.root)
 
@@ -146,15 +141,12 @@ class Ledger:
       raise ValueError(f'{path} is damaged: {error}. Delete {self.root} and generate the set again') from error
 
   def _write(self, name: str, text: str) -> None:
-    beside = self.root / 'tmp' / f'note-{self._rank}'
-    beside.write_text(text, encoding='utf-8')
-    checksums.sync(beside)
-    os.replace(beside, self.root / name)
-    checksums.sync((self.root / name).parent)
+    with files.replacing(self.root / name, beside=self.root / 'tmp' / f'note-{self._rank}') as beside:
+      beside.write_text(text, encoding='utf-8')
 
 
 def clean(out: pathlib.Path) -> None:
-  """Takes away what a process that was killed just after publishing left behind."""
+  """Deletes what a process left behind that was killed just after publishing."""
   root = out.with_name(f'{out.name}.partial')
   if (root / 'plan.json').exists() and not (root / 'data').exists():
     _take_away(root)
@@ -171,7 +163,7 @@ def _require_own(root: pathlib.Path) -> None:
 
 
 def _take_away(root: pathlib.Path) -> None:
-  """What a ledger made and nothing else, the plan last; every process may be at it."""
+  """Deletes what a ledger made and nothing else, the plan last; several processes may do so at once."""
   for folder in FOLDERS:
     shutil.rmtree(root / folder, ignore_errors=True)
   (root / 'plan.json').unlink(missing_ok=True)
@@ -180,7 +172,7 @@ def _take_away(root: pathlib.Path) -> None:
 
 
 def require_same(kept: dict[str, Any], wanted: dict[str, Any], where: str, advice: str) -> None:
-  """Refuses another wish than the one that was begun.
+  """Refuses to go on with a set under another plan than the one that it was begun with.
 
   Raises:
     ValueError: names what differs.

@@ -21,13 +21,13 @@ def write_shard(root: pathlib.Path, about: About, shard: Shard) -> list[str]:
   if about.class_names:
     arrays |= {'labels': shard.labels, 'class_names': np.array(about.class_names)}
   arrays['provenance'] = np.array(shards.to_json(dict(about.provenance)))
-  beside = root / 'tmp' / f'shard-{shard.number}'
-  with zipfile.ZipFile(beside, 'w', zipfile.ZIP_STORED) as archive:
+  place = shards.file_name('images', shard.number, about.num_shards, '.npz')
+  with shards.placing(root, place) as beside, zipfile.ZipFile(beside, 'w', zipfile.ZIP_STORED) as archive:
     for name, array in arrays.items():
       member = io.BytesIO()
       np.lib.format.write_array(member, np.ascontiguousarray(array), allow_pickle=False)
       archive.writestr(zipfile.ZipInfo(f'{name}.npy', _TIME), member.getbuffer())
-  return [shards.adopt(root, shards.file_name('images', shard.number, about.num_shards, '.npz'), beside)]
+  return [place]
 
 
 def read_back(data: pathlib.Path, about: About) -> Counter:

@@ -1,5 +1,6 @@
-"""What every format is given, and how a file is written in one piece."""
+"""Shards: what every format is given to write, what is known of an image, and how a file gets its place."""
 
+import contextlib
 import io
 import json
 import os
@@ -13,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
-from gengan.host import checksums
+from gengan.host import files
 
 PNG_LEVEL = 6  # of zlib; fixed, for the bytes depend on it
 _HOST = socket.gethostname()
@@ -97,25 +98,22 @@ def file_name(stem: str, number: int, num_shards: int, suffix: str) -> str:
   return f'{stem}{suffix}' if num_shards == 1 else f'{stem}-{number:05d}-of-{num_shards:05d}{suffix}'
 
 
-def place(root: pathlib.Path, name: str, content: bytes, *, area: str = 'data', durable: bool = True) -> str:
-  """Writes `root`/`area`/`name` beside, in `root`/tmp, and renames it. Returns the name.
+@contextlib.contextmanager
+def placing(root: pathlib.Path, name: str, *, area: str = 'data', durable: bool = True) -> Iterator[pathlib.Path]:
+  """Where in `root`/tmp to write a file that becomes `root`/`area`/`name` once the block has ended.
 
   Args:
-    durable: ask for it to be on the disk first; False where the caller does so for many files at once.
+    durable: see `files.replacing`.
   """
   beside = root / 'tmp' / f'file-{_HOST}-{os.getpid()}'
-  beside.write_bytes(content)
-  return adopt(root, name, beside, area=area, durable=durable)
+  with files.replacing(root / area / name, beside=beside, durable=durable):
+    yield beside
 
 
-def adopt(root: pathlib.Path, name: str, beside: pathlib.Path, *, area: str = 'data', durable: bool = True) -> str:
-  """Gives a finished file its place, `root`/`area`/`name`; see `place`. Returns the name."""
-  path = root / area / name
-  if durable:
-    checksums.sync(beside)
-  if not path.parent.is_dir():
-    path.parent.mkdir(parents=True, exist_ok=True)
-  os.replace(beside, path)
+def place(root: pathlib.Path, name: str, content: bytes, *, area: str = 'data', durable: bool = True) -> str:
+  """Writes a file whole, see `placing`. Returns the name."""
+  with placing(root, name, area=area, durable=durable) as beside:
+    beside.write_bytes(content)
   return name
 
 
@@ -125,6 +123,6 @@ def to_json(content) -> str:
 
 
 def stand_alone(root: pathlib.Path, about: About, lengths: list[int]) -> list[str]:
-  """The last step of formats of which every file is complete by itself: no more files."""
+  """`finish` of the formats whose shards need nothing beside them: no more files."""
   del root, about, lengths
   return []

@@ -1,7 +1,7 @@
 """A prepared TensorFlow Datasets folder of array_record files, written without TensorFlow.
 
-TFDS itself prepares images only with TensorFlow. The records are made here, with the protocol buffers that TFDS brings;
-what describes them (dataset_info.json, features.json, the class names) is written by TFDS.
+TFDS prepares images with TensorFlow alone, so the records are made here, with the protocol buffers that TFDS brings.
+What describes them (dataset_info.json, features.json, the class names) is written by TFDS.
 """
 
 import pathlib
@@ -21,17 +21,18 @@ def write_shard(root: pathlib.Path, about: About, shard: Shard) -> list[str]:
   from array_record.python.array_record_module import ArrayRecordWriter
   from tensorflow_datasets.proto import tf_example_pb2
 
-  beside = root / 'tmp' / f'shard-{shard.number}'
-  writer = ArrayRecordWriter(str(beside), 'group_size:1')  # as TFDS has it: made for reading in any order
-  for row, content in enumerate(shards.pngs(about, shard)):
-    example = tf_example_pb2.Example()
-    example.features.feature['image'].bytes_list.value.append(content)
-    example.features.feature['index'].int64_list.value.append(int(shard.indices[row]))
-    if about.class_names:
-      example.features.feature['label'].int64_list.value.append(int(shard.labels[row]))
-    writer.write(example.SerializeToString(deterministic=True))
-  writer.close()
-  return [shards.adopt(root, f'{VERSION}/{_name(about, shard.number)}', beside)]
+  place = f'{VERSION}/{_name(about, shard.number)}'
+  with shards.placing(root, place) as beside:
+    writer = ArrayRecordWriter(str(beside), 'group_size:1')  # as TFDS has it: made for reading in any order
+    for row, content in enumerate(shards.pngs(about, shard)):
+      example = tf_example_pb2.Example()
+      example.features.feature['image'].bytes_list.value.append(content)
+      example.features.feature['index'].int64_list.value.append(int(shard.indices[row]))
+      if about.class_names:
+        example.features.feature['label'].int64_list.value.append(int(shard.labels[row]))
+      writer.write(example.SerializeToString(deterministic=True))
+    writer.close()
+  return [place]
 
 
 def finish(root: pathlib.Path, about: About, lengths: list[int]) -> list[str]:
@@ -65,11 +66,11 @@ def finish(root: pathlib.Path, about: About, lengths: list[int]) -> list[str]:
   split = splits.SplitInfo(name=SPLIT, shard_lengths=lengths, num_bytes=size, filename_template=template)
   info.set_splits(splits.SplitDict([split]))
   info.write_to_directory(folder)
-  return [shards.adopt(root, f'{VERSION}/{path.name}', path) for path in sorted(folder.iterdir())]
+  return [shards.place(root, f'{VERSION}/{path.name}', path.read_bytes()) for path in sorted(folder.iterdir())]
 
 
 def read_back(data: pathlib.Path, about: About) -> Counter:
-  """Images by label, counted anew through TFDS: its own count is what was claimed, not what is there."""
+  """Images by label, read through TFDS and counted anew, for its own count is only what was claimed."""
   import tensorflow_datasets as tfds
   from array_record.python.array_record_module import ArrayRecordReader
 

@@ -14,8 +14,8 @@ finish = shards.stand_alone
 
 def write_shard(root: pathlib.Path, about: About, shard: Shard) -> list[str]:
   """Writes one tar file with fixed times and owners."""
-  beside = root / 'tmp' / f'shard-{shard.number}'
-  with tarfile.open(beside, 'w', format=tarfile.USTAR_FORMAT) as archive:
+  place = _name(about, shard.number)
+  with shards.placing(root, place) as beside, tarfile.open(beside, 'w', format=tarfile.USTAR_FORMAT) as archive:
     for row, content in enumerate(shards.pngs(about, shard)):
       key = f'{shard.indices[row]:08d}'
       _add(archive, f'{key}.png', content)
@@ -23,7 +23,7 @@ def write_shard(root: pathlib.Path, about: About, shard: Shard) -> list[str]:
         _add(archive, f'{key}.cls', str(shard.labels[row]).encode())
       known = shards.record(about, shard, row)
       _add(archive, f'{key}.json', json.dumps(known, sort_keys=True, ensure_ascii=False).encode())
-  return [shards.adopt(root, _name(about, shard.number), beside)]
+  return [place]
 
 
 def read_back(data: pathlib.Path, about: About) -> Counter:
