@@ -79,14 +79,7 @@ def check(
     raise ValueError(f'samples {list(np.shape(samples))} and real images {list(np.shape(real))} differ in shape')
   if not np.isfinite(np.asarray(samples, np.float32)).all():
     return Report({}, ['samples hold values that are NaN or infinite'])
-  sample_diversity = diversity(samples)
-  metrics = {
-    'diversity': sample_diversity,
-    'diversity_ratio': _share(sample_diversity, diversity(real)),
-    'nearest_ratio': _share(nearest(samples), nearest(real)),
-    'contrast_ratio': _share(_contrast(samples), _contrast(real)),
-  }
-  warnings = []
+  metrics, warnings = _compared(samples, real), []
   if metrics['contrast_ratio'] < min_contrast:
     warnings.append(
       f'samples are nearly blank: their contrast is {metrics["contrast_ratio"]:.1%} of that of real images'
@@ -108,6 +101,17 @@ def check(
       'the generator has little left to learn from'
     )
   return Report(metrics, warnings)
+
+
+def _compared(samples: np.ndarray, real: np.ndarray) -> dict[str, float]:
+  """METRICS by name."""
+  values = (
+    diversity(samples),
+    _share(diversity(samples), diversity(real)),
+    _share(nearest(samples), nearest(real)),
+    _share(_contrast(samples), _contrast(real)),
+  )
+  return dict(zip(METRICS, values, strict=True))
 
 
 def _checked(images: np.ndarray) -> np.ndarray:

@@ -55,17 +55,7 @@ def perceptual_path_length(
     ValueError: shapes that do not fit, values that are not finite, or a setting out of range.
   """
   start, end, count = _checked(start, end)
-  if not epsilon**2 > 0:
-    raise ValueError(f'epsilon is {epsilon}; it must be positive, and its square too')
-  if not 0 <= trim[0] < trim[1] <= 100:
-    raise ValueError(f'trim is {trim}; it must be two percentiles in ascending order')
-  checks.count(batch_size, 'batch_size')
-  if positions is None:
-    positions = np.random.default_rng(checks.seed(seed)).uniform(size=count)
-  positions = np.broadcast_to(np.asarray(positions, np.float64), count)
-  if not ((positions >= 0) & (positions <= 1)).all():
-    raise ValueError('positions must be in [0, 1]')
-
+  positions = _checked_settings(epsilon, trim, batch_size, positions, count, seed)
   between = interpolate or (lambda a, b, t: jax.tree.map(lambda a, b: slerp(a, b, t), a, b))
   lengths = []
   for first in range(0, count, batch_size):
@@ -131,6 +121,21 @@ def _checked(start: Latents, end: Latents) -> tuple[Latents, Latents, int]:
   if len(counts) != 1 or 0 in counts:
     raise ValueError(f'start has the shape {_text(shapes[0])}; it must be [N, ...] with N paths')
   return start, end, counts.pop()
+
+
+def _checked_settings(epsilon, trim, batch_size, positions, count, seed) -> np.ndarray:
+  """Of `perceptual_path_length`; returns the positions [count]."""
+  if not epsilon**2 > 0:
+    raise ValueError(f'epsilon is {epsilon}; it must be positive, and its square too')
+  if not 0 <= trim[0] < trim[1] <= 100:
+    raise ValueError(f'trim is {trim}; it must be two percentiles in ascending order')
+  checks.count(batch_size, 'batch_size')
+  if positions is None:
+    positions = np.random.default_rng(checks.seed(seed)).uniform(size=count)
+  positions = np.broadcast_to(np.asarray(positions, np.float64), count)
+  if not ((positions >= 0) & (positions <= 1)).all():
+    raise ValueError('positions must be in [0, 1]')
+  return positions
 
 
 def _text(shapes: Any) -> str:

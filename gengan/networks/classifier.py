@@ -138,9 +138,7 @@ def train(
       raise ValueError('the validation set is empty; give None to keep the last step')
     _check_labels(validation[1], num_classes)
   key = jax.random.key(seed)
-  schedule = optax.warmup_cosine_decay_schedule(
-    0.0, learning_rate, warmup_steps=max(steps // 10, 1), decay_steps=steps + 1
-  )
+  schedule = optax.warmup_cosine_decay_schedule(0.0, learning_rate, max(steps // 10, 1), decay_steps=steps + 1)
   rates = np.asarray(schedule(np.arange(1, steps + 1)))
   init, train_step = _compiled_training(num_classes, width, policy, flip, weight_decay)
   state = init(key, jnp.zeros((1, *images.shape[1:])))
