@@ -15,7 +15,12 @@ def main(argv: Sequence[str] | None = None) -> None:
   parser = arguments.parser('main', __doc__)
   arguments.add_config(parser)
   parser.add_argument('--workdir', type=pathlib.Path, help='folder of the run (default runs/<config>-<variant>)')
+  parser.add_argument(
+    '--profile_steps', type=int, default=0, help='steps to trace into <workdir>/profile, for TensorBoard (default 0)'
+  )
   args = arguments.parse(parser, argv)
+  if args.profile_steps < 0:
+    parser.error(f'--profile_steps is {args.profile_steps}; it must be at least 0')
 
   from gengan import runs, train  # here, for --help and a mistaken flag are answered before JAX is imported
   from gengan.train.progress import Diverged
@@ -23,7 +28,7 @@ def main(argv: Sequence[str] | None = None) -> None:
   with arguments.answering(parser):
     training = train.prepare(args.config, args.workdir or runs.default_workdir(args.config_name))
   with arguments.answering(parser, train.Refused), arguments.answering(parser, Diverged, code=1):
-    train.fit(training)
+    train.fit(training, profile_steps=args.profile_steps)
 
 
 if __name__ == '__main__':

@@ -42,6 +42,17 @@ def test_a_mistake_is_answered_in_one_line(arguments, words, monkeypatch, capsys
   assert ended.value.code == 2 and error.startswith(f'gengan.main: {words}') and error.count('\n') == 1
 
 
+def test_steps_to_profile_are_handed_on(monkeypatch, tmp_path, capsys):
+  given = {}
+  monkeypatch.setattr(train, 'prepare', lambda *_: tmp_path)
+  monkeypatch.setattr(train, 'fit', lambda training, **options: given.update(options))
+  main.main([CONFIG, f'--workdir={tmp_path}', '--profile_steps=3'])
+  assert given == {'profile_steps': 3}
+  with pytest.raises(SystemExit, match='2'):
+    main.main([CONFIG, '--profile_steps=-1'])
+  assert capsys.readouterr().err == 'gengan.main: --profile_steps is -1; it must be at least 0\n'
+
+
 def test_a_mistake_in_a_process_of_its_own_is_one_line_too():
   done = command('--config=configs/dcgan.py', '--config.model.width=0')
   assert (done.returncode, done.stdout) == (2, '')
