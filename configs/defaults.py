@@ -153,13 +153,13 @@ def data(variant: str = 'digits', **overrides: Any) -> ConfigDict:
   return config
 
 
-def adam(learning_rate: float | ConfigDict, b1: float) -> ConfigDict:
-  """An optimizer; its learning rate may be a schedule."""
+def adam(learning_rate: float | ConfigDict, b1: float, b2: float | ConfigDict = 0.999) -> ConfigDict:
+  """An optimizer; its learning rate and b2 may be schedules."""
   config = ConfigDict()
   config.name = 'adam'  # adam | adamw | sgd | rmsprop
   config.learning_rate = copy.deepcopy(learning_rate)  # a number or a schedule
   config.b1 = b1  # adam, adamw: decay of the first moment; sgd, rmsprop: momentum
-  config.b2 = 0.999  # decay of the second moment
+  config.b2 = copy.deepcopy(b2)  # decay of the second moment; a number or a schedule
   config.eps = 1e-8  # added to the denominator
   config.weight_decay = 0.0  # of adamw
   config.clip_norm = 0.0  # global norm of the gradient; 0: off

@@ -169,6 +169,7 @@ def make(
       context = terms.Context(
         step=step,
         batch=share,
+        params=params,
         latents=latents,
         labels=labels,
         samples=samples,

@@ -28,6 +28,7 @@ class Context(NamedTuple):
   Attributes:
     step: train steps done.
     batch: real images and labels, this phase's share.
+    params: of the player.
     latents: z of the generated images.
     labels: of the generated images.
     samples: the generated images themselves.
@@ -44,6 +45,7 @@ class Context(NamedTuple):
 
   step: jax.Array
   batch: core.Batch
+  params: core.PyTree = None
   latents: jax.Array | None = None
   labels: jax.Array | None = None
   samples: jax.Array | None = None
