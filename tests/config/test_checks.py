@@ -81,7 +81,10 @@ def test_what_is_no_training_config_says_what_it_lacks():
     ({'d_steps_per_g_step': 3, 'mesh.mode': 'pmap'}, r'config\.d_steps_per_g_step is 3; it must be a divisor'),
     ({'model.batch_norm_groups': 3}, r'config\.model\.batch_norm_groups is 3'),
     ({'model.batch_norm_groups': 4, 'mesh.mode': 'pmap'}, 'batch_norm_groups is 4; .* 1 or a multiple of the 8 d'),
-    ({'mesh.mode': 'pmap', 'mesh.fsdp': 2}, r"config\.mesh\.mode='pmap' needs config\.mesh\.fsdp=1"),
+    (
+      {'mesh.mode': 'pmap', 'mesh.fsdp': 2},
+      r"config\.mesh\.mode is 'pmap' while config\.mesh\.fsdp is 2; it must be 'jit'",
+    ),
     ({'model.num_classes': 5}, r'config\.model\.num_classes is 5'),
     ({'ema.rampup': -1.0}, r'config\.ema\.rampup is -1\.0'),
   ],
