@@ -1,57 +1,39 @@
-"""python -m gengan.utility --config=configs/utility/digits.py [--workdir=...] [--config.seeds=5]
+"""Compares classifiers trained on real, augmented, generated and mixed images, at several amounts of real data.
 
-Trains one classifier under one protocol on real, augmented, generated and mixed images, at several amounts of real
-data, and reports on real test images whether the generated ones helped. The same command goes on after a kill.
+python -m gengan.utility --config=configs/utility/digits.py [--workdir=...] [--config.seeds=5]
+
+All are trained alike. A report says, by real test images, whether generated ones helped. After a kill the same command
+goes on.
 """
 
 import pathlib
-import sys
+from collections.abc import Sequence
 
-from absl import app, flags, logging
-
-from gengan import config as configs
-from gengan import main as training
-from gengan.train.progress import Diverged
-from gengan.utility import experiment, report
-
-FIELDS = (  # of a comparison's config; those of `generator`, training itself looks for
-  'generator',
-  'generator.model.conditional',
-  'generator.data.source',
-  'generator.optimizers',
-  'few_augment',
-  'regimes',
-  'generator_steps',
-  'ratios',
-  'seeds',
-  *(f'synthetic.{name}' for name in ('num', 'means', 'mixed_means', 'every_epochs', 'min_agreement', 'scale')),
-  *(f'classifier.{name}' for name in ('steps', 'passes', 'batch_size', 'width', 'augment', 'eval_every_steps')),
-  'long_tail.imbalance',
-  'long_tail.generator_steps',
-)
+from gengan.config import arguments
 
 
-def main(argv: list[str]) -> None:
-  logging.set_verbosity(logging.WARNING)
-  if argv[1:]:
-    sys.exit(f'gengan.utility: unexpected argument {argv[1]!r}; settings are given as --config.name=value')
-  workdir = pathlib.Path(flags.FLAGS.workdir or training.runs.default_workdir(f'utility-{_config_file().name}'))
-  try:
-    configs.require_fields(
-      flags.FLAGS.config, FIELDS, kind="a comparison's config", example='configs/utility/digits.py'
-    )
-    configs.check_numbers(flags.FLAGS.config)
-    records = experiment.run(flags.FLAGS.config, workdir)
-  except (ValueError, OSError, Diverged) as error:
-    if isinstance(error, experiment.Unfinished) and error.records:
-      print(*report.write(workdir, error.records, flags.FLAGS.config), sep='\n')
-    sys.exit(f'gengan.utility: {" ".join(str(error).split())}')
-  print(*report.write(workdir, records, flags.FLAGS.config), sep='\n')
+def main(argv: Sequence[str] | None = None) -> None:
+  """The command line; one line ends it where something is unusable (code 2), after divergence (1) or a signal (130)."""
+  parser = arguments.parser('utility', __doc__)
+  arguments.add_config(parser, example='configs/utility/digits.py')
+  parser.add_argument('--workdir', type=pathlib.Path, help='folder (default runs/utility-<config>-<variant>)')
+  args = arguments.parse(parser, argv)
 
+  from gengan import runs  # here, for --help and a mistaken flag are answered before JAX is imported
+  from gengan.train.progress import Diverged
+  from gengan.utility import experiment, report
 
-def _config_file() -> pathlib.Path:
-  return pathlib.Path(training.config_flags.get_config_filename(flags.FLAGS['config']))
+  name = pathlib.Path(args.config_name).name
+  workdir = args.workdir or runs.default_workdir(f'utility-{name}')
+  with arguments.answering(parser), arguments.answering(parser, Diverged, code=1):
+    try:
+      found = experiment.run(args.config, workdir)
+    except experiment.Unfinished as error:
+      if error.records:
+        print(*report.write(workdir, error.records, args.config), sep='\n')
+      parser.answer(str(error), code=130 if error.stopped else 2)
+    print(*report.write(workdir, found, args.config), sep='\n')
 
 
 if __name__ == '__main__':
-  app.run(main, flags_parser=training.parse)
+  main()

@@ -1,9 +1,9 @@
-"""The arms of a comparison: what one classifier is trained on, everything else being equal.
+"""The arms of a comparison: on which images each classifier is trained; all else is the same.
 
 In a balanced regime:
   real          the real images, for a fixed number of passes: no more steps than they give
   oversampled   the same images again and again, for as many steps as all arms below
-  augmented     the same with classical augmentation: what generated images must beat
+  augmented     as `oversampled`, with classical augmentation: what generated images must beat
   synthetic     generated images alone (Ravuri and Vinyals 2019, classification accuracy score)
   synthetic_M   the same with the means M of Lampis et al. (2023), such as recycle+filter
   mixed_R       R generated images for a real one, with the same augmentation as `augmented`
@@ -20,10 +20,11 @@ from typing import NamedTuple
 
 import numpy as np
 
+from gengan.core import ArgumentError
 from gengan.data import mixing
 from gengan.data.mixing import Examples, Stream
 
-# A new set every epoch; only images that a classifier knows; all images, with its labels; latents scaled.
+# A new set every few epochs; only images that a classifier recognises; its labels for all images; truncation above 1.
 MEANS = ('recycle', 'filter', 'relabel', 'expand')
 
 # (images of a set, seed, means) -> a stream of generated images; (labels [N], seed) -> images of these classes
@@ -36,11 +37,11 @@ class Arm(NamedTuple):
 
   Attributes:
     stream: of examples.
-    num_generated: different generated images at one time; 0: none.
+    num_generated: images of the generated set; of a recycled one, at a time. 0: none.
     augmented: with classical augmentation.
     passes: over the real images at most; 0: as many as the steps give.
     class_weights: of the loss, or None.
-    real_alone: nothing but the real images as they are, each as often as the others.
+    real_alone: the real images, each as often as any other, and nothing else.
   """
 
   stream: Stream
@@ -61,13 +62,14 @@ def split_means(means: str) -> tuple[str, ...]:
   """'recycle+filter' to ('recycle', 'filter'); '' to ().
 
   Raises:
-    ValueError: an unknown name, one that comes twice, or two that exclude each other.
+    ArgumentError: an unknown name, one that comes twice, or two that exclude each other.
   """
   found = tuple(means.split('+')) if means else ()
   if set(found) - set(MEANS) or len(set(found)) < len(found):
-    raise ValueError(f'{means!r} is not made of {", ".join(MEANS)} joined by +, each once')
+    raise ArgumentError('means', means, f'made of {", ".join(MEANS)} joined by +, each once')
   if {'filter', 'relabel'} <= set(found):
-    raise ValueError(f'{means!r} has filter and relabel: what the filter leaves bears the labels of the classifier')
+    why = 'but what the filter keeps has the label already that the classifier would give it'
+    raise ArgumentError('means', means, 'without filter or without relabel', why=why)
   return found
 
 

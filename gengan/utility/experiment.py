@@ -1,8 +1,7 @@
-"""Runs a comparison: a generator a regime, a classifier an arm and seed; goes on where it was stopped."""
+"""The course of a comparison: trains a generator a regime, and a classifier an arm and seed; goes on after a stop."""
 
 import functools
 import json
-import os
 import pathlib
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -10,17 +9,15 @@ from typing import Any
 import numpy as np
 from ml_collections import ConfigDict
 
-from gengan import config as configs
 from gengan import data, runs, train
 from gengan.data import mixing
 from gengan.evaluate.images import real_images
 from gengan.generate import guard, recycling, stream
+from gengan.host import files
 from gengan.metrics import copying_guard
 from gengan.networks import classifier
-from gengan.utility import arms, plan, source
+from gengan.utility import arms, plan, records, source
 
-RESULTS = 'results.jsonl'
-MEASURED = ('regime', 'arm', 'seed', 'generator_step', 'accuracy')  # fields of a record without which it is none
 LEAST_LOOKS = 5  # at the validation images while a classifier trains, also where its steps are few
 
 
@@ -29,11 +26,12 @@ class Unfinished(ValueError):
 
   Attributes:
     records: of the arms that were.
+    stopped: by a signal: the same command continues.
   """
 
-  def __init__(self, message: str, records: Sequence[dict[str, Any]] = ()):
+  def __init__(self, message: str, records: Sequence[dict[str, Any]] = (), *, stopped: bool = False):
     super().__init__(message)
-    self.records = list(records)
+    self.records, self.stopped = list(records), stopped
 
 
 def run(config: ConfigDict, workdir: pathlib.Path) -> list[dict[str, Any]]:
@@ -46,83 +44,58 @@ def run(config: ConfigDict, workdir: pathlib.Path) -> list[dict[str, Any]]:
   Raises:
     ValueError, FileNotFoundError: the config or the data of a regime cannot work, or the folder holds a comparison with
       other settings.
-    Unfinished: a signal came, and called again, it goes on; or the filters of an arm drop every image.
+    Unfinished: a signal came, or the filters of an arm dropped every image.
   """
   planned = plan.regimes(config)
   _require_same(config, workdir / 'config.json')
   for regime in planned:  # what is wrong with any of them is told before the first is trained
     plan.check_regime(regime, workdir / 'generators' / regime.name)
-  workdir.mkdir(parents=True, exist_ok=True)
-  configs.write_json(workdir / 'config.json', config.to_dict())
+  files.write_json(workdir / 'config.json', config.to_dict())
   steps = {regime.name: regime.config.num_steps for regime in planned}
-  records = [r for r in read(workdir / RESULTS) if r['generator_step'] == steps.get(r['regime'])]
-  done = {(r['regime'], r['arm'], r['seed']) for r in records}
+  found = [r for r in records.read(workdir / records.FILE) if r['generator_step'] == steps.get(r['regime'])]
+  done = {(r['regime'], r['arm'], r['seed']) for r in found}
   for regime in planned:
     if left := [each for each in plan.wanted(regime, config.seeds) if (regime.name, *each) not in done]:
       try:
         for record in _run_regime(regime, left, config, workdir / 'generators' / regime.name):
-          _append(workdir / RESULTS, record)
-          records.append(record)
+          records.append(workdir / records.FILE, record)
+          found.append(record)
           print(f'{record["regime"]}  {record["arm"]}  seed {record["seed"]}  test accuracy {record["accuracy"]:.4f}')
       except Unfinished as error:
-        raise Unfinished(str(error), records) from error
+        raise Unfinished(str(error), found, stopped=error.stopped) from error
       except KeyboardInterrupt:
-        raise Unfinished(f'stopped in {regime.name}; the same command continues', records) from None
-  return records
-
-
-def read(path: pathlib.Path) -> list[dict[str, Any]]:
-  """The whole lines of a record; one that a kill cut short is left out.
-
-  Raises:
-    ValueError: a line is damaged.
-  """
-  if not path.exists():
-    return []
-  records = []
-  for number, line in enumerate(path.read_text().split('\n')[:-1], 1):
-    try:
-      record = json.loads(line)
-      records.append({**record, **{field: record[field] for field in MEASURED}})
-    except (ValueError, KeyError, TypeError) as error:
-      raise ValueError(
-        f'{path} is damaged in line {number}: {error!r}; without that line it is measured anew'
-      ) from error
-  return records
+        raise Unfinished(f'stopped in {regime.name}; the same command continues', found, stopped=True) from None
+  return found
 
 
 def better_of_two(fit: Callable[[bool], classifier.Classifier]) -> classifier.Classifier:
-  """A classifier of the real images, with augmentation or without: the one that is better on validation images.
+  """Of a classifier with augmentation and one without, the better one on validation images.
 
   Args:
-    fit: from whether they are augmented to the classifier.
+    fit: from whether its images are augmented to the classifier.
   """
   return max((fit(True), fit(False)), key=lambda trained: trained.validation_accuracy)
 
 
 def _run_regime(regime: plan.Regime, left, config: ConfigDict, folder: pathlib.Path) -> Iterator[dict[str, Any]]:
-  step, last = int(train.run(regime.config, folder).step), regime.config.num_steps
-  if step < last:  # a signal came; nothing must be measured with half a generator
-    raise Unfinished(f'stopped: {regime.name} has its generator at step {step} of {last}; the same command continues')
-  if step > last:
-    raise ValueError(f'{folder} was trained for {step} steps by another command, not for {last}; delete it')
-  opened = runs.load(folder)
-  dataset = data.load(regime.config.data)
-  real, test = (real_images(split, regime.config) for split in (dataset.train, dataset.test))
-  validation = real_images(dataset.validation, regime.config)
-  counts = np.bincount(real[1], minlength=dataset.num_classes).tolist()
+  """Trains the regime's generator, then the classifiers that are left; yields the record of each."""
+  _train_generator(regime, folder)
+  opened, dataset = runs.load(folder), data.load(regime.config.data)
+  real, validation, test = (
+    real_images(split, regime.config) for split in (dataset.train, dataset.validation, dataset.test)
+  )
   fit = functools.partial(
     _fit, num_classes=dataset.num_classes, validation=validation, config=config, flip=regime.config.data.flip
   )
 
   @functools.cache
   def of_real(augmented: bool, seed: int) -> classifier.Classifier:
-    """With all steps: several arms are trained on just that, and so are the two that judge generated images."""
+    """Trained on the real images alone, with all steps: some arms are that, and so is the judge of generated images."""
     return fit(arms.Arm(mixing.shuffled(*real, seed=seed), augmented=augmented), seed=seed)
 
   judge = functools.cache(lambda: better_of_two(lambda augmented: of_real(augmented, 0)))
   generated = source.make(opened, judge, config.synthetic)
-  copying = _copying(regime, generated.draw, dataset.num_classes, folder)
+  shared = _facts(dataset, real, validation, test, opened.step, _copying(regime, generated.draw, dataset, folder))
   for name, seed in left:
     num_real = 0 if name.startswith('synthetic') else len(real[1])
     try:
@@ -136,25 +109,49 @@ def _run_regime(regime: plan.Regime, left, config: ConfigDict, folder: pathlib.P
         f'{regime.name}, {name}: {error}; lower config.synthetic.min_agreement, in another '
         '--workdir, to which generators/ may be copied'
       ) from error
-    right = trained(test[0])[0].argmax(axis=1) == test[1]
     yield {
       'regime': regime.name,
       'arm': name,
       'seed': seed,
-      'accuracy': float(right.mean()),
-      'by_class': [float(right[test[1] == label].mean()) for label in range(dataset.num_classes)],
-      'validation_accuracy': trained.validation_accuracy,
-      'step': trained.step,
+      **_scores(trained, test, dataset.num_classes),
       'num_real': num_real,
       'num_generated': made.num_generated,
       'generator_saw': len(real[1]) if made.num_generated else 0,
-      'real_by_class': counts,
-      'num_validation': len(validation[1]),
-      'test_by_class': np.bincount(test[1], minlength=dataset.num_classes).tolist(),
-      'class_names': list(dataset.class_names),
-      'generator_step': opened.step,
-      'copies': copying,
+      **shared,
     }
+
+
+def _train_generator(regime: plan.Regime, folder: pathlib.Path) -> None:
+  step, last = int(train.run(regime.config, folder).step), regime.config.num_steps
+  if step < last:  # a signal came; nothing must be measured with half a generator
+    text = f'stopped: {regime.name} has its generator at step {step} of {last}; the same command continues'
+    raise Unfinished(text, stopped=True)
+  if step > last:
+    raise ValueError(f'{folder} was trained for {step} steps by another command, not for {last}; delete it')
+
+
+def _scores(trained: classifier.Classifier, test: mixing.Examples, num_classes: int) -> dict[str, Any]:
+  """How a classifier does on the test images, and how it was chosen."""
+  right = trained(test[0])[0].argmax(axis=1) == test[1]
+  return {
+    'accuracy': float(right.mean()),
+    'by_class': [float(right[test[1] == label].mean()) for label in range(num_classes)],
+    'validation_accuracy': trained.validation_accuracy,
+    'step': trained.step,
+  }
+
+
+def _facts(dataset: data.Dataset, real, validation, test, generator_step: int, copying) -> dict[str, Any]:
+  """What the records of a regime have in common."""
+  count = lambda labels: np.bincount(labels, minlength=dataset.num_classes).tolist()
+  return {
+    'real_by_class': count(real[1]),
+    'num_validation': len(validation[1]),
+    'test_by_class': count(test[1]),
+    'class_names': list(dataset.class_names),
+    'generator_step': generator_step,
+    'copies': copying,
+  }
 
 
 def _arm(name, regime, real, generated, num_classes, config, seed) -> arms.Arm:
@@ -172,6 +169,7 @@ def _arm(name, regime, real, generated, num_classes, config, seed) -> arms.Arm:
 
 
 def _steps(passes: int, num_real: int, config: ConfigDict) -> int:
+  """Train steps of an arm with at most so many passes over the real images; 0: no limit."""
   steps = config.classifier.steps
   return min(steps, max(1, passes * num_real // config.classifier.batch_size)) if passes else steps
 
@@ -192,29 +190,19 @@ def _fit(arm: arms.Arm, *, seed, num_classes, validation, config, flip, num_real
   )
 
 
-def _copying(regime: plan.Regime, draw: stream.Draw, num_classes: int, folder: pathlib.Path) -> dict[str, Any]:
-  """The copying guard's finding about this generator."""
+def _copying(regime: plan.Regime, draw: stream.Draw, dataset: data.Dataset, folder: pathlib.Path) -> dict[str, Any]:
+  """The copying guard's report about this generator."""
   slots = np.arange(guard.SAMPLES)
-  samples = stream.fill(draw, slots, stream.labels_of(slots, range(num_classes))).images
+  samples = stream.fill(draw, slots, stream.labels_of(slots, range(dataset.num_classes))).images
   training, held_out = guard.training_features(regime.config.data, folder)
   return copying_guard.report(training, held_out, copying_guard.pooled(samples)).to_json()
 
 
 def _require_same(config: ConfigDict, path: pathlib.Path) -> None:
+  """Refuses a folder with a comparison under other settings; more seeds may be added."""
   if path.exists():
     wanted = json.loads(json.dumps(config.to_dict()))
-    kept = configs.read_json(path)
+    kept = files.read_json(path)
     changed = [name for name in sorted(kept.keys() | wanted.keys()) if kept.get(name) != wanted.get(name)]
     if changed := [name for name in changed if name != 'seeds']:
       raise ValueError(f'{path.parent} holds a comparison with other {", ".join(changed)}. Choose another --workdir')
-
-
-def _append(path: pathlib.Path, record: dict[str, Any]) -> None:
-  """Adds a line in one piece; a line that a kill cut short is dropped first."""
-  if path.exists() and not (text := path.read_bytes()).endswith(b'\n'):
-    with open(path, 'r+b') as file:
-      file.truncate(text.rfind(b'\n') + 1)
-  with open(path, 'ab') as file:
-    file.write(json.dumps(record).encode() + b'\n')
-    file.flush()
-    os.fsync(file.fileno())

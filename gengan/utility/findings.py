@@ -1,4 +1,4 @@
-"""What the records of a comparison say about its arms, for the page and the picture that a person reads."""
+"""The findings in a comparison's records: gains, best arms and worths, for the report and its picture."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
@@ -54,7 +54,7 @@ def best_real(records: Records, regime: str) -> str | None:
 
 
 def best_mixed(records: Records, regime: str) -> str | None:
-  """Likewise of real and generated images together; of those that can be held against the baseline."""
+  """Likewise of real and generated images together, where the baseline was measured with a seed of theirs."""
   comparable = gains(records, regime)
   return _best(r for r in records if r['regime'] == regime and has_both(r['arm']) and r['arm'] in comparable)
 

@@ -1,27 +1,44 @@
-"""What a comparison is to measure: its regimes and arms, checked before anything is trained."""
+"""The plan of a comparison: which regimes and arms it has, checked before anything is trained."""
 
 import functools
 import math
 import pathlib
-import re
 from typing import Any, NamedTuple
 
 import numpy as np
 from ml_collections import ConfigDict
 
-from gengan import augment, train
+from gengan import augment, data, train
+from gengan import config as configs
+from gengan.config import ConfigError
+from gengan.core import ArgumentError
 from gengan.utility import arms, source
 
 LONG_TAIL = 'long_tail'
+FIELDS = (  # of a comparison's config; for those of `generator`, training itself looks
+  'generator',
+  'generator.model.conditional',
+  'generator.data.source',
+  'generator.optimizers',
+  'few_augment',
+  'regimes',
+  'generator_steps',
+  'ratios',
+  'seeds',
+  *(f'synthetic.{name}' for name in ('num', 'means', 'mixed_means', 'every_epochs', 'min_agreement', 'scale')),
+  *(f'classifier.{name}' for name in ('steps', 'passes', 'batch_size', 'width', 'augment', 'eval_every_steps')),
+  'long_tail.imbalance',
+  'long_tail.generator_steps',
+)
 
 
 class Regime(NamedTuple):
-  """How much real data there is.
+  """An amount of real data, and what is compared with it.
 
   Attributes:
     name: 'N_per_class', 'all' or 'long_tail'.
-    config: of the generator's run, whose `config.data` says which real images there are.
-    arms: that are compared.
+    config: of the generator's run; its `data` section says which real images there are.
+    arms: names of the arms.
   """
 
   name: str
@@ -33,7 +50,7 @@ def regimes(config: ConfigDict) -> list[Regime]:
   """The regimes of a comparison.
 
   Raises:
-    ValueError: a field of the config that cannot work; names it.
+    ConfigError: a field of the config that cannot work.
   """
   check(config)
   made = []
@@ -51,7 +68,9 @@ def regimes(config: ConfigDict) -> list[Regime]:
 
 
 def check(config: ConfigDict) -> None:
-  """Raises a ValueError that names the field that cannot work."""
+  """Raises a ConfigError for a field that is missing or cannot work."""
+  configs.require_fields(config, FIELDS, kind="a comparison's config", example='configs/utility/digits.py')
+  configs.check_numbers(config)
   for field, valid, allowed in (
     (
       'regimes',
@@ -81,19 +100,19 @@ def check(config: ConfigDict) -> None:
     ('long_tail.generator_steps', config.long_tail.generator_steps >= 1, 'at least 1'),
   ):
     if not valid:
-      raise ValueError(f'config.{field} is {_field(config, field)}; it must be {allowed}')
+      raise ConfigError(field, _field(config, field), allowed)
   for field in ('few_augment', 'classifier.augment'):
     try:
-      augment.make(_field(config, field))
-    except ValueError as error:
-      raise ValueError(str(error).replace('config.augment', f'config.{field}')) from None
+      augment.policy(_field(config, field))
+    except ArgumentError as error:
+      raise ConfigError(field, error.value, error.allowed) from error
   for field, means in (('means', config.synthetic.means), ('mixed_means', (config.synthetic.mixed_means,))):
     try:
       made = [tuple(sorted(arms.split_means(each))) for each in means]
-    except ValueError as error:
-      raise ValueError(f'config.synthetic.{field}: {error}') from None
+    except ArgumentError as error:
+      raise ConfigError(f'synthetic.{field}', error.value, error.allowed, why=error.why) from error
     if made and not _distinct(made):
-      raise ValueError(f'config.synthetic.{field} is {means}; it must not name the same means twice')
+      raise ConfigError(f'synthetic.{field}', means, 'different means')
 
 
 def wanted(regime: Regime, seeds: int) -> list[tuple[str, int]]:
@@ -102,32 +121,48 @@ def wanted(regime: Regime, seeds: int) -> list[tuple[str, int]]:
 
 
 def check_regime(regime: Regime, folder: pathlib.Path) -> None:
-  """Raises a ValueError or FileNotFoundError, in terms of the comparison's config, where a regime cannot work."""
+  """Prepares the training of a regime's generator, and looks for the images that its arms need.
+
+  Raises:
+    ValueError, FileNotFoundError: it cannot work; names the regime and the field of the comparison's config.
+  """
   try:
     dataset = train.prepare(regime.config, folder).dataset
-  except (ValueError, FileNotFoundError) as error:
-    text = re.sub(r'(?<![\w/.])config\.(?!json\b)', 'config.generator.', str(error))
-    kind = FileNotFoundError if isinstance(error, FileNotFoundError) else ValueError
-    raise kind(f'{regime.name}: {text}') from error
+  except ConfigError as error:
+    raise ValueError(f'{regime.name}: {error.under("generator")}') from error
+  except ValueError as error:
+    raise ValueError(f'{regime.name}: {error}') from error
+  except FileNotFoundError as error:
+    raise FileNotFoundError(f'{regime.name}: {error}') from error
+  _check_images(regime, dataset)
+
+
+def _check_images(regime: Regime, dataset: data.Dataset) -> None:
+  settings = regime.config.data
   count = lambda split: np.bincount(split.labels, minlength=dataset.num_classes)
-  counts, wanted = count(dataset.train), regime.config.data.examples_per_class
-  if counts.min() < wanted:
-    raise ValueError(
-      f'config.regimes has {wanted}, but there are {counts.min()} training images of the class '
-      f'{dataset.class_names[counts.argmin()]!r} in {regime.config.data.source}; 0 takes all'
+  counts = count(dataset.train)
+  if counts.min() < settings.examples_per_class:
+    least = dataset.class_names[counts.argmin()]
+    raise ConfigError(
+      'regimes',
+      settings.examples_per_class,
+      f'at most {counts.min()}, or 0 for all',
+      why=f'but there are {counts.min()} training images of the class {least!r} in {settings.source}',
     )
   for split in (dataset.train, dataset.test):
     found = count(split)
     if len(split) and not found.all():
       raise ValueError(
         f'{regime.name}: there is no {split.name} image of the class {dataset.class_names[found.argmin()]!r} in '
-        f'{regime.config.data.source}; a comparison needs some of every class'
+        f'{settings.source}; a comparison needs some of every class'
       )
   for split, use in (('validation', 'stop the classifiers early'), ('test', 'measure them')):
     if not len(getattr(dataset, split)):
-      raise ValueError(
-        f'config.generator.data.{split}_fraction is {regime.config.data[f"{split}_fraction"]}, and '
-        f'{regime.config.data.source} then has no {split} images; it takes some to {use}'
+      raise ConfigError(
+        f'generator.data.{split}_fraction',
+        settings[f'{split}_fraction'],
+        f'above 0, to {use}',
+        why=f'and {settings.source} then has no {split} images',
       )
 
 

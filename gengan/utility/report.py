@@ -1,7 +1,6 @@
-"""What a comparison leaves for a person: `report.md` with every number, and `accuracy.png`."""
+"""The report of a comparison for a person: `report.md` with every number, and `accuracy.png`."""
 
 import math
-import os
 import pathlib
 from collections.abc import Sequence
 from typing import Any
@@ -9,7 +8,7 @@ from typing import Any
 import numpy as np
 from ml_collections import ConfigDict
 
-from gengan.host import checksums
+from gengan.host import files
 from gengan.utility import picture
 from gengan.utility.arms import split_means
 from gengan.utility.findings import (
@@ -33,13 +32,9 @@ from gengan.utility.statistics import ERRORS, Gain, deviation, paired_gain
 def write(workdir: pathlib.Path, records: Records, config: ConfigDict) -> tuple[pathlib.Path, pathlib.Path]:
   """Writes both files, each in one piece; returns their paths."""
   page, drawn = workdir / 'report.md', workdir / 'accuracy.png'
-  beside = drawn.with_name(f'.{os.getpid()}.{drawn.name}')
-  picture.plot(records, beside)
-  os.replace(beside, drawn)
-  beside = page.with_name(f'.{os.getpid()}.{page.name}')
-  beside.write_text(render(records, config))
-  checksums.sync(beside)
-  os.replace(beside, page)
+  with files.replacing(drawn) as beside:
+    picture.plot(records, beside)
+  files.write_text(page, render(records, config))
   return page, drawn
 
 

@@ -1,4 +1,4 @@
-"""Where the generated images of a comparison come from: one generator, by seed and by means."""
+"""The source of a comparison's generated images: one generator, from which every seed and all means draw."""
 
 import functools
 from collections.abc import Callable
@@ -13,7 +13,7 @@ from gengan.generate import filters, recycling, relabelling, stream
 from gengan.networks.classifier import Classifier
 from gengan.utility import arms
 
-SLOTS_A_SEED = 1 << 26  # of the generated set that each seed has for itself; a multiple of `stream.ROWS`
+SLOTS_A_SEED = 1 << 26  # of the generated set; a multiple of `stream.ROWS`
 MAX_SEEDS = 62  # slots are 32-bit numbers
 
 
@@ -23,7 +23,7 @@ class Generated(NamedTuple):
   Attributes:
     stream: (images of a set, seed, means) -> stream of them, all classes alike.
     of_labels: (labels [N], seed) -> images and labels, by the means of the mixed arms.
-    draw: see `gengan.generate.stream.make_draw`; as the model gives them, for tests of copying.
+    draw: see `gengan.generate.stream.make_draw`; without any means, for tests of copying.
   """
 
   stream: arms.Generate
@@ -32,7 +32,7 @@ class Generated(NamedTuple):
 
 
 class _Asked(NamedTuple):
-  """How images are drawn: candidates, what drops them, and who labels what is left (None: it has its label)."""
+  """How images are drawn and filtered, and who labels those that are left; None: they have the labels asked for."""
 
   draw: stream.Draw
   filters: tuple[stream.Filter, ...]
@@ -40,18 +40,18 @@ class _Asked(NamedTuple):
 
 
 def make(opened: runs.Run, judge: Callable[[], Classifier], settings: ConfigDict) -> Generated:
-  """Images of a generator; each seed has slots of its own.
+  """Opens the source; each seed has slots of its own, so no two share an image.
 
   Args:
     opened: a conditional model.
-    judge: a classifier of the regime's real images; asked where images are filtered (Lampis et al. 2023) or labelled by
-      it.
+    judge: gives a classifier of the regime's real images; called only where it filters images (Lampis et al. 2023) or
+      labels them.
     settings: `config.synthetic`.
   """
 
   @functools.cache
-  def draw_of(scale: float) -> stream.Draw:
-    return stream.make_draw(opened.algorithm, opened.state, seed=0, scale=scale)
+  def draw_of(truncation: float) -> stream.Draw:
+    return stream.make_draw(opened.algorithm, opened.state, seed=0, truncation=truncation)
 
   def probabilities(images: np.ndarray) -> np.ndarray:
     return judge()(images)[0]

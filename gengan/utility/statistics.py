@@ -1,4 +1,4 @@
-"""What the records of a comparison say: gains with their errors, paired by seed; what a generated image is worth."""
+"""Statistics of accuracies: gains with their errors, paired by seed, and how many real images would do the same."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy import stats
 
-ERRORS = 2.0  # standard errors that a gain must be away from 0 to be called one
+ERRORS = 2.0  # standard errors by which a gain must differ from 0 to be called one
 
 
 class Gain(NamedTuple):
@@ -37,7 +37,7 @@ def paired_gain(accuracies: Sequence[float], baseline: Sequence[float], *, resol
   Args:
     accuracies: of an arm, one a seed.
     baseline: of the other, in the same order.
-    resolution: the least standard error, such as one test image, where a few seeds agree by chance.
+    resolution: the least standard error, such as one test image, for a few seeds may agree by chance.
 
   Raises:
     ValueError: not equally many.

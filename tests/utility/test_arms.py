@@ -75,7 +75,7 @@ def test_means_are_split_and_unknown_or_double_ones_refused():
   for wrong in ('recycling', 'filter+filter', 'filter+'):
     with pytest.raises(ValueError, match='joined by'):
       arms.split_means(wrong)
-  with pytest.raises(ValueError, match='filter and relabel'):
+  with pytest.raises(ValueError, match='without filter or without relabel'):
     arms.split_means('recycle+relabel+filter')
 
 

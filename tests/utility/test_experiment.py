@@ -9,11 +9,13 @@ import types
 import numpy as np
 import pytest
 
+from configs import defaults
 from configs.utility import digits
 from gengan import data
 from gengan.train import progress
 from gengan.utility import __main__ as utility
 from gengan.utility import experiment, plan, report
+from gengan.utility import records as kept
 
 TEST_BY_CLASS = np.bincount(data.load(digits.get_config().generator.data).test.labels).tolist()
 
@@ -56,7 +58,7 @@ def test_every_regime_arm_and_seed_is_measured_once_on_the_whole_test_split(done
 def test_a_killed_comparison_goes_on_and_ends_with_the_same_records(done, tmp_path, capsys):
   folder, config, records = done
   shutil.copytree(folder, tmp_path / 'again')
-  path = tmp_path / 'again' / experiment.RESULTS
+  path = tmp_path / 'again' / kept.FILE
   lines = path.read_text().splitlines(keepends=True)
   lost = 3
   path.write_text(''.join(lines[:-lost]) + lines[-lost][:40])  # the last line was cut short
@@ -85,18 +87,20 @@ def test_a_signal_while_a_generator_trains_measures_nothing_and_the_same_command
     patched.setattr(progress.Progress, 'push', interrupted)
     with pytest.raises(experiment.Unfinished, match=r'5_per_class .* step 1 of 2; the same command continues$'):
       experiment.run(small_config(), tmp_path / 'stopped')
-  assert not (tmp_path / 'stopped' / experiment.RESULTS).exists()
+  assert not (tmp_path / 'stopped' / kept.FILE).exists()
   assert experiment.run(small_config(), tmp_path / 'stopped') == experiment.run(small_config(), tmp_path / 'whole')
 
 
-def test_the_command_ends_with_one_line_when_it_is_stopped(tmp_path, monkeypatch):
+def test_the_command_ends_with_one_line_when_it_is_stopped(tmp_path, monkeypatch, capsys):
   def stopped(config, workdir):
-    raise experiment.Unfinished('stopped: all has its generator at step 1 of 2; the same command continues')
+    text = 'stopped: all has its generator at step 1 of 2; the same command continues'
+    raise experiment.Unfinished(text, stopped=True)
 
   monkeypatch.setattr(experiment, 'run', stopped)
-  monkeypatch.setattr(utility.flags, 'FLAGS', types.SimpleNamespace(workdir=str(tmp_path), config=small_config()))
-  with pytest.raises(SystemExit, match=r'the same command continues$'):  # a text: exit code 1
-    utility.main([''])
+  with pytest.raises(SystemExit) as stop:
+    utility.main(['--config=configs/utility/digits.py', f'--workdir={tmp_path}'])
+  error = capsys.readouterr().err
+  assert stop.value.code == 130 and error.count('\n') == 1 and error.endswith('the same command continues\n')
   assert not list(tmp_path.iterdir())  # nothing was measured, so there is nothing to report
 
 
@@ -110,21 +114,23 @@ def test_an_interrupt_between_two_classifiers_keeps_what_was_measured(tmp_path, 
   monkeypatch.setattr(experiment, '_run_regime', interrupted)
   with pytest.raises(experiment.Unfinished, match=r'^stopped in 5_per_class; the same command continues$') as caught:
     experiment.run(small_config(), tmp_path)
-  assert [r['arm'] for r in caught.value.records] == ['real'] and caught.value.records == experiment.read(
-    tmp_path / experiment.RESULTS
+  assert [r['arm'] for r in caught.value.records] == ['real'] and caught.value.records == kept.read(
+    tmp_path / kept.FILE
   )
 
 
-def test_what_was_measured_is_reported_where_the_rest_cannot_be(done, tmp_path, monkeypatch):
+def test_what_was_measured_is_reported_where_the_rest_cannot_be(done, tmp_path, monkeypatch, capsys):
   _, config, records = done
 
   def stopped(config, workdir):
     raise experiment.Unfinished('5_per_class, synthetic_filter: nothing is left', records[:3])
 
   monkeypatch.setattr(experiment, 'run', stopped)
-  monkeypatch.setattr(utility.flags, 'FLAGS', types.SimpleNamespace(workdir=str(tmp_path), config=config))
-  with pytest.raises(SystemExit, match=r'nothing is left$'):
-    utility.main([''])
+  loaded = types.SimpleNamespace(config=config, config_name='digits.py', workdir=tmp_path)
+  monkeypatch.setattr(utility.arguments, 'parse', lambda parser, argv: loaded)
+  with pytest.raises(SystemExit) as stop:
+    utility.main([])
+  assert stop.value.code == 2 and capsys.readouterr().err.endswith('nothing is left\n')
   assert f'Not finished: {len(records) - 3} of {len(records)} classifiers' in (tmp_path / 'report.md').read_text()
   assert 'Not finished' not in report.render(records, config)
 
@@ -132,7 +138,7 @@ def test_what_was_measured_is_reported_where_the_rest_cannot_be(done, tmp_path, 
 def test_records_of_a_generator_that_was_not_finished_do_not_count(done, tmp_path, capsys):
   folder, config, records = done
   shutil.copytree(folder, tmp_path / 'again')
-  path = tmp_path / 'again' / experiment.RESULTS
+  path = tmp_path / 'again' / kept.FILE
   half = [record | {'generator_step': 1, 'accuracy': 0.0} if record is records[3] else record for record in records]
   path.write_text(''.join(json.dumps(record) + '\n' for record in half))
   again = experiment.run(config, tmp_path / 'again')
@@ -162,7 +168,7 @@ def test_classifiers_of_nothing_but_the_real_images_are_trained_once(tmp_path, m
   config.synthetic.means = ('relabel',)  # asks a judge, which is the better of `real` and `augmented`
   records = experiment.run(config, tmp_path)
   assert [r['arm'] for r in records] == ['real', 'oversampled', 'augmented', 'synthetic_relabel'] and len(calls) == 3
-  path = tmp_path / experiment.RESULTS
+  path = tmp_path / kept.FILE
   path.write_text(path.read_text().splitlines(keepends=True)[0])  # killed after the first: both are trained again
   assert experiment.run(config, tmp_path) == records and len(calls) == 6
   config = small_config()
@@ -230,9 +236,9 @@ def test_a_damaged_record_is_named_with_its_line(tmp_path):
   for damaged in ('{"regime', '3', '{"regime": "all"}'):
     path.write_text(f'{json.dumps(whole)}\n{damaged}\n')
     with pytest.raises(ValueError, match=r'results\.jsonl is damaged in line 2: '):
-      experiment.read(path)
+      kept.read(path)
   path.write_text(f'{json.dumps(whole)}\n{{"regime')
-  assert experiment.read(path) == [whole]
+  assert kept.read(path) == [whole]
 
 
 def test_filters_that_leave_nothing_name_the_arm_and_the_field(tmp_path):
@@ -244,8 +250,8 @@ def test_filters_that_leave_nothing_name_the_arm_and_the_field(tmp_path):
     experiment.Unfinished, match=r'^5_per_class, synthetic_filter: .*dropped all.* config.synthetic.min_agreement'
   ) as caught:
     experiment.run(config, tmp_path)
-  assert [r['arm'] for r in experiment.read(tmp_path / experiment.RESULTS)] == ['real', 'oversampled', 'augmented']
-  assert caught.value.records == experiment.read(tmp_path / experiment.RESULTS)
+  assert [r['arm'] for r in kept.read(tmp_path / kept.FILE)] == ['real', 'oversampled', 'augmented']
+  assert caught.value.records == kept.read(tmp_path / kept.FILE)
 
 
 @pytest.mark.parametrize(
@@ -257,10 +263,10 @@ def test_filters_that_leave_nothing_name_the_arm_and_the_field(tmp_path):
     ('ratios', (float('inf'),), 'config.ratios'),
     ('regimes', (10, 10), r'config.regimes is \(10, 10\); it must be different'),
     ('regimes', (), 'config.regimes'),
-    ('regimes', (5, 500), r'config.regimes has 500, but there are 1\d\d training images of the class .* 0 takes all'),
+    ('regimes', (5, 500), r'config.regimes is 500, but there are 1\d\d training images of the class .* or 0 for all'),
     ('generator_steps', (2, 0), 'config.generator_steps'),
-    ('few_augment', 'foo', "config.few_augment names 'foo'"),
-    ('classifier.augment', 'foo', "config.classifier.augment names 'foo'"),
+    ('few_augment', 'foo', "config.few_augment is 'foo'; it must be some of color"),
+    ('classifier.augment', 'foo', "config.classifier.augment is 'foo'; it must be some of color"),
     ('classifier.batch_size', 0, 'config.classifier.batch_size is 0'),
     ('classifier.eval_every_steps', 0, 'config.classifier.eval_every_steps is 0'),
     ('classifier.width', 0, 'config.classifier.width is 0'),
@@ -271,9 +277,13 @@ def test_filters_that_leave_nothing_name_the_arm_and_the_field(tmp_path):
     ('generator.model.width', 0, r'config.generator.model.width is 0'),
     ('generator_steps', (1,), 'one number a regime'),
     ('synthetic.min_agreement', 1.0, 'config.synthetic.min_agreement is 1.0'),
-    ('synthetic.means', ('recycel',), "config.synthetic.means: 'recycel' is not made of recycle, filter, relabel,"),
+    (
+      'synthetic.means',
+      ('recycel',),
+      "config.synthetic.means is 'recycel'; it must be made of recycle, filter",
+    ),
     ('synthetic.mixed_means', 'filter+', 'config.synthetic.mixed_means'),
-    ('synthetic.means', ('filter+recycle', 'recycle+filter'), 'same means twice'),
+    ('synthetic.means', ('filter+recycle', 'recycle+filter'), 'config.synthetic.means .* different means'),
     ('generator.model.conditional', False, 'need labels'),
     ('generator.data.examples_per_class', 7, r'examples_per_class is 7; it must be 0: config.regimes says how many'),
   ],
@@ -290,12 +300,13 @@ def test_the_learning_rates_of_a_generator_last_as_long_as_its_steps():
   config = tiny_config()
   config.generator.d_steps_per_g_step, config.generator_steps = 2, (100, 200)
   for optimizer in config.generator.optimizers.values():
-    optimizer.schedule, optimizer.decay_steps = 'linear', 7
+    with optimizer.ignore_type():
+      optimizer.learning_rate = defaults.linear(2e-4, 0.0, kimg=7.0)
   ends = [
-    [regime.config.optimizers[name].decay_steps for name in ('generator', 'discriminator')]
+    [regime.config.optimizers[name].learning_rate.kimg for name in ('generator', 'discriminator')]
     for regime in plan.regimes(config)[:2]
   ]
-  assert ends == [[120, 240], [240, 480]]  # D is updated twice a step
+  assert ends == [[3.84, 3.84], [7.68, 7.68]]  # 1.2 times the steps of 32 images; D's two updates share them
 
 
 @pytest.mark.parametrize('better', [True, False])
