@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from ml_collections import ConfigDict
 
-from gengan import config as configs
 from gengan import data
+from gengan.config import load_dataset_facts, reading
 from gengan.data import images
 from gengan.data.iterator import scale
 from gengan.data.statistics import differences
@@ -57,11 +57,16 @@ def check(
 def training_data(config: ConfigDict, workdir: pathlib.Path) -> data.Dataset:
   """What the run was trained on.
 
+  Args:
+    config: `config.data` of the run.
+    workdir: of the run.
+
   Raises:
     FileNotFoundError, ValueError: the data cannot be read, or is something else now.
   """
-  dataset = data.load(config)
-  if changed := differences(configs.load_dataset_facts(workdir), dataset.statistics):
+  with reading('data'):
+    dataset = data.load(config)
+  if changed := differences(load_dataset_facts(workdir), dataset.statistics):
     raise ValueError(f'{config.source} is no longer what the run was trained on: {"; ".join(changed)}')
   return dataset
 

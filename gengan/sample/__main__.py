@@ -12,6 +12,7 @@ from collections.abc import Sequence
 
 from gengan import config
 from gengan.config import arguments
+from gengan.host import files
 
 MOST = 10_000  # images in a picture
 MOST_TRUNCATION = 10.0
@@ -83,7 +84,7 @@ def _check(args: argparse.Namespace) -> None:
   if args.by_class and args.labels:
     raise ValueError('--by_class takes all classes and --labels some; give one of them')
   arguments.check_run(args.workdir)
-  config.require_writable(args.out.parent, flag='the folder of --out')
+  files.require_writable(args.out.parent, flag='the folder of --out')
 
 
 def _classes(args: argparse.Namespace, run) -> list[int]:
