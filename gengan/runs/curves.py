@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from gengan.data import images
+from gengan.host import files
 
 # Metrics that belong on one pair of axes; every other metric has its own.
 _GROUPS = {
@@ -53,7 +53,7 @@ def plot(metrics_path: str | os.PathLike, path: str | os.PathLike) -> None:
   figure = Figure(figsize=(5.2 * columns, 3.4 * rows), layout='constrained')
   for index, (title, names) in enumerate(axes_names.items()):
     _draw(figure.add_subplot(rows, columns, index + 1), title, {name: curves[name] for name in names}, unit)
-  with images.replacing(path) as beside:
+  with files.replacing(path) as beside:
     figure.savefig(beside, format='png', dpi=110)
 
 
