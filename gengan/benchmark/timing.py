@@ -10,8 +10,8 @@ import jax
 import numpy as np
 from ml_collections import ConfigDict
 
-from gengan import config as configs
 from gengan import core, sharding
+from gengan.config import check, classes, set_classes
 from gengan.train import setup
 
 WARM_UP = 2  # steps: memory is laid out in the first
@@ -33,10 +33,10 @@ def measure(config: ConfigDict, *, steps: int) -> dict[str, Any]:
     ValueError: one line that names the field of the config that cannot be.
   """
   config = ConfigDict(config.to_dict())
-  configs.check(config)
-  configs.set_classes(config, config.model.get('num_classes', 0) or CLASSES, labelled=True)
+  check(config)
+  set_classes(config, config.model.get('num_classes', 0) or CLASSES, labelled=True)
   mesh, algorithm, shapes, abstract_state = setup.make(config)
-  batch = _random_batch(shapes, seed=config.seed, num_classes=configs.classes(config))
+  batch = _random_batch(shapes, seed=config.seed, num_classes=classes(config))
   key = jax.random.key(config.seed)
   layout = sharding.state_sharding(mesh, abstract_state)
   state = sharding.init(algorithm, key, batch, mesh)

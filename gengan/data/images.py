@@ -1,20 +1,17 @@
-"""Pictures from arrays: grids, PNG files, animations, walks through latent space.
+"""Pictures from arrays: grids, PNG files and animations.
 
 Images are [N, H, W, C] with C = 1 (grey) or 3 (RGB), float in [-1, 1] or uint8. Pictures are [H, W, C] uint8.
 """
 
-import contextlib
 import math
 import os
 import pathlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont, PngImagePlugin
 
-from gengan.core import PyTree
+from gengan.host import files
 
 ANIMATION_SIDES = {'.gif': 65_535, '.webp': 16_383}  # pixels at most
 ANIMATION_SUFFIXES = tuple(ANIMATION_SIDES)
@@ -114,19 +111,6 @@ def as_picture(images: np.ndarray) -> np.ndarray:
   return grid(images) if np.ndim(images) == 4 else _as_uint8(images, ndim=3)
 
 
-@contextlib.contextmanager
-def replacing(path: str | os.PathLike) -> Iterator[pathlib.Path]:
-  """A file beside `path` that takes its place once written, so that a half-written picture never looks whole."""
-  path = pathlib.Path(path)
-  path.parent.mkdir(parents=True, exist_ok=True)
-  beside = path.with_name(f'.{path.name}.{os.getpid()}.part')
-  try:
-    yield beside
-    os.replace(beside, path)
-  finally:
-    beside.unlink(missing_ok=True)
-
-
 def _pillow(picture: np.ndarray) -> Image.Image:
   picture = _as_uint8(picture, ndim=3)
   return Image.fromarray(picture[..., 0] if picture.shape[-1] == 1 else picture)
@@ -144,7 +128,7 @@ def save_png(path: str | os.PathLike, picture: np.ndarray, *, text: Mapping[str,
   for key, value in (text or {}).items():
     metadata.add_text(key, value)
   image = _pillow(picture)
-  with replacing(path) as beside:
+  with files.replacing(path) as beside:
     image.save(beside, format='png', pnginfo=metadata)
 
 
@@ -181,53 +165,6 @@ def save_animation(
     options = {'optimize': False}
   durations = [round(1000 * seconds)] * len(pictures)
   durations[-1] += round(1000 * hold)
-  with replacing(path) as beside:
+  with files.replacing(path) as beside:
     first, *others = pictures
     first.save(beside, format=suffix[1:], save_all=True, append_images=others, duration=durations, loop=0, **options)
-
-
-def interpolate(start: PyTree, end: PyTree, num: int, *, path: str = 'spherical') -> PyTree:
-  """Latents on the way from `start` to `end`, both ends included and exact.
-
-  'spherical' turns from one direction to the other at constant speed, so that latents of a Gaussian prior keep a
-  length that is typical of it (slerp, Shoemake 1985; for generative models White 2016, "Sampling Generative
-  Networks", section 2.1):
-    sin((1 - t) w) / sin(w) * a + sin(t w) / sin(w) * b,  w the angle between a and b.
-  Where a and b are parallel or opposite it is the straight line, which 'linear' always takes (for w of a style-based
-  generator, or anything else whose prior is no sphere).
-
-  Args:
-    start: pytree of [N, ...] floats; every leaf's row is one vector with an angle of its own.
-    end: the same tree and shapes.
-    num: points on each walk, at least 2.
-    path: 'spherical' or 'linear'.
-
-  Returns:
-    The same tree with NumPy leaves [N, num, ...].
-
-  Raises:
-    ValueError: num below 2, another path, unequal shapes, or leaves that are not float (codes have no in-between).
-  """
-  if num < 2:
-    raise ValueError(f'a walk needs num >= 2 points, not {num}')
-  if path not in ('spherical', 'linear'):
-    raise ValueError(f"path must be 'spherical' or 'linear', not {path!r}")
-
-  def walk(a, b):  # in NumPy: a dozen operations on a few numbers are not worth compiling
-    a, b = np.asarray(a), np.asarray(b)
-    if a.shape != b.shape or a.dtype != b.dtype or not jnp.issubdtype(a.dtype, jnp.floating):
-      raise ValueError(f'latents must be float and of one shape, not {a.dtype}{a.shape} and {b.dtype}{b.shape}')
-    dtype = a.dtype
-    a, b = a[:, None].astype(np.float32), b[:, None].astype(np.float32)
-    time = np.linspace(0, 1, num, dtype=np.float32).reshape(1, num, *[1] * (a.ndim - 2))
-    linear = (1 - time) * a + time * b
-    if path == 'linear':
-      return linear.astype(dtype)
-    axes = tuple(range(2, a.ndim))
-    lengths = np.sqrt(np.sum(a * a, axes, keepdims=True) * np.sum(b * b, axes, keepdims=True))
-    angle = np.arccos(np.clip(np.sum(a * b, axes, keepdims=True) / np.maximum(lengths, 1e-12), -1, 1))
-    sine = np.sin(angle)
-    arc = (np.sin((1 - time) * angle) * a + np.sin(time * angle) * b) / np.where(sine > 1e-4, sine, 1)
-    return np.where((sine > 1e-4) & (time > 0) & (time < 1), arc, linear).astype(dtype)
-
-  return jax.tree.map(walk, start, end)

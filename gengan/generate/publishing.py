@@ -9,7 +9,7 @@ from typing import Any
 
 import jax
 
-from gengan import config as configs
+from gengan.config import load_dataset_facts
 from gengan.generate.formats import FORMATS, card, ledger
 
 PLACES = ('workdir', 'source', 'exclude', 'network', 'init_from')  # keys of texts that may hold a path
@@ -44,7 +44,7 @@ def publish(job, book: ledger.Ledger, copying: dict[str, Any]) -> dict[str, Any]
     'platform': jax.devices()[0].platform,
     'model': job.model,
     'config': job.run.config.to_dict(),
-    'training_data': configs.load_dataset_facts(job.workdir),
+    'training_data': load_dataset_facts(job.workdir),
     'evaluation': evaluation_of(job, book),
     'request': job.plan,
     'counts': counts,

@@ -13,8 +13,8 @@ from typing import Any
 import jax
 import numpy as np
 
-from gengan import config as configs
 from gengan import runs
+from gengan.config import load_dataset_facts, recipes
 from gengan.generate import publishing, stream
 from gengan.generate.formats.shards import About
 from gengan.runs.weights import state_sha256
@@ -110,8 +110,8 @@ def prepare(
   # Raises an ArgumentError before anything is written where the model cannot be truncated so.
   key, label = jax.eval_shape(lambda: jax.random.key(0)), jax.ShapeDtypeStruct((1,), np.int32)
   jax.eval_shape(functools.partial(run.algorithm.prior, truncation=request.truncation), run.state, key, label)
-  seen = configs.load_dataset_facts(workdir).get('train_by_class')
-  names = run.class_names if configs.classes(run.config) else ()
+  seen = load_dataset_facts(workdir).get('train_by_class')
+  names = run.class_names if recipes.classes(run.config) else ()
   classes = classes_of(names, request.labels, seen=seen)
   shape = (run.config.data.image_size, run.config.data.image_size, run.config.data.channels)
   size = request.shard_size or min(SHARD_IMAGES, max(SHARD_BYTES // int(np.prod(shape)), stream.ROWS))

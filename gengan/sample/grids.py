@@ -9,7 +9,7 @@ import jax
 import numpy as np
 
 from gengan import core, runs
-from gengan.config import classes as classes_of
+from gengan.config import recipes
 from gengan.core import Algorithm, PyTree, State
 from gengan.data import images
 
@@ -42,7 +42,7 @@ def draw(
   """
   animated = out.suffix.lower() in images.ANIMATION_SUFFIXES
   count = math.ceil(num / walk) if walk and not animated else num
-  known = len(run.class_names) if classes_of(run.config) else 0
+  known = len(run.class_names) if recipes.classes(run.config) else 0
   labels = choose_labels(count, classes=classes, num_classes=known)
   layout = {
     'columns': len(labels) // len(classes) if classes else None,

@@ -9,8 +9,7 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from gengan import augment, data, train
-from gengan import config as configs
-from gengan.config import ConfigError
+from gengan.config import ConfigError, check_numbers, require_fields
 from gengan.core import ArgumentError
 from gengan.utility import arms, source
 
@@ -69,8 +68,8 @@ def regimes(config: ConfigDict) -> list[Regime]:
 
 def check(config: ConfigDict) -> None:
   """Raises a ConfigError for a field that is missing or cannot work."""
-  configs.require_fields(config, FIELDS, kind="a comparison's config", example='configs/utility/digits.py')
-  configs.check_numbers(config)
+  require_fields(config, FIELDS, kind="a comparison's config", example='configs/utility/digits.py')
+  check_numbers(config)
   for field, valid, allowed in (
     (
       'regimes',

@@ -59,7 +59,7 @@ def test_pmap_mode_has_no_count(config):
 
 def test_a_config_that_cannot_be_is_refused(config):
   config.batch_size = 12
-  with pytest.raises(ValueError, match=r'config.batch_size=12 is not a multiple of the 8 devices'):
+  with pytest.raises(ValueError, match=r'config.batch_size is 12; it must be a multiple of the 8 devices'):
     timing.measure(config, steps=1)
 
 

@@ -1,6 +1,5 @@
 """Pictures are checked by reading them back with Pillow and against levels and formulas worked out by hand."""
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -131,45 +130,3 @@ def test_animation_refuses(tmp_path):
     with pytest.raises(ValueError, match=message):
       images.save_animation(tmp_path / path, frames)
   assert not list(tmp_path.iterdir())
-
-
-def test_spherical_walk_by_hand():
-  a, b = np.array([[1.0, 0.0], [3.0, 0.0]]), np.array([[0.0, 1.0], [0.0, 5.0]])
-  walk = np.asarray(images.interpolate(a, b, 3))
-  assert walk.shape == (2, 3, 2)
-  np.testing.assert_array_equal(walk[:, 0], a)
-  np.testing.assert_array_equal(walk[:, -1], b)
-  # Half of a right angle: sin(45 deg) of either end.
-  np.testing.assert_allclose(walk[:, 1], [[np.sqrt(0.5)] * 2, [3 * np.sqrt(0.5), 5 * np.sqrt(0.5)]], rtol=1e-6)
-
-
-def test_spherical_walk_keeps_the_length_and_turns_at_constant_speed():
-  a, b = np.random.default_rng(0).normal(size=(2, 4, 3, 5))
-  a, b = (v / np.linalg.norm(v.reshape(4, -1), axis=1)[:, None, None] for v in (a, b))
-  walk = np.asarray(images.interpolate(a, b, 9)).reshape(4, 9, -1)
-  np.testing.assert_allclose(np.linalg.norm(walk, axis=-1), 1, rtol=1e-5)
-  cosines = np.sum(walk[:, 1:] * walk[:, :-1], axis=-1)
-  np.testing.assert_allclose(cosines, cosines[:, :1].repeat(8, 1), rtol=1e-4)
-  chord = np.linalg.norm(np.asarray(images.interpolate(a, b, 9, path='linear')).reshape(4, 9, -1), axis=-1)
-  assert (chord[:, 4] < 0.95).all()  # the straight line cuts through the sphere
-
-
-def test_walks_over_trees_parallel_latents_and_linear():
-  tree = {'z': jnp.ones((2, 4)), 'top': (jnp.zeros((2, 1, 3)),)}
-  walk = images.interpolate(tree, jax.tree.map(lambda x: 2 * x, tree), 5)
-  np.testing.assert_allclose(walk['z'][0, :, 0], [1, 1.25, 1.5, 1.75, 2])
-  np.testing.assert_array_equal(walk['top'][0], np.zeros((2, 5, 1, 3)))
-  linear = images.interpolate(jnp.array([[0.0, 4.0]]), jnp.array([[4.0, 0.0]]), 5, path='linear')
-  np.testing.assert_allclose(linear[0], [[0, 4], [1, 3], [2, 2], [3, 1], [4, 0]])
-
-
-def test_walks_refuse():
-  z = jnp.ones((2, 4))
-  for args, kwargs, message in [
-    ((z, z, 1), {}, 'num >= 2'),
-    ((z, z, 3), {'path': 'curved'}, "'spherical' or 'linear'"),
-    ((z, z[:1], 3), {}, 'one shape'),
-    ((z.astype(int), z.astype(int), 3), {}, 'float'),
-  ]:
-    with pytest.raises(ValueError, match=message):
-      images.interpolate(*args, **kwargs)
