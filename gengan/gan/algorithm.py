@@ -1,0 +1,78 @@
+"""From two networks and phases to the functions of an `Algorithm`."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import optax
+from flax import linen as nn
+
+from gengan import augment as augments
+from gengan import core, latent, terms
+from gengan.core import ScalarOrSchedule
+from gengan.gan import phase, step
+
+
+def make(
+  generator: nn.Module,
+  discriminator: nn.Module,
+  *,
+  latent_size: int,
+  phases: Sequence[phase.Phase],
+  optimizers: Mapping[str, optax.GradientTransformation],
+  augment: augments.Augment = augments.none,
+  draw_labels: Callable[[jax.Array, int], jax.Array] | None = None,
+  space: latent.Space | None = None,
+  ema_half_life_kimg: ScalarOrSchedule = 10.0,
+  ema_rampup: float | None = 0.05,
+  dtype: Any = jnp.float32,
+  axis_name: str | None = None,
+) -> core.Algorithm:
+  """Builds a train step from phases for any two networks. One train step reads one batch.
+
+  Args:
+    generator: linen module `(latents [N, Z], labels [N], *, train) -> images [N, H, W, C]` in [-1, 1].
+    discriminator: linen module `(images, labels, *, train) -> logits [N]`, or a dict with 'logits'.
+    latent_size: Z, the size of the standard normal z that training draws.
+    phases: in the order in which they happen; see `alternating`.
+    optimizers: one for 'generator' and one for 'discriminator'.
+    augment: put before D in all phases, for real and generated images; see `gengan.augment`.
+    draw_labels: `(key, rows) -> labels [rows]` of generated images; None: those of the real images beside them.
+    space: of the latents outside training; None: z itself, `latent.z_space`.
+    ema_half_life_kimg: see `core.ema_decay`.
+    ema_rampup: see `core.ema_decay`.
+    dtype: in which the networks compute in training; parameters and losses are float32.
+    axis_name: the pmap axis that the step will run under; None for a global-view `jit`.
+
+  Raises:
+    ArgumentError: latent_size below 1, an average that cannot be, or phases that cannot follow each other; at trace
+      time, a batch that does not divide.
+  """
+  latent.check_latent_size(latent_size)
+  core.check_ema(ema_half_life_kimg, ema_rampup)
+  phase.check(phases)
+  space = space or latent.z_space(generator, latent_size)
+  networks = {'generator': generator, 'discriminator': discriminator}
+  game = step.Game(networks, latent_size, tuple(phases), optimizers, augment, draw_labels, dtype, axis_name)
+
+  def train_step(state, batch, key):
+    players, extra, metrics = step.play_all(game, state, batch, key)
+    images = batch['image'].shape[0] * core.axis_size(axis_name)
+    decay = core.ema_decay(state.step, images, half_life_kimg=ema_half_life_kimg, rampup=ema_rampup)
+    trained = {'params': players.params['generator'], **players.model_state['generator']}
+    average = {'generator': core.ema(state.ema_params['generator'], trained, decay)}
+    return core.State(state.step + 1, *players, average, extra), metrics
+
+  def eval_step(state, batch, key):
+    """D's logits, one an example: on the given images and on as many samples of the averaged generator."""
+    fake = space.decode(state, space.prior(state, key, batch['label']), batch['label'])
+    return {'d_real': score(state, batch['image'], batch['label']), 'd_fake': score(state, fake, batch['label'])}
+
+  def score(state, images, labels):
+    return terms.logits_of(discriminator.apply(core.variables(state, 'discriminator'), images, labels, train=False))
+
+  init = lambda key, batch: step.init(game, key, batch)
+  return core.Algorithm(
+    init, train_step, eval_step, space.prior, space.decode, score=score, interpolate=space.interpolate
+  )
