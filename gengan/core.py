@@ -366,7 +366,8 @@ def check_steps(
     devices: on that axis.
 
   Raises:
-    ValueError: sizes that do not go together, such as a batch that does not divide.
+    ArgumentError: a setting that does not go with these sizes, such as a batch that does not divide.
+    ValueError: sizes that do not go together.
   """
   key = jax.eval_shape(lambda: jax.random.key(0))
   train_step, parts = algorithm.train_step, batch
@@ -378,7 +379,7 @@ def check_steps(
     jax.eval_shape(train_step, abstract_state, parts, key)
     if algorithm.eval_step is not None:
       jax.eval_shape(algorithm.eval_step, abstract_state, batch, key)
+  except ArgumentError:
+    raise
   except ValueError as error:
-    if 'config.' in str(error):
-      raise
     raise ValueError(f'with this config no step can be made: {error}') from error

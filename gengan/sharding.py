@@ -16,7 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
-from gengan.core import Algorithm, Batch, PyTree, State
+from gengan.core import Algorithm, ArgumentError, Batch, PyTree, State
 from gengan.host import memory
 
 AXES = ('data', 'fsdp')
@@ -64,39 +64,36 @@ def make_mesh(*, data: int = -1, fsdp: int = 1, devices: Sequence[jax.Device] | 
     devices: default: every device of every process.
 
   Raises:
-    ValueError: the two sizes do not multiply to the number of devices.
+    ArgumentError: the two sizes do not multiply to the number of devices.
   """
   devices = jax.devices() if devices is None else list(devices)
   count = len(devices)
   if fsdp < 1 or count % fsdp:
-    raise ValueError(f'config.mesh.fsdp={fsdp} does not divide the {count} devices; possible: {_divisors(count)}')
+    raise ArgumentError('fsdp', fsdp, f'a divisor of the {count} devices: {_divisors(count)}')
   if data == -1:
     data = count // fsdp
   if data * fsdp != count:
-    raise ValueError(
-      f'config.mesh.data={data} times config.mesh.fsdp={fsdp} is {data * fsdp}, but there are {count} devices; '
-      f'with this fsdp, config.mesh.data must be {count // fsdp}, or -1 for that'
-    )
+    allowed = f'{count // fsdp}, or -1 for that'
+    raise ArgumentError('data', data, allowed, why=f'but there are {count} devices', beside={'fsdp': fsdp})
   return jax.make_mesh((data, fsdp), AXES, axis_types=(AxisType.Auto,) * 2, devices=devices)
 
 
 def check_mode(mode: str, mesh: Mesh) -> None:
-  """Raises a ValueError unless a step can be compiled for this mesh in this mode, 'jit' or 'pmap'."""
+  """Raises an ArgumentError unless a step can be compiled for this mesh in this mode, 'jit' or 'pmap'."""
   if mode not in ('jit', 'pmap'):
-    raise ValueError(f"config.mesh.mode={mode!r} is unknown; possible: 'jit', 'pmap'")
-  if mode == 'pmap' and (mesh.shape['fsdp'] > 1 or jax.process_count() > 1):
-    raise ValueError("config.mesh.mode='pmap' needs config.mesh.fsdp=1 and a single process; else use 'jit'")
+    raise ArgumentError('mode', mode, "'jit' or 'pmap'")
+  if mode == 'pmap' and mesh.shape['fsdp'] > 1:
+    raise ArgumentError('mode', mode, "'jit'", beside={'fsdp': mesh.shape['fsdp']})
+  if mode == 'pmap' and jax.process_count() > 1:
+    raise ArgumentError('mode', mode, "'jit'", why='which takes a single process, but there are more')
 
 
 def check_batch_size(batch_size: int, mesh: Mesh) -> None:
-  """Raises a ValueError unless the batch of one step, over all processes, divides evenly over the devices."""
+  """Raises an ArgumentError unless the batch of one step, over all processes, divides evenly over the devices."""
   if batch_size < 1 or batch_size % mesh.size:
     below = batch_size // mesh.size * mesh.size
-    possible = [size for size in (below, below + mesh.size) if size > 0]
-    raise ValueError(
-      f'config.batch_size={batch_size} is not a multiple of the {mesh.size} devices; '
-      f'nearest possible: {" or ".join(map(str, possible))}'
-    )
+    nearest = ' or '.join(str(size) for size in (below, below + mesh.size) if size > 0)
+    raise ArgumentError('batch_size', batch_size, f'a multiple of the {mesh.size} devices; nearest are {nearest}')
 
 
 def replicated(mesh: Mesh) -> NamedSharding:
@@ -140,7 +137,7 @@ def shard_batch(batch: Batch, mesh: Mesh, *, whole: bool = False) -> Batch:
     whole: every process gives the whole batch, of which its devices take their rows.
 
   Raises:
-    ValueError: the rows do not divide evenly over this process's devices.
+    ArgumentError: the rows do not divide evenly over this process's devices.
   """
   sharding = batch_sharding(mesh)
 
@@ -210,9 +207,8 @@ def compile_step(
     `step.lower` takes the same and returns what `jax.jit(...).lower` does (jit mode only).
 
   Raises:
-    ValueError: as `check_mode`.
+    ArgumentError: as `check_mode`.
   """
-
   check_mode(mode, mesh)
 
   def step(state, batch, key):

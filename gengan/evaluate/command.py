@@ -50,7 +50,7 @@ def evaluate(args: argparse.Namespace) -> tuple[pathlib.Path, pathlib.Path]:
   run = runs.load(args.workdir, checkpoint=args.checkpoint, weights=args.weights)
   weights_sha256 = state_sha256(run.state)
   mesh = sharding.make_mesh()
-  run = run._replace(state=jax.device_put(run.state, sharding.replicated(mesh)))
+  run = dataclasses.replace(run, state=jax.device_put(run.state, sharding.replicated(mesh)))
   dataset = data.load(run.config.data)
   runs.require_same(args.workdir, run.config, dataset)
   network_name = args.network or ('classifier' if dataset.num_classes > 1 else 'pixels')

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from gengan.host.checksums import sync
+from gengan.host.files import replacing
 
 
 def default_folder() -> pathlib.Path:
@@ -55,15 +55,8 @@ def cached(
 
 
 def _write(path: pathlib.Path, arrays: Mapping[str, np.ndarray], name: str) -> None:
-  path.parent.mkdir(parents=True, exist_ok=True)
-  beside = path.with_name(f'.{path.name}.{os.getpid()}.part')
-  try:
-    with beside.open('wb') as file:
-      np.savez(file, **{f'array/{key}': value for key, value in arrays.items()}, name=name, sha256=_hash(arrays))
-    sync(beside)
-    os.replace(beside, path)
-  finally:
-    beside.unlink(missing_ok=True)
+  with replacing(path) as beside, beside.open('wb') as file:
+    np.savez(file, **{f'array/{key}': value for key, value in arrays.items()}, name=name, sha256=_hash(arrays))
 
 
 def _read(path: pathlib.Path, name: str) -> dict[str, np.ndarray]:

@@ -4,6 +4,8 @@ import hashlib
 import os
 import pathlib
 
+from gengan.host.files import replacing, sync
+
 SUMS = 'SHA256SUMS'  # the format of coreutils: `sha256sum -c SHA256SUMS` checks it by hand
 
 
@@ -18,11 +20,8 @@ def seal(folder: pathlib.Path) -> None:
   for path in [*files, *folders]:
     sync(path)
   lines = ''.join(f'{_sha256(path)}  {path.relative_to(folder).as_posix()}\n' for path in files)
-  beside = folder / f'{SUMS}.partial'
-  beside.write_text(lines + _signature(lines))
-  sync(beside)
-  beside.replace(folder / SUMS)
-  sync(folder)
+  with replacing(folder / SUMS) as beside:
+    beside.write_text(lines + _signature(lines))
 
 
 def verify(folder: str | os.PathLike) -> None:
@@ -47,15 +46,6 @@ def verify(folder: str | os.PathLike) -> None:
       raise DamagedError(f'{folder / name} is missing or unreadable ({error.strerror})') from None
     if found != expected:
       raise DamagedError(f'{folder / name} is damaged: its SHA-256 is not the one in {SUMS}')
-
-
-def sync(path: pathlib.Path) -> None:
-  """Asks the operating system to put a file or folder on the disk: a rename alone does not survive a power cut."""
-  descriptor = os.open(path, os.O_RDONLY)
-  try:
-    os.fsync(descriptor)
-  finally:
-    os.close(descriptor)
 
 
 def _signature(lines: str) -> str:

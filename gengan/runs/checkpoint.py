@@ -22,9 +22,9 @@ import numpy as np
 import orbax.checkpoint as ocp
 from jax.experimental import multihost_utils
 
-from gengan.host import checksums
-from gengan.runs import leaves
 from gengan.core import State
+from gengan.host import checksums, files
+from gengan.runs import finished, leaves
 
 log = logging.getLogger(__name__)
 
@@ -50,37 +50,19 @@ class Checkpointer:
   still going can be read.
   """
 
-  def __init__(
-    self,
-    directory: str | os.PathLike,
-    *,
-    keep_latest: int = 2,
-    keep_every_steps: int = 0,
-    best_metric: str = '',
-    best_mode: str = 'min',
-  ):
+  def __init__(self, directory: str | os.PathLike, **rules: Any):
     """Touches no file.
 
     Args:
       directory: made on the first save. All processes of a run must see it under this name.
-      keep_latest: how many of the newest checkpoints are kept, at least one.
-      keep_every_steps: also keep each checkpoint whose step is a multiple of this; 0: none.
-      best_metric: also keep the one that is best by this metric; '': none. Without it or where it is not finite, a
-        checkpoint does not compete.
-      best_mode: 'min' or 'max'.
+      **rules: which checkpoints are kept, the fields of `finished.Rules`.
 
     Raises:
-      ValueError: an impossible argument.
+      ArgumentError: an impossible rule.
     """
-    if keep_latest < 1 or keep_every_steps < 0:
-      raise ValueError(
-        f'keep_latest={keep_latest} must be at least 1 and keep_every_steps={keep_every_steps} at least 0'
-      )
-    if best_mode not in ('min', 'max'):
-      raise ValueError(f"best_mode={best_mode!r} is unknown; possible: 'min', 'max'")
     self.directory = pathlib.Path(directory).absolute()
-    self._keep_latest, self._keep_every_steps = keep_latest, keep_every_steps
-    self._best_metric, self._best_mode = best_metric, best_mode
+    self._rules = finished.Rules(**rules)
+    self._rules.check()
     self._orbax = ocp.AsyncCheckpointer(ocp.StandardCheckpointHandler())
     self._background = concurrent.futures.ThreadPoolExecutor(1, thread_name_prefix='checkpoint')
     self._pending: concurrent.futures.Future | None = None
@@ -101,14 +83,11 @@ class Checkpointer:
 
   def steps(self) -> list[int]:
     """The steps of the finished checkpoints, oldest first. Those found damaged are left out."""
-    return [step for step in finished_steps(self.directory) if step not in self._damaged]
+    return [step for step in finished.steps(self.directory) if step not in self._damaged]
 
   def best_step(self) -> int | None:
     """The step that is best by `best_metric`; None where no checkpoint has a finite value of it."""
-    sign = 1 if self._best_mode == 'min' else -1
-    values = {step: _metrics(self.directory / _name(step)).get(self._best_metric, math.nan) for step in self.steps()}
-    finite = [step for step, value in values.items() if math.isfinite(value)]
-    return min(finite, key=lambda step: (sign * values[step], -step), default=None)
+    return finished.best(self.directory, self.steps(), self._rules)
 
   def save(
     self,
@@ -145,7 +124,7 @@ class Checkpointer:
     newest = max(self.steps(), default=-1)
     if step <= newest:
       raise ValueError(
-        f'step {step} cannot be saved: {self.directory / _name(newest)} is not older; '
+        f'step {step} cannot be saved: {self.directory / finished.name(newest)} is not older; '
         'restore it first, move it away or use another directory'
       )
     arrays = leaves.by_path(state)
@@ -157,7 +136,7 @@ class Checkpointer:
       'leaves': {path: leaves.describe(leaf) for path, leaf in arrays.items()},
     }
     about, data = _to_json(about), _to_json(dict(data))
-    partial = self.directory / (_name(step) + _PARTIAL)
+    partial = self.directory / (finished.name(step) + _PARTIAL)
     partial.mkdir(parents=True, exist_ok=True)
     (partial / _data_file(jax.process_index())).write_text(data)
     if jax.process_index() == 0:
@@ -180,28 +159,35 @@ class Checkpointer:
       FileNotFoundError: there is no such checkpoint.
       ValueError: the checkpoint asked for, or every one, is damaged; or its leaves are not those of `abstract_state`.
     """
-    self.wait()
-    # One process looks, so that all take the same.
-    found, error = self._choose(step) if jax.process_index() == 0 else (-1, None)
-    if jax.process_count() > 1:
-      found = int(multihost_utils.broadcast_one_to_all(np.int32(found)))
-    if found < 0:
-      raise error or ValueError(f'process 0 found no intact checkpoint in {self.directory}')
-    folder = self.directory / _name(found)
-    about = json.loads((folder / 'checkpoint.json').read_text())
+    found, folder = self._found(step)
+    about = finished.about(folder)
     expected = leaves.by_path(abstract_state)
     leaves.check(folder, about['leaves'], {path: leaves.describe(leaf) for path, leaf in expected.items()})
-    target = leaves.nested({path: _on_a_device(leaf) for path, leaf in leaves.filled(expected).items()})
-    arrays = self._orbax.restore(folder / 'state', args=ocp.args.StandardRestore(target))
-    arrays = flax.traverse_util.flatten_dict(arrays, sep='/')
-    arrays |= {path: jnp.zeros(leaf.shape, leaf.dtype) for path, leaf in expected.items() if leaf.size == 0}
+    arrays = _read_arrays(folder, expected)
     treedef = jax.tree.structure(abstract_state)
     state = jax.tree.unflatten(treedef, [arrays[path] for path in expected])
     # Written by another number of processes, the iterators' states are those of process 0, the same for all.
     same = about['processes'] == jax.process_count()
     data = json.loads((folder / _data_file(jax.process_index() if same else 0)).read_text())
     self._current = found
-    return Restored(found, state, data, about['config'], _metrics(folder))
+    return Restored(found, state, data, about['config'], finished.metrics(folder))
+
+  def described(self, *, step: int | str | None = None) -> tuple[int, dict[str, str]]:
+    """The step of an intact checkpoint, chosen as `restore` does, and its leaves by path as 'float32[4,8]'."""
+    found, folder = self._found(step)
+    return found, finished.about(folder)['leaves']
+
+  def read(self, abstract: Mapping[str, jax.ShapeDtypeStruct], *, step: int) -> dict[str, jax.Array]:
+    """Some leaves of a checkpoint, after checking every byte of it.
+
+    Args:
+      abstract: by path, of the shapes and dtypes there, as for `restore`.
+      step: of the checkpoint.
+
+    Raises:
+      FileNotFoundError, ValueError: as `restore`.
+    """
+    return _read_arrays(self._found(step)[1], abstract)
 
   def wait(self) -> None:
     """Waits until what `save` started is a finished checkpoint; raises what went wrong."""
@@ -221,38 +207,39 @@ class Checkpointer:
       self._background.shutdown()
       self._orbax.close()
 
-  def _choose(self, wanted: int | str | None) -> tuple[int, Exception | None]:
-    """The step to restore, or -1 and the reason."""
+  def _found(self, wanted: int | str | None) -> tuple[int, pathlib.Path]:
+    """The step to read and its folder, the same in every process: the first one looks."""
+    self.wait()
+    step, error = -1, None
+    if jax.process_index() == 0:
+      try:
+        step = self._choose(wanted)
+      except (ValueError, OSError) as refusal:
+        error = refusal
+    if jax.process_count() > 1:
+      step = int(multihost_utils.broadcast_one_to_all(np.int32(step)))
+    if step < 0:
+      raise error or ValueError(f'process 0 found no intact checkpoint in {self.directory}')
+    return step, self.directory / finished.name(step)
+
+  def _choose(self, wanted: int | str | None) -> int:
     steps = self.steps()
     if wanted == 'best':
-      if not self._best_metric:
-        return -1, ValueError(f'{self.directory} has no best checkpoint: no best_metric was chosen')
+      if not self._rules.best_metric:
+        raise ValueError(f'{self.directory} has no best checkpoint: no best_metric was chosen')
       wanted = self.best_step()
       if wanted is None:
-        return -1, FileNotFoundError(f'no checkpoint in {self.directory} has a finite {self._best_metric!r}')
+        raise FileNotFoundError(f'no checkpoint in {self.directory} has a finite {self._rules.best_metric!r}')
     if not steps or (wanted is not None and wanted not in steps):
       known = f'; there are {", ".join(map(str, steps))}' if steps else ''
-      return -1, FileNotFoundError(
-        f'no checkpoint{"" if wanted is None else f" of step {wanted}"} in {self.directory}{known}'
-      )
-    if wanted is not None:
-      try:
-        checksums.verify(self.directory / _name(wanted))
-      except checksums.DamagedError as error:
-        return -1, error
-      return wanted, None
-    for step in reversed(steps):
-      try:
-        checksums.verify(self.directory / _name(step))
-      except checksums.DamagedError as error:
-        log.warning('%s; this checkpoint is passed over', error)
-        self._damaged.add(step)
-      else:
-        return step, None
-    return -1, checksums.DamagedError(
-      f'every checkpoint in {self.directory} is damaged: steps {", ".join(map(str, steps))}. '
-      'Bring one back from a copy, or move this folder away to start afresh'
-    )
+      of_step = '' if wanted is None else f' of step {wanted}'
+      raise FileNotFoundError(f'no checkpoint{of_step} in {self.directory}{known}')
+    if wanted is None:
+      wanted, damaged = finished.newest_intact(self.directory, steps)
+      self._damaged |= damaged
+    else:
+      checksums.verify(self.directory / finished.name(wanted))
+    return wanted
 
   def _clean(self) -> None:
     """Before the first save: removes what a killed run left half-written, and sets damaged checkpoints aside."""
@@ -261,9 +248,9 @@ class Checkpointer:
       for leftover in self.directory.glob('*' + _PARTIAL):
         shutil.rmtree(leftover)
       for step in self._damaged:
-        aside = self.directory / (_name(step) + _DAMAGED)
+        aside = self.directory / (finished.name(step) + _DAMAGED)
         shutil.rmtree(aside, ignore_errors=True)
-        (self.directory / _name(step)).rename(aside)
+        (self.directory / finished.name(step)).rename(aside)
     if not self._cleaned and jax.process_count() > 1:
       multihost_utils.sync_global_devices('gengan.runs.checkpoint.clean')
     self._cleaned = True
@@ -274,51 +261,23 @@ class Checkpointer:
     self._orbax.wait_until_finished()
     if jax.process_index() != 0:
       return
-    partial = self.directory / (_name(step) + _PARTIAL)
-    final = self.directory / _name(step)
+    partial = self.directory / (finished.name(step) + _PARTIAL)
+    final = self.directory / finished.name(step)
     checksums.seal(partial)
     if final.exists():  # an empty or unhashed folder of this name: never a finished checkpoint
       shutil.rmtree(final)
     partial.rename(final)
-    checksums.sync(self.directory)
-    for old in set(self.steps()) - self._kept():
-      # Renamed first, so that a kill in between leaves no folder that looks finished.
-      doomed = self.directory / (_name(old) + _PARTIAL)
-      (self.directory / _name(old)).rename(doomed)
-      shutil.rmtree(doomed)
-
-  def _kept(self) -> set[int]:
+    files.sync(self.directory)
     steps = self.steps()
-    kept = set(steps[-self._keep_latest :])
-    if self._keep_every_steps:
-      kept |= {step for step in steps if step % self._keep_every_steps == 0}
-    best = self.best_step() if self._best_metric else None
-    return kept if best is None else kept | {best}
-
-
-def _name(step: int) -> str:
-  return f'{step:08d}'
+    for old in set(steps) - finished.kept(self.directory, steps, self._rules):
+      # Renamed first, so that a kill in between leaves no folder that looks finished.
+      doomed = self.directory / (finished.name(old) + _PARTIAL)
+      (self.directory / finished.name(old)).rename(doomed)
+      shutil.rmtree(doomed)
 
 
 def _data_file(process: int) -> str:
   return f'data-{process:05d}.json'
-
-
-def finished_steps(directory: pathlib.Path) -> list[int]:
-  """The steps of the finished checkpoints in a folder, damaged or not, oldest first; none where there is no folder."""
-  if not directory.is_dir():
-    return []
-  named = {path: int(path.name) for path in directory.iterdir() if path.name.isdecimal()}
-  return sorted(step for path, step in named.items() if path.name == _name(step) and (path / checksums.SUMS).is_file())
-
-
-def _metrics(folder: pathlib.Path) -> dict[str, float]:
-  """The metrics of a checkpoint, none where it is damaged: one bad file must not stop a run that only ranks them."""
-  try:
-    metrics = json.loads((folder / 'checkpoint.json').read_text())['metrics']
-    return {name: math.nan if value is None else float(value) for name, value in metrics.items()}
-  except (OSError, ValueError, KeyError, TypeError, AttributeError):
-    return {}
 
 
 def _finite(value: Any) -> float | None:
@@ -332,6 +291,17 @@ def _to_json(value: dict[str, Any]) -> str:
     return json.dumps(value, indent=1, allow_nan=False) + '\n'
   except (TypeError, ValueError) as error:
     raise ValueError(f'data and config of a checkpoint must be JSON: {error}') from None
+
+
+def _read_arrays(folder: pathlib.Path, expected: Mapping[str, Any]) -> dict[str, jax.Array]:
+  """Leaves of a checkpoint by path, on their shardings. Orbax keeps none without elements: those are made."""
+  target = leaves.nested({path: _on_a_device(leaf) for path, leaf in leaves.filled(expected).items()})
+  arguments = ocp.args.PyTreeRestore(
+    target, restore_args=ocp.checkpoint_utils.construct_restore_args(target), partial_restore=True
+  )
+  with ocp.Checkpointer(ocp.PyTreeCheckpointHandler()) as reader:
+    arrays = flax.traverse_util.flatten_dict(reader.restore(folder / 'state', args=arguments), sep='/')
+  return arrays | {path: jnp.zeros(leaf.shape, leaf.dtype) for path, leaf in expected.items() if leaf.size == 0}
 
 
 def _on_a_device(leaf: jax.ShapeDtypeStruct) -> jax.ShapeDtypeStruct:

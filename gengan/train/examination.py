@@ -1,4 +1,4 @@
-"""What a training run finds out about its own state between two steps: scores on the validation split, and pictures."""
+"""What is done with the state between two steps: it is scored on the validation split, measured and drawn."""
 
 from collections.abc import Callable
 
@@ -6,35 +6,32 @@ import jax
 from ml_collections import ConfigDict
 
 from gengan import core, data, sharding
+from gengan.config import ConfigError
 from gengan.evaluate import in_training
 from gengan.metrics import collapse
 from gengan.metrics.averages import average
-from gengan.train import writers
 from gengan.train.progress import Progress
+from gengan.train.setup import Setup
 from gengan.train.snapshots import Snapshots
+from gengan.train.writers import MetricWriter
 
 Examine = Callable[[int, core.State, set[str]], dict[str, float]]
 
 
-def check(config: ConfigDict, algorithm: core.Algorithm, abstract_state: core.State, batch: core.Batch) -> None:
+def check(config: ConfigDict, setup: Setup) -> None:
   """Refuses a `config.checkpoint.best_metric` that no examination of this run will give.
 
-  Args:
-    config: of the run.
-    algorithm: made from it.
-    abstract_state: of `jax.ShapeDtypeStruct`.
-    batch: likewise.
-
   Raises:
-    ValueError: names the field, and the metrics that there are.
+    ConfigError: names the metrics that there are.
   """
   wanted = config.checkpoint.best_metric
-  values = jax.eval_shape(algorithm.eval_step, abstract_state, batch, jax.eval_shape(lambda: jax.random.key(0)))
+  key = jax.eval_shape(lambda: jax.random.key(0))
+  values = jax.eval_shape(setup.algorithm.eval_step, setup.abstract_state, setup.batch, key)
   known = [*(f'validation/{name}' for name in sorted(values)), *collapse.METRICS]
   beginnings = in_training.score_names(config)
   if wanted and wanted not in known and not wanted.startswith(beginnings):
     known += [f'{name}...' if name.endswith('_') else name for name in beginnings]
-    raise ValueError(f'config.checkpoint.best_metric is {wanted!r}; it must be one of {", ".join(known)}')
+    raise ConfigError('checkpoint.best_metric', wanted, f'one of {", ".join(known)}')
 
 
 def due(config: ConfigDict, step: int, *, stop: bool) -> set[str]:
@@ -57,10 +54,9 @@ def due(config: ConfigDict, step: int, *, stop: bool) -> set[str]:
 def make(
   config: ConfigDict,
   dataset: data.Dataset,
-  algorithm: core.Algorithm,
-  mesh: jax.sharding.Mesh,
+  setup: Setup,
   *,
-  writer: writers.MetricWriter,
+  writer: MetricWriter,
   progress: Progress,
   snapshots: Snapshots,
   key: jax.Array,
@@ -69,11 +65,14 @@ def make(
 
   Args:
     config: of the run.
+    dataset: whose validation split is measured.
+    setup: of the run.
     writer: where scores, warnings and pictures go.
     progress: knows the discriminator's recent accuracies, and the last good checkpoint where a sample is not finite.
     snapshots: draws.
     key: of whatever `eval_step` draws, the same at every step.
   """
+  algorithm, mesh = setup.algorithm, setup.mesh
   eval_step = jax.jit(algorithm.eval_step, out_shardings=sharding.replicated(mesh))
   evaluator = in_training.of_config(config, dataset, mesh)
 

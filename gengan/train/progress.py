@@ -1,6 +1,6 @@
-"""The numbers of a training run on their way to the writers, and the end of a run whose numbers are none.
+"""The metrics of every step: fetched, checked and handed to the writers. NaN or infinity ends the run.
 
-Metrics are fetched one step late, so that the host never waits for the step that is running.
+A step's metrics are fetched once the next step has started, so that the host never waits for the devices.
 """
 
 import collections
@@ -11,17 +11,17 @@ import jax
 import jax.numpy as jnp
 
 from gengan import core
-from gengan.train import writers
+from gengan.train.writers import MetricWriter, as_floats
 
 
 class Diverged(FloatingPointError):
-  """A metric, a part of the state or what is drawn from it is not finite."""
+  """A metric, a part of the state or a sample is NaN or infinite."""
 
 
 class Progress:
-  """Holds the metrics of the newest step on the device until the next step has been started."""
+  """Holds the metrics of the newest step, still on the device, until the next step has started."""
 
-  def __init__(self, writer: writers.MetricWriter, *, every_steps: int, num_steps: int, last_good: Callable[[], str]):
+  def __init__(self, writer: MetricWriter, *, every_steps: int, num_steps: int, last_good: Callable[[], str]):
     """Args:
     writer: where the metrics go.
     every_steps: how often they are written; every step is checked.
@@ -33,12 +33,12 @@ class Progress:
     self._recent = collections.defaultdict(list)
 
   def push(self, step: int, metrics: core.Metrics) -> None:
-    """Takes the metrics of `step`, just started, and deals with those of the step before."""
+    """Takes the metrics of `step`, which has just started, and flushes those of the step before."""
     self.flush()
     self._pending = step, metrics
 
   def flush(self) -> None:
-    """Fetches, checks and writes what is pending.
+    """Fetches and checks the metrics that are held, and writes them where it is time.
 
     Raises:
       Diverged: a metric is NaN or infinite; names the metric, the step and the last good checkpoint.
@@ -46,7 +46,7 @@ class Progress:
     if self._pending is None:
       return
     (step, metrics), self._pending = self._pending, None
-    scalars = writers.as_floats(metrics)
+    scalars = as_floats(metrics)
     for name, value in scalars.items():
       if not math.isfinite(value):
         raise Diverged(f'{name} is {value} at step {step}; {self._last_good()}')
@@ -55,9 +55,9 @@ class Progress:
       self._writer.write_scalars(step, scalars)
 
   def require_finite(self, step: int, tree: core.PyTree) -> None:
-    """Checks all that is known of `step`: its metrics, as `flush` does, and then every float of a tree.
+    """Flushes, and then checks every float of a tree.
 
-    The metrics of a step are of the parameters before its update; those after it are checked by nothing else.
+    This is needed beside the metrics: those of a step are computed before its update, from the parameters before.
 
     Args:
       step: train steps done.

@@ -7,6 +7,7 @@ from ml_collections import ConfigDict
 
 from gengan import config as configs
 from gengan import core, runs, sharding
+from gengan.config import reading
 
 
 class Setup(NamedTuple):
@@ -25,21 +26,35 @@ class Setup(NamedTuple):
   abstract_state: core.State
 
 
-def make(config: ConfigDict) -> Setup:
+def make_mesh(config: ConfigDict) -> jax.sharding.Mesh:
+  """The mesh of all devices.
+
+  Raises:
+    ConfigError: its sizes, its mode or the batch size do not fit the devices.
+  """
+  with reading('mesh', {'batch_size': ''}):
+    mesh = sharding.make_mesh(data=config.mesh.data, fsdp=config.mesh.fsdp)
+    sharding.check_mode(config.mesh.mode, mesh)
+    sharding.check_batch_size(config.batch_size, mesh)
+  return mesh
+
+
+def make(config: ConfigDict, mesh: jax.sharding.Mesh | None = None) -> Setup:
   """Builds a config's algorithm and traces its steps; nothing is compiled and no data is read.
 
   Args:
     config: checked by `config.check`, its classes set by `config.set_classes`.
+    mesh: as `make_mesh` makes it; None: makes it.
 
   Raises:
-    ValueError: names the field that cannot be.
+    ConfigError: a field that cannot be.
+    ValueError: sizes that do not go together.
   """
-  mesh = sharding.make_mesh(data=config.mesh.data, fsdp=config.mesh.fsdp)
-  sharding.check_mode(config.mesh.mode, mesh)
-  sharding.check_batch_size(config.batch_size, mesh)
+  mesh = make_mesh(config) if mesh is None else mesh
   axis_name = 'data' if config.mesh.mode == 'pmap' else None
   batch = runs.example_batch(config, config.batch_size)
   algorithm = configs.make_algorithm(config, axis_name=axis_name)
-  abstract_state = sharding.abstract_state(algorithm, batch, mesh)
-  core.check_steps(algorithm, abstract_state, batch, axis_name=axis_name, devices=mesh.size)
+  with reading():
+    abstract_state = sharding.abstract_state(algorithm, batch, mesh)
+    core.check_steps(algorithm, abstract_state, batch, axis_name=axis_name, devices=mesh.size)
   return Setup(mesh, algorithm, batch, abstract_state)

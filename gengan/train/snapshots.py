@@ -5,14 +5,16 @@ import pathlib
 
 import jax
 import numpy as np
+from ml_collections import ConfigDict
 from PIL import Image
 
-from gengan import core
+from gengan import core, data
 from gengan.data import images
 from gengan.runs import curves
 
 ROWS = 8  # of a sample grid
 WALKS, WALK_LENGTH = 6, 10
+REFERENCES = 64  # real images beside which samples are looked at
 
 
 class Snapshots:
@@ -23,13 +25,13 @@ class Snapshots:
 
     Args:
       folder: where the pictures go.
-      algorithm: its samples and, where it has an encoder, its reconstructions are drawn.
+      algorithm: its samples and, where it can give them, its reconstructions are drawn.
       real: held-out images and labels; the samples have the same labels, and the reconstructions start from them.
       key: draws the latents.
       sharding: where decoded images lie, a replicated one on the mesh.
     """
     self.folder, self.real = folder, real
-    self._algorithm, self._key = algorithm, key
+    self._algorithm, self._key, self._reconstructs = algorithm, key, None
     self._columns = -(-len(real['label']) // ROWS)
     self._sample = jax.jit(functools.partial(core.sample, algorithm), out_shardings=sharding)
     self._prior = jax.jit(algorithm.prior, out_shardings=sharding)
@@ -43,11 +45,13 @@ class Snapshots:
     """What a state makes, [N, H, W, C] float in [-1, 1] under each name.
 
     'samples' always come from the same latents, one for every label of the real images; 'reconstructions' are those of
-    the real images, where there is an encoder.
+    the real images, where `decode` takes what `encode` gives.
     """
     real, labels = self.real['image'], self.real['label']
     drawn = {'samples': self._sample(state, self._key, labels)}
-    if self._algorithm.encode is not None:
+    if self._reconstructs is None:
+      self._reconstructs = reconstructs(self._algorithm, state, self.real)
+    if self._reconstructs:
       drawn['reconstructions'] = self._reconstruct(state, real, labels)
     return {name: np.asarray(array) for name, array in drawn.items()}
 
@@ -87,6 +91,26 @@ class Snapshots:
     labels = np.resize(self.real['label'], WALKS)
     ends = self._prior(state, self._key, np.tile(labels, 2))
     start, end = (jax.tree.map(lambda x, half=half: x[half], ends) for half in (slice(WALKS), slice(WALKS, None)))
-    path = images.interpolate(start, end, WALK_LENGTH)  # [walks, length, ...]
-    latents = jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), path)
+    walks = core.walk(self._algorithm, start, end, WALK_LENGTH)  # [walks, length, ...]
+    latents = jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), jax.device_get(walks))
     return images.grid(np.asarray(self._decode(state, latents, labels.repeat(WALK_LENGTH))), columns=WALK_LENGTH)
+
+
+def reconstructs(algorithm: core.Algorithm, state: core.State, batch: core.Batch) -> bool:
+  """Whether `decode` takes what `encode` gives: latents of the structure, shapes and dtypes that the prior draws."""
+  if algorithm.encode is None:
+    return False
+  describe = lambda function, *inputs: jax.tree.map(lambda x: (x.shape, x.dtype), jax.eval_shape(function, *inputs))
+  key = jax.random.key(0)
+  given = describe(algorithm.encode, state, batch['image'], batch['label'])
+  return given == describe(algorithm.prior, state, key, batch['label'])
+
+
+def reference_batch(dataset: data.Dataset, config: ConfigDict) -> core.Batch:
+  """Up to 64 held-out images, classes in turn: what samples are compared with, and what is reconstructed."""
+  split = dataset.validation if len(dataset.validation) > 1 else dataset.train
+  batch, mask = next(data.eval_batches(split, config.data, batch_size=min(len(split), 16 * REFERENCES)))
+  labels = batch['label'][mask]
+  rank = np.array([np.sum(labels[:i] == label) for i, label in enumerate(labels)])  # among those of its class
+  chosen = np.lexsort((labels, rank))[:REFERENCES]
+  return {name: array[chosen] for name, array in batch.items()}

@@ -17,9 +17,9 @@ import numpy as np
 import pytest
 from jax.sharding import PartitionSpec
 
-from gengan.runs import checkpoint
-from gengan.host import checksums
 from gengan import core, sharding
+from gengan.host import checksums
+from gengan.runs import checkpoint
 
 
 def make_state(step=0, width=4):
@@ -305,10 +305,20 @@ def test_what_json_cannot_hold_is_refused_at_once(tmp_path):
 
 
 def test_impossible_arguments(tmp_path):
-  with pytest.raises(ValueError, match='keep_latest=0'):
+  with pytest.raises(ValueError, match='keep_latest is 0'):
     checkpoint.Checkpointer(tmp_path, keep_latest=0)
-  with pytest.raises(ValueError, match="best_mode='lowest'"):
+  with pytest.raises(ValueError, match="best_mode is 'lowest'"):
     checkpoint.Checkpointer(tmp_path, best_mode='lowest')
+
+
+def test_some_leaves_are_read_apart_from_the_rest(two):
+  with checkpoint.Checkpointer(two) as checkpointer:
+    step, described = checkpointer.described()
+    assert step == 20 and described['params/discriminator/kernel'] == 'float32[4,2]' and 'step' in described
+    path = 'params/discriminator/kernel'
+    found = checkpointer.read({path: jax.ShapeDtypeStruct((4, 2), jnp.float32)}, step=10)
+    assert list(found) == [path]
+    np.testing.assert_array_equal(found[path], make_state(10).params['discriminator']['kernel'])
 
 
 class Counter:

@@ -15,9 +15,10 @@ from PIL import Image
 
 from configs import dcgan, vae
 from gengan import config as configs
-from gengan import data, runs, train
+from gengan import data, runs, sharding, train
 from gengan.generate import guard
 from gengan.train import progress
+from gengan.train.snapshots import Snapshots
 
 ROOT = pathlib.Path(__file__).parents[2]
 
@@ -84,7 +85,7 @@ def test_a_killed_run_ends_bit_for_bit_where_a_straight_one_does(straight, tmp_p
     's.compile_step = slow\n'
     f'test_train.train.run(test_train.tiny(), {str(tmp_path)!r})'
   )
-  environment = {**os.environ, 'PYTHONPATH': f'{ROOT}:{ROOT}/tests'}
+  environment = {**os.environ, 'PYTHONPATH': f'{ROOT}:{ROOT}/tests/train'}
   process = subprocess.Popen([sys.executable, '-c', code], env=environment)
   deadline = time.monotonic() + 120
   while not (tmp_path / 'checkpoints' / '00000004' / 'SHA256SUMS').exists():
@@ -98,7 +99,7 @@ def test_a_killed_run_ends_bit_for_bit_where_a_straight_one_does(straight, tmp_p
 
 @pytest.mark.parametrize('stopped', [4, 8])
 def test_a_signal_saves_and_stops_and_what_was_due_is_done_later(straight, tmp_path, capsys, monkeypatch, stopped):
-  compile_step = train.sharding.compile_step
+  compile_step = sharding.compile_step
 
   def interrupting(*args, **kwargs):
     step = compile_step(*args, **kwargs)
@@ -111,7 +112,7 @@ def test_a_signal_saves_and_stops_and_what_was_due_is_done_later(straight, tmp_p
     return run
 
   with monkeypatch.context() as patch:
-    patch.setattr(train.sharding, 'compile_step', interrupting)
+    patch.setattr(sharding, 'compile_step', interrupting)
     assert int(train.run(tiny(), tmp_path).step) == stopped
   assert f'saved at step {stopped} of 8; the same command continues' in capsys.readouterr().out
   assert runs.load(tmp_path).step == stopped
@@ -130,7 +131,7 @@ def test_a_signal_saves_and_stops_and_what_was_due_is_done_later(straight, tmp_p
 
 
 def test_a_loss_that_is_not_finite_names_step_metric_and_checkpoint(tmp_path, monkeypatch):
-  compile_step = train.sharding.compile_step
+  compile_step = sharding.compile_step
 
   def poisoned(*args, **kwargs):
     step = compile_step(*args, **kwargs)
@@ -141,26 +142,43 @@ def test_a_loss_that_is_not_finite_names_step_metric_and_checkpoint(tmp_path, mo
 
     return run
 
-  monkeypatch.setattr(train.sharding, 'compile_step', poisoned)
+  monkeypatch.setattr(sharding, 'compile_step', poisoned)
   with pytest.raises(progress.Diverged, match=r'd_\w+ is nan at step 6; the last good checkpoint is that of step 4'):
     train.run(tiny(), tmp_path)
 
 
-@pytest.mark.parametrize(('field', 'first'), [('checkpoint.every_steps', 1), ('sample_every_steps', 1)])
-def test_a_state_that_is_not_finite_is_neither_saved_nor_drawn(tmp_path, field, first):
-  config = vae.get_config()
-  config.data.image_size, config.model.width, config.model.hidden_size = 8, 2, 8
-  config.optimizer.update(name='sgd', learning_rate=1e38)
-  config.update_from_flattened_dict({field: first})
-  with pytest.raises(progress.Diverged, match=r'^NaN or infinity in \S.* after step 1; there is no checkpoint yet$'):
-    train.run(config, tmp_path)
+@pytest.mark.parametrize('field', ['checkpoint.every_steps', 'sample_every_steps'])
+def test_a_state_that_is_not_finite_is_neither_saved_nor_drawn(tmp_path, monkeypatch, field):
+  compile_step = sharding.compile_step
+
+  def poisoned(*args, **kwargs):
+    step = compile_step(*args, **kwargs)
+
+    def run(state, batch, key):
+      state, metrics = step(state, batch, key)
+      return state.replace(ema_params=jax.tree.map(lambda x: x * np.float32(np.nan), state.ema_params)), metrics
+
+    return run
+
+  monkeypatch.setattr(sharding, 'compile_step', poisoned)
+  message = r'^NaN or infinity in ema_params/generator after step 1; there is no checkpoint yet$'
+  with pytest.raises(progress.Diverged, match=message):
+    train.run(tiny(**{field: 1}), tmp_path)
   assert not list((tmp_path / 'checkpoints').glob('0*')) and not (tmp_path / 'samples/samples_0000001.png').exists()
 
 
+def test_an_update_that_overflows_ends_the_run(tmp_path):
+  config = vae.get_config()
+  config.data.image_size, config.model.width, config.model.hidden_size = 8, 2, 8
+  config.optimizer.update(name='sgd', learning_rate=1e38)
+  with pytest.raises(progress.Diverged, match=r'_norm is (inf|nan) at step 1; there is no checkpoint yet$'):
+    train.run(config, tmp_path)
+
+
 def test_samples_that_are_not_finite_end_the_run_too(tmp_path, monkeypatch):
-  draw = train.Snapshots.draw
+  draw = Snapshots.draw
   monkeypatch.setattr(
-    train.Snapshots,
+    Snapshots,
     'draw',
     lambda self, state: {name: x * np.float32(np.nan if state.step else 1) for name, x in draw(self, state).items()},
   )

@@ -1,0 +1,108 @@
+"""The folder of a run: its name, what is written into it before training, and who may train in it.
+
+config.json       the resolved config                      dataset.json   what the data is like, and its hashes
+init_from.json    which weights it began with, if any      metrics.jsonl  a line for every report
+checkpoints/      see `checkpoint`                         samples/, tensorboard/, profile/
+"""
+
+import contextlib
+import pathlib
+from collections.abc import Iterator, Sequence
+
+import jax
+import numpy as np
+from jax.experimental import multihost_utils
+from ml_collections import ConfigDict
+
+from gengan import data
+from gengan.config import load_dataset_facts, reading, require_same_run
+from gengan.data.statistics import differences
+from gengan.host import files, locks
+from gengan.runs import finished
+from gengan.runs.checkpoint import Checkpointer
+
+
+def default_workdir(config_flag: str) -> pathlib.Path:
+  """`configs/dcgan.py:mnist` -> `runs/dcgan-mnist`."""
+  path, _, variant = config_flag.partition(':')
+  name = pathlib.Path(path).stem
+  return pathlib.Path('runs') / (f'{name}-{variant}' if variant else name)
+
+
+def has_checkpoints(workdir: pathlib.Path) -> bool:
+  """Whether there is a run to continue; without, a folder holds nothing that counts."""
+  return bool(finished.steps(workdir / 'checkpoints'))
+
+
+def open_checkpoints(workdir: pathlib.Path, config: ConfigDict) -> Checkpointer:
+  """The run's checkpoints, kept as `config.checkpoint` says."""
+  rules = {name: value for name, value in config.checkpoint.items() if name != 'every_steps'}
+  with reading('checkpoint'):
+    return Checkpointer(workdir / 'checkpoints', **rules)
+
+
+def require_same(workdir: pathlib.Path, config: ConfigDict, dataset: data.Dataset) -> None:
+  """Refuses to continue a run as another one.
+
+  Raises:
+    ValueError: the settings or the data are not those of the run; names what differs.
+    FileNotFoundError: there are checkpoints, but not what says how they were made.
+  """
+  if not has_checkpoints(workdir):
+    return
+  require_same_run(config, workdir)
+  kept = load_dataset_facts(workdir)
+  if changed := differences(kept, dataset.statistics):
+    raise ValueError(
+      f'{workdir} holds a run on other data, {kept.get("source")}: {"; ".join(changed)}. '
+      'Give it the data that it was trained on, or choose another --workdir'
+    )
+
+
+def create(workdir: pathlib.Path, config: ConfigDict, dataset: data.Dataset) -> None:
+  """Writes into the folder what is known before training: the resolved config and what the data is like.
+
+  Beside a checkpoint, what the data is like stays as it is: it tells on what the saved model was trained.
+
+  Raises:
+    ValueError, FileNotFoundError: as `require_same`.
+  """
+  workdir.mkdir(parents=True, exist_ok=True)
+  require_same(workdir, config, dataset)
+  if jax.process_index() == 0:
+    files.write_json(workdir / 'config.json', config.to_dict())
+    if not has_checkpoints(workdir):
+      about = {**dataset.statistics, 'class_names': list(dataset.class_names)}
+      files.write_json(workdir / 'dataset.json', about)
+      (workdir / 'init_from.json').unlink(missing_ok=True)  # of an attempt that was never saved
+
+
+@contextlib.contextmanager
+def claimed(workdir: pathlib.Path) -> Iterator[None]:
+  """Makes the folder, and keeps every other training out of it until this one leaves or dies.
+
+  Process 0 holds the lock for all processes of a run.
+
+  Raises:
+    ValueError: another process trains there.
+  """
+  workdir.mkdir(parents=True, exist_ok=True)
+  with contextlib.ExitStack() as stack:
+    refusal = None
+    if jax.process_index() == 0:
+      try:
+        stack.enter_context(locks.take(workdir / '.lock', f'{workdir} is being trained by another process'))
+      except (ValueError, OSError) as error:
+        refusal = error
+    refused = refusal is not None
+    if jax.process_count() > 1:
+      refused = bool(multihost_utils.broadcast_one_to_all(np.int32(refused)))
+    if refused:
+      raise refusal or ValueError(f'process 0 could not lock {workdir}')
+    yield
+
+
+def summary(workdir: pathlib.Path, pictures: Sequence[pathlib.Path]) -> str:
+  """What a finished run left, for a person."""
+  left = [workdir / 'samples', *pictures, workdir / 'metrics.jsonl', workdir / 'tensorboard', workdir / 'checkpoints']
+  return ''.join(f'\n  {path}' for path in left)

@@ -1,0 +1,154 @@
+"""A trained model, opened from the folder of its run alone: to sample, to encode and to score."""
+
+import dataclasses
+import functools
+import os
+import pathlib
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from ml_collections import ConfigDict
+
+from gengan import config as configs
+from gengan import core, sharding
+from gengan.core import ArgumentError
+from gengan.runs.folder import open_checkpoints
+
+ROWS = 64  # images that go through the model at once
+WEIGHTS = ('averaged', 'trained')
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Run:
+  """A trained model and what it was trained on.
+
+  Attributes:
+    config: as it was resolved.
+    algorithm: made from it.
+    state: of one checkpoint; `ema_params` are the weights that were asked for.
+    step: train steps done.
+    num_classes: of the data.
+    class_names: one for each.
+  """
+
+  config: ConfigDict
+  algorithm: core.Algorithm
+  state: core.State
+  step: int
+  num_classes: int
+  class_names: tuple[str, ...]
+
+  def sample(self, labels: int | Sequence[int], *, seed: int = 0, truncation: float = 1.0) -> np.ndarray:
+    """Draws images, [N, H, W, C] float32 in [-1, 1]; the same for the same seed.
+
+    Args:
+      labels: the class of each; or how many images, of the classes in turn where the model knows classes.
+      seed: of the latents.
+      truncation: below 1: fewer, safer images; above 1: more, wilder ones.
+
+    Raises:
+      ArgumentError: a class that there is not, labels for a model without classes, a truncation that it cannot do.
+    """
+    if isinstance(labels, (int, np.integer)):
+      labels = np.arange(labels) % max(configs.classes(self.config), 1)
+    elif not configs.classes(self.config):
+      raise ArgumentError('labels', list(labels), 'a number of images', why='but the model knows no classes')
+    labels = self._labels(labels, len(labels))
+    draw = self._compiled('sample', functools.partial(core.sample, self.algorithm, truncation=truncation), truncation)
+    key = jax.random.key(seed)
+    return _in_parts(lambda part, labels: draw(self.state, jax.random.fold_in(key, part), labels), labels)
+
+  def encode(self, images: np.ndarray, labels: Sequence[int] | None = None) -> core.PyTree:
+    """Latents of images [N, H, W, C] float in [-1, 1], as NumPy; `labels` where the model knows classes.
+
+    Raises:
+      ArgumentError: the model has no encoder, or images or labels that do not fit.
+    """
+    return self._of_images('encode', images, labels)
+
+  def score(self, images: np.ndarray, labels: Sequence[int] | None = None) -> np.ndarray:
+    """The discriminator's logits of images, [N] float32; arguments and errors are those of `encode`."""
+    return self._of_images('score', images, labels)
+
+  def _of_images(self, name: str, images: np.ndarray, labels: Sequence[int] | None) -> core.PyTree:
+    function = getattr(self.algorithm, name)
+    if function is None:
+      raise ArgumentError('run', self.config.model.name, f'a model that can {name} images')
+    images, shape = np.asarray(images, np.float32), example_batch(self.config)['image'].shape[1:]
+    if images.ndim != 4 or images.shape[1:] != shape or not len(images):
+      raise ArgumentError('images', list(images.shape), f'[N, {", ".join(map(str, shape))}]')
+    compiled = self._compiled(name, function)
+    return _in_parts(lambda _, *rows: compiled(self.state, *rows), images, self._labels(labels, len(images)))
+
+  def _labels(self, labels: Sequence[int] | None, count: int) -> np.ndarray:
+    """[N] int32; zeros where the model knows no classes."""
+    classes = configs.classes(self.config)
+    if labels is None and not classes:
+      return np.zeros(count, np.int32)
+    found = np.asarray(labels)
+    whole = found.dtype.kind in 'iu' and found.shape == (count,) and count > 0
+    if not whole or found.min() < 0 or found.max() >= max(classes, 1):
+      known = f'from 0 to {classes - 1}' if classes else '0, for the model knows no classes'
+      raise ArgumentError('labels', labels if labels is None else found.tolist(), f'one for each image, {known}')
+    return found.astype(np.int32)
+
+  @functools.cached_property
+  def _jitted(self) -> dict[tuple, Callable]:
+    return {}
+
+  def _compiled(self, name: str, function: Callable, *settings: Any) -> Callable:
+    """The jitted function, made at its first use with these settings."""
+    return self._jitted.setdefault((name, *settings), jax.jit(function))
+
+
+def load(workdir: str | os.PathLike, *, checkpoint: str | int = 'latest', weights: str = 'averaged') -> Run:
+  """Opens a run on one device.
+
+  >>> import gengan
+  >>> run = gengan.load('runs/dcgan')  # doctest: +SKIP
+  >>> run.sample(16, seed=0).shape  # doctest: +SKIP
+  (16, 16, 16, 1)
+
+  Args:
+    workdir: the folder that `gengan.main` wrote.
+    checkpoint: 'latest', 'best' or a step.
+    weights: 'averaged', their moving average, or 'trained', as the last step left them.
+
+  Raises:
+    FileNotFoundError: no run, or no checkpoint, in this folder.
+    ValueError: the checkpoint is damaged, or was made with other code.
+  """
+  if weights not in WEIGHTS:
+    raise ArgumentError('weights', weights, ' or '.join(map(repr, WEIGHTS)))
+  workdir = pathlib.Path(workdir)
+  config = configs.load(workdir)
+  algorithm = configs.make_algorithm(config)
+  mesh = sharding.make_mesh(devices=jax.local_devices()[:1])
+  abstract = sharding.abstract_state(algorithm, example_batch(config), mesh)
+  step = None if checkpoint == 'latest' else checkpoint
+  with open_checkpoints(workdir, config) as checkpointer:
+    restored = checkpointer.restore(abstract, step=step)
+  class_names = tuple(configs.load_dataset_facts(workdir)['class_names'])
+  state = restored.state if weights == 'averaged' else core.with_trained_weights(restored.state)
+  return Run(config, algorithm, state, restored.step, len(class_names), class_names)
+
+
+def example_batch(config: ConfigDict, rows: int = 1) -> core.Batch:
+  """Shapes and dtypes of a batch of this run's images."""
+  size = config.data.image_size
+  return {
+    'image': jax.ShapeDtypeStruct((rows, size, size, config.data.channels), jnp.float32),
+    'label': jax.ShapeDtypeStruct((rows,), jnp.int32),
+  }
+
+
+def _in_parts(call: Callable, *arrays: np.ndarray) -> core.PyTree:
+  """`call(part, *rows)` for every `ROWS` rows, one shape for one compilation, joined as NumPy arrays."""
+  count, parts = len(arrays[0]), []
+  for part in range(-(-count // ROWS)):
+    rows = np.arange(part * ROWS, (part + 1) * ROWS) % count  # the last part is filled up
+    parts.append(jax.device_get(call(part, *(array[rows] for array in arrays))))
+  return jax.tree.map(lambda *leaves: np.concatenate(leaves)[:count], *parts)

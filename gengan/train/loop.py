@@ -1,0 +1,186 @@
+"""The loop: evaluate -> save -> next batch -> step -> log the previous step's metrics."""
+
+import contextlib
+import os
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import jax
+from ml_collections import ConfigDict
+
+from gengan import core, runs, sharding
+from gengan.config.fields import flatten
+from gengan.host.interrupts import Interrupts
+from gengan.train import examination, starting
+from gengan.train.preparation import Training, prepare
+from gengan.train.profile import Profile
+from gengan.train.progress import Progress
+from gengan.train.snapshots import Snapshots, reference_batch
+from gengan.train.writers import MetricWriter, create
+
+
+class Refused(ValueError):
+  """The run's folder does not allow it to begin or to continue; nothing has been changed."""
+
+
+class Beginning(NamedTuple):
+  """Where the loop begins.
+
+  Attributes:
+    state: to train on from.
+    step: of it.
+    examined: that step again if everything due at it has been done, else -1.
+    told: for a person, by title.
+  """
+
+  state: core.State
+  step: int
+  examined: int
+  told: dict[str, str]
+
+
+def run(
+  config: ConfigDict, workdir: str | os.PathLike, *, writers: Sequence[Any] = (), profile_steps: int = 0
+) -> core.State:
+  """Trains what the config says, in a folder; continues the run that is found there. Returns the final state.
+
+  Args:
+    config: as `configs/dcgan.py` makes one.
+    workdir: folder of the run.
+    writers: told all that the run reports, and closed at its end: `gengan.train.writers.MetricWriter`, or one of clu's.
+    profile_steps: steps to trace into `<workdir>/profile`; 0: none.
+
+  Raises:
+    ConfigError, ValueError, OSError: as `prepare`.
+    Refused, Diverged: as `fit`.
+  """
+  return fit(prepare(config, workdir), writers=writers, profile_steps=profile_steps)
+
+
+def fit(training: Training, *, writers: Sequence[Any] = (), profile_steps: int = 0) -> core.State:
+  """Runs the loop to the end, or to the first signal; what it leaves in the folder is a whole run either way.
+
+  Args:
+    training: as `prepare` made it.
+    writers: as for `run`.
+    profile_steps: as for `run`.
+
+  Raises:
+    Diverged: a metric, the state or a sample is not finite; names the step, which it is and the last good checkpoint.
+    Refused: before the first step: another process trains in the folder, or its checkpoints are damaged.
+  """
+  config, workdir, iterator = training.config, training.workdir, training.iterator
+  init_key, train_key, eval_key, sample_key = jax.random.split(jax.random.key(config.seed), 4)
+  with contextlib.ExitStack() as stack:
+    with _refusing():
+      stack.enter_context(runs.claimed(workdir))
+      runs.create(workdir, config, training.dataset)
+      interrupts = stack.enter_context(Interrupts())
+      checkpointer = stack.enter_context(runs.open_checkpoints(workdir, config))
+    state, step, examined, told = _begin(training, checkpointer, init_key)
+    profile = stack.enter_context(Profile(workdir / 'profile', start=step, end=config.num_steps, num=profile_steps))
+    writer = stack.enter_context(_open_writers(training, step, writers))
+    writer.write_texts(step, told)
+    train_step = _compile(training)
+    progress = Progress(
+      writer,
+      every_steps=config.log_every_steps,
+      num_steps=config.num_steps,
+      last_good=lambda: _last_good(checkpointer),
+    )
+    snapshots = _make_snapshots(training, step, sample_key)
+    examine = examination.make(
+      config, training.dataset, training.setup, writer=writer, progress=progress, snapshots=snapshots, key=eval_key
+    )
+
+    stop = False
+    while True:
+      due = examination.due(config, step, stop=stop) if step != examined else set()
+      if due:
+        progress.require_finite(step, state)  # what is not finite is neither looked at nor saved
+      scores = examine(step, state, due)
+      if 'save' in due:
+        checkpointer.save(step, state, data=iterator.get_state(), config=config.to_dict(), metrics=scores)
+      profile.between(step, state)
+      if stop or step >= config.num_steps:
+        break
+      batch = next(iterator)
+      state, metrics = train_step(state, batch, train_key)
+      step += 1
+      progress.push(step, metrics)
+      stop = interrupts.should_stop(step)
+
+    checkpointer.wait()
+    writer.flush()
+    if stop:
+      text = {'stopped': f'saved at step {step} of {config.num_steps}; the same command continues from there'}
+    else:
+      text = {'done': runs.summary(workdir, snapshots.finish(state, workdir / 'metrics.jsonl'))}
+    writer.write_texts(step, text)
+  return state
+
+
+def _begin(training: Training, checkpointer: runs.Checkpointer, key: jax.Array) -> Beginning:
+  """Restores the newest checkpoint, or makes a state, with another run's weights where the config names one."""
+  config, workdir, made = training.config, training.workdir, training.setup
+  if checkpointer.steps():
+    with _refusing():
+      found = checkpointer.restore(made.abstract_state)
+    training.iterator.set_state(found.data)
+    told = {'resume': f'continuing the run in {workdir} at step {found.step} of {config.num_steps}'}
+    # One without metrics was saved for a signal, before all else, or had only pictures due, which come out the same.
+    return Beginning(found.state, found.step, found.step if found.metrics else -1, told)
+  state = sharding.init(made.algorithm, key, made.batch, made.mesh)
+  if training.inherited is None:
+    return Beginning(state, 0, -1, {})
+  with _refusing():
+    state = starting.take(training.inherited, state)
+    if jax.process_index() == 0:
+      starting.record(training.inherited, workdir)
+  return Beginning(state, 0, -1, {'init_from': str(training.inherited)})
+
+
+@contextlib.contextmanager
+def _refusing():
+  """What is wrong with a folder, as one kind of error."""
+  try:
+    yield
+  except (ValueError, OSError) as error:
+    raise Refused(str(error)) from error
+
+
+def _open_writers(training: Training, step: int, more: Sequence[Any]) -> MetricWriter:
+  config = training.config
+  writer = create(
+    training.workdir,
+    num_steps=config.num_steps,
+    batch_size=config.batch_size,
+    resume_step=step,
+    process_index=jax.process_index(),
+    more=more,
+  )
+  writer.write_hparams(flatten(config.to_dict()))
+  return writer
+
+
+def _compile(training: Training):
+  made = training.setup
+  layout = jax.tree.map(lambda leaf: leaf.sharding, made.abstract_state)
+  mode = training.config.mesh.mode
+  return sharding.compile_step(made.algorithm.train_step, mesh=made.mesh, state_sharding=layout, mode=mode)
+
+
+def _make_snapshots(training: Training, step: int, key: jax.Array) -> Snapshots:
+  """What draws the pictures; those of an attempt that was never saved are taken away."""
+  made, real = training.setup, reference_batch(training.dataset, training.config)
+  layout = sharding.replicated(made.mesh)
+  snapshots = Snapshots(training.workdir / 'samples', made.algorithm, real, key=key, sharding=layout)
+  if not step:
+    snapshots.clear()
+  return snapshots
+
+
+def _last_good(checkpointer: runs.Checkpointer) -> str:
+  checkpointer.wait()
+  steps = checkpointer.steps()
+  return f'the last good checkpoint is that of step {steps[-1]}' if steps else 'there is no checkpoint yet'

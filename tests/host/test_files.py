@@ -1,0 +1,54 @@
+"""A file is replaced whole or stays as it was."""
+
+import os
+
+import pytest
+
+from gengan.host import files
+
+
+def test_a_file_appears_when_it_is_written(tmp_path):
+  path = tmp_path / 'new' / 'a.txt'
+  with files.replacing(path) as beside:
+    beside.write_text('one')
+    assert not path.exists()
+  with files.replacing(path) as beside:
+    beside.write_text('two')
+    assert path.read_text() == 'one'
+  assert path.read_text() == 'two' and list(path.parent.iterdir()) == [path]
+
+
+def test_after_an_error_nothing_has_changed(tmp_path):
+  path = tmp_path / 'a.txt'
+  path.write_text('old')
+  with pytest.raises(KeyError), files.replacing(path) as beside:
+    beside.write_text('half')
+    raise KeyError
+  assert path.read_text() == 'old' and list(tmp_path.iterdir()) == [path]
+
+
+def test_the_unfinished_file_may_lie_elsewhere_and_the_disk_is_waited_for(tmp_path, monkeypatch):
+  synced = []
+  monkeypatch.setattr(files, 'sync', lambda path: synced.append(path.name))
+  for durable in (True, False):
+    with files.replacing(tmp_path / 'data' / 'a', beside=tmp_path / 'tmp', durable=durable) as beside:
+      assert beside == tmp_path / 'tmp'
+      beside.write_bytes(b'1')
+  assert synced == ['tmp', 'data'] and os.listdir(tmp_path / 'data') == ['a']
+
+
+def test_json_is_the_same_text_for_the_same_content(tmp_path):
+  path = tmp_path / 'a.json'
+  files.write_json(path, {'b': [1, 2], 'a': 'ü'})
+  assert path.read_text(encoding='utf-8') == '{\n  "a": "ü",\n  "b": [\n    1,\n    2\n  ]\n}\n'
+  assert files.read_json(path) == {'a': 'ü', 'b': [1, 2]}
+  with pytest.raises(TypeError):
+    files.write_json(path, {'a': object()})
+  assert files.read_json(path) == {'a': 'ü', 'b': [1, 2]}
+
+
+@pytest.mark.parametrize('text', ['{"a": ', '[1]'])
+def test_damaged_json_is_named(tmp_path, text):
+  (tmp_path / 'a.json').write_text(text)
+  with pytest.raises(ValueError, match=r'a\.json is damaged: '):
+    files.read_json(tmp_path / 'a.json')
