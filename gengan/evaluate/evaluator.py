@@ -58,12 +58,13 @@ class Evaluator:
     """Computes, or reads from the cache, the features of real images.
 
     Raises:
-      ArgumentError: a family that does not exist, or that this network or an unconditional model cannot give.
-      ValueError: too few images, or another split.
+      ArgumentError: another split, or a family that does not exist or that this network or an unconditional model
+        cannot give.
+      ValueError: too few images.
     """
     family.check(settings.families, fulfilled(network.name, config), model=False)  # that comes later
     if settings.split not in ('validation', 'test'):
-      raise ValueError(f"the split is {settings.split!r}; it must be 'validation' or 'test'")
+      raise core.ArgumentError('split', settings.split, "'validation' or 'test'")
     split = getattr(dataset, settings.split)
     if len(split) < 2:
       raise ValueError(f'the {settings.split} split has {len(split)} images, too few to compare with')

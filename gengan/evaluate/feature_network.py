@@ -11,7 +11,7 @@ from gengan.evaluate.classifiers import data_classifier
 from gengan.evaluate.images import real_images
 from gengan.metrics import family
 from gengan.metrics.moments import CHUNK, moments_of_batches
-from gengan.networks import classifier, pixels
+from gengan.networks import classifier, inception, pixels, vgg
 from gengan.networks.network import Network
 
 OF_DATA = ('pixels', 'pca', 'classifier')
@@ -31,35 +31,29 @@ def make_network(name: str, dataset: data.Dataset, config: ConfigDict) -> Networ
     config: of the run.
 
   Raises:
-    ArgumentError: an unknown name, or a classifier for unlabelled data.
-    ValueError, FileNotFoundError: a file that is not what it must be, or is not there.
+    ArgumentError: see `check`.
+    ValueError: a file that is not what it must be.
   """
+  check(name, num_classes=dataset.num_classes)
   kind, _, path = name.partition(':')
   match kind:
-    case 'pixels' if not path:
+    case 'pixels':
       return pixels.pixels(dataset.image_shape)
-    case 'pca' if not path:
+    case 'pca':
       return principal_components(real_images(dataset.train, config)[0])
-    case 'classifier' if not path:
+    case 'classifier':
       return classifier.as_network(data_classifier(dataset, config))
-    case 'inception' | 'inception_clean' | 'inception_other' if path:
-      from gengan.networks import inception
-
-      resizer = 'clean' if kind == 'inception_clean' else 'tensorflow'
-      return inception.load(path, allow_other=kind == 'inception_other', resizer=resizer)
-    case 'vgg' | 'vgg_other' if path:
-      from gengan.networks import vgg
-
+    case 'vgg' | 'vgg_other':
       return vgg.load(path, allow_other=kind == 'vgg_other')
-  raise ArgumentError('network', name, NETWORKS)
+  resizer = 'clean' if kind == 'inception_clean' else 'tensorflow'
+  return inception.load(path, allow_other=kind == 'inception_other', resizer=resizer)
 
 
 def check(name: str, *, num_classes: int) -> None:
-  """Refuses what `make_network` would, without reading a file.
+  """Refuses a name before anything is read.
 
   Raises:
-    ArgumentError: an unknown name, or a classifier for data of fewer than two classes.
-    FileNotFoundError: the file is not there.
+    ArgumentError: an unknown name, a classifier for data of fewer than two classes, or a file that is not there.
   """
   kind, _, path = name.partition(':')
   if kind not in (OF_A_FILE if path else OF_DATA):
@@ -67,7 +61,7 @@ def check(name: str, *, num_classes: int) -> None:
   if kind == 'classifier' and num_classes < 2:
     raise ArgumentError('network', name, 'another, such as pixels', why='but the data has no classes')
   if path and not pathlib.Path(path).is_file():
-    raise FileNotFoundError(f'the network is {name!r}, but there is no file {path}')
+    raise ArgumentError('network', name, f'{kind}:FILE', why=f'but there is no file {path}')
 
 
 def knows(name: str) -> set[str]:

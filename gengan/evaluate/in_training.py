@@ -16,7 +16,6 @@ def check(config: ConfigDict, dataset: data.Dataset, algorithm: core.Algorithm) 
 
   Raises:
     ConfigError: names the field.
-    FileNotFoundError: a network's file is not there.
   """
   settings, names = config.evaluators, families(config)
   if config.private_data and (names or config.checkpoint.best_metric):

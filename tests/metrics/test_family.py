@@ -40,7 +40,7 @@ def test_only_the_published_network_gives_a_fid(name, resizer, expected):
 
 @pytest.mark.parametrize('name', ['fid', 'checks', 'no such', 'no_such.package', ''])
 def test_what_is_no_family_is_refused(name):
-  message = f"metrics is {name!r}; it must be some of classification_accuracy, consistency, copying, frechet.*FAMILY"
+  message = f'metrics is {name!r}; it must be some of classification_accuracy, consistency, copying, frechet.*FAMILY'
   with pytest.raises(ArgumentError, match=message):
     family.check(['frechet', name], ())
 
