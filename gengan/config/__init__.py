@@ -13,6 +13,3 @@ from gengan.config.recipes import set_classes as set_classes
 from gengan.config.saved import load as load
 from gengan.config.saved import load_dataset_facts as load_dataset_facts
 from gengan.config.saved import require_same_run as require_same_run
-from gengan.host.files import read_json as read_json
-from gengan.host.files import require_writable as require_writable
-from gengan.host.files import write_json as write_json

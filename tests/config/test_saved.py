@@ -1,36 +1,10 @@
 """The JSON files beside a run."""
 
-import json
-
 import pytest
 
 from configs import dcgan
-from gengan import train
 from gengan.config import load, load_dataset_facts, require_same_run
-from gengan.host.files import require_writable, write_json
-
-
-def test_a_folder_is_tried_and_left_as_it_was(tmp_path):
-  require_writable(tmp_path / 'a' / 'b', flag='--workdir')
-  assert not list(tmp_path.iterdir())
-  require_writable(tmp_path, flag='--workdir')
-  assert tmp_path.is_dir() and not list(tmp_path.iterdir())
-  file = tmp_path / 'file'
-  file.write_text('kept')
-  for folder, why in ((file, 'that is a file'), (file / 'run', '.'), ('/proc/x', '.')):
-    with pytest.raises(ValueError, match=rf'--workdir is {folder}, where no files can be written: {why}'):
-      train.prepare(dcgan.get_config(), folder)
-  assert file.read_text() == 'kept'
-
-
-def test_json_is_whole_or_not_there(tmp_path):
-  path = tmp_path / 'a.json'
-  write_json(path, {'b': [1, 2], 'a': None})
-  assert json.loads(path.read_text()) == {'b': [1, 2], 'a': None}
-  with pytest.raises(TypeError):
-    write_json(path, {'a': object()})
-  assert json.loads(path.read_text()) == {'b': [1, 2], 'a': None}
-  assert list(tmp_path.iterdir()) == [path]
+from gengan.host.files import write_json
 
 
 def test_a_config_comes_back_from_its_folder(tmp_path):

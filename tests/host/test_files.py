@@ -52,3 +52,16 @@ def test_damaged_json_is_named(tmp_path, text):
   (tmp_path / 'a.json').write_text(text)
   with pytest.raises(ValueError, match=r'a\.json is damaged: '):
     files.read_json(tmp_path / 'a.json')
+
+
+def test_a_folder_is_tried_and_left_as_it_was(tmp_path):
+  files.require_writable(tmp_path / 'a' / 'b', flag='--workdir')
+  assert not list(tmp_path.iterdir())
+  files.require_writable(tmp_path, flag='--workdir')
+  assert tmp_path.is_dir() and not list(tmp_path.iterdir())
+  file = tmp_path / 'file'
+  file.write_text('kept')
+  for folder, why in ((file, 'that is a file'), (file / 'run', '.'), ('/proc/x', '.')):
+    with pytest.raises(ValueError, match=rf'--workdir is {folder}, where no files can be written: {why}'):
+      files.require_writable(folder, flag='--workdir')
+  assert file.read_text() == 'kept'
