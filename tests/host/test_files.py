@@ -1,6 +1,7 @@
 """A file is replaced whole or stays as it was."""
 
 import os
+import pathlib
 
 import pytest
 
@@ -61,7 +62,7 @@ def test_a_folder_is_tried_and_left_as_it_was(tmp_path):
   assert tmp_path.is_dir() and not list(tmp_path.iterdir())
   file = tmp_path / 'file'
   file.write_text('kept')
-  for folder, why in ((file, 'that is a file'), (file / 'run', '.'), ('/proc/x', '.')):
+  for folder, why in ((file, 'that is a file'), (file / 'run', '.'), (pathlib.Path('/proc/x'), '.')):
     with pytest.raises(ValueError, match=rf'--workdir is {folder}, where no files can be written: {why}'):
       files.require_writable(folder, flag='--workdir')
   assert file.read_text() == 'kept'
