@@ -129,11 +129,17 @@ def prepare(
     'weights_sha256': state_sha256(run.state),
     'config_sha256': hashlib.sha256(json.dumps(run.config.to_dict(), sort_keys=True).encode()).hexdigest(),
   }
+  names = run.class_names if classes or request.relabel else ()
+  return Job(run, workdir, out, request, classes, model, _about(request, out, shape, names, model))
+
+
+def _about(request: Request, out: pathlib.Path, image_shape, class_names: tuple[str, ...], model) -> About:
+  """What every shard is told of a settled request."""
   name = re.sub(r'\W+', '_', out.name.lower(), flags=re.ASCII).strip('_') or 'generated'
-  about = About(
+  return About(
     name=f'set_{name}' if name[0].isdigit() else name,
-    image_shape=shape,
-    class_names=run.class_names if classes or request.relabel else (),
+    image_shape=image_shape,
+    class_names=class_names,
     num_shards=-(-request.num // request.shard_size),
     provenance={
       'synthetic': 'true',
@@ -142,10 +148,9 @@ def prepare(
       **{key: str(value) for key, value in model.items() if key != 'name'},
       'seed': str(request.seed),
     },
-    description=f'Images drawn by {model["name"]} (run {model["run"]}, step {run.step}) with gengan.',
+    description=f'Images drawn by {model["name"]} (run {model["run"]}, step {model["step"]}) with gengan.',
     licence=request.licence,
   )
-  return Job(run, workdir, out, request, classes, model, about)
 
 
 def classes_of(

@@ -102,7 +102,7 @@ def _arms(records: Records, regime: str) -> list[str]:
 
 
 def _gap(records: Records, regime: str) -> list[str]:
-  """How far the classifier of generated images alone stays behind that of real ones alone."""
+  """By how much generated images alone are worse than real ones alone."""
   arm, real = best_synthetic(records, regime), best_real(records, regime)
   own, baseline = (by_arm(records, regime).get(name, {}) for name in (arm, real))
   if not (shared := sorted(own.keys() & baseline.keys())):
@@ -161,9 +161,9 @@ def _protocol(config: ConfigDict) -> list[str]:
   judge = 'a classifier of the real images, augmented or not, whichever is better on validation images,'
   means = {
     'recycle': f'recycle: drawn anew every {s.every_epochs} epochs, else once',
-    'filter': f'filter: those kept to which {judge} gives their class with probability {s.min_agreement:g} or more',
-    'relabel': f'relabel: labels are the classes that {judge} finds',
-    'expand': f'expand: latents times {s.scale:g}',
+    'filter': f'filter: an image is kept if {judge} gives its class a probability of {s.min_agreement:g} or more',
+    'relabel': f'relabel: the label is the class that {judge} finds',
+    'expand': f'expand: latents drawn with truncation {s.scale:g}',
   }
   used = {name for each in (*s.means, s.mixed_means) for name in split_means(each)}
   return [
@@ -177,14 +177,13 @@ def _protocol(config: ConfigDict) -> list[str]:
     f'- Classical augmentation: {c.augment or "none"}{", flips" if config.generator.data.flip else ""}, in all arms '
     'but `real` and `oversampled` (in the long tail: in all).',
     f'- Means: {"; ".join(text for name, text in means.items() if name in used) or "none"}. Beside real images: '
-    f'{s.mixed_means or "none"}; in the long tail one set for each seed is drawn in advance, whatever they say.',
-    '- Validation images of the long tail are not thinned out as its training images are.',
-    f'- {config.seeds} seeds: each draws the classifier, the order, the augmentation and the generated images anew; '
-    'real images and the generator of a regime are the same for all, so the errors leave out what another choice of '
-    'real images would change.',
-    f'- A gain is called one from {ERRORS:g} standard errors on, which are those over seeds or one test image if that '
-    'is more; another choice of test images would change the accuracies too. p is of the two-sided paired t-test, '
-    'not corrected for the number of comparisons.',
+    f'{s.mixed_means or "none"}; in the long tail each seed draws one set in advance and keeps it.',
+    '- The long tail has all validation images of every class; only its training images are thinned out.',
+    f'- {config.seeds} seeds: each draws the classifier, the order, the augmentation and the generated images anew. '
+    'The real images and the generator of a regime are the same for all, so the errors do not show what another choice '
+    'of real images would change, nor another choice of test images.',
+    f'- A gain is called one from {ERRORS:g} standard errors on. The standard error is that over the seeds, but at '
+    'least one test image. p is of the two-sided paired t-test, not corrected for the number of comparisons.',
   ]
 
 

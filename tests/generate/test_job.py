@@ -1,6 +1,5 @@
 """A job killed anywhere ends as one that was never interrupted; what it says about itself is true."""
 
-import collections
 import contextlib
 import functools
 import json
@@ -11,12 +10,10 @@ import jax
 import numpy as np
 import pytest
 
-from gengan import core
 from gengan.data import openers
 from gengan.generate import guard, job, publishing, stream
 from gengan.generate.formats import FORMATS, ledger
 from gengan.host import checksums, files
-from gengan.runs import weights
 from tests.generate.conftest import ALGORITHM, NAMES
 from tests.generate.test_stream import EMPTY
 
@@ -337,14 +334,6 @@ def test_a_set_is_made_by_one_version_on_one_kind_of_device(prepare, monkeypatch
   with pytest.raises(ValueError, match=r'\.partial was begun with other settings: jax ".*" there and "9\.9\.9" here'):
     job.run(prepare('begun'))
   assert 'complete already' in job.run(prepare('whole'))
-
-
-def test_weights_have_a_hash():
-  state = core.State(**{field: {} for field in EMPTY.__dataclass_fields__})
-  one, other = (state.replace(ema_params={'w': np.array([1.0, x], np.float32)}) for x in (2.0, 3.0))
-  assert weights.state_sha256(one) == weights.state_sha256(jax.tree.map(np.copy, one)) != weights.state_sha256(other)
-  assert weights.state_sha256(one) == weights.state_sha256(one.replace(opt_state={'m': np.ones(3)}))
-  assert collections.Counter(map(len, [weights.state_sha256(one)])) == {64: 1}
 
 
 @pytest.mark.parametrize('harm', ['flipped', 'deleted', 'receipt'])
