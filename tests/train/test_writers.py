@@ -1,13 +1,19 @@
 """What was written is read back: by json, by TensorBoard's own reader, and from a stream that says it is a terminal."""
 
+import importlib
 import io
 import json
 import re
+import sys
+import types
+from inspect import signature
 
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from configs import dcgan
+from gengan import train
 from gengan.train import writers
 
 
@@ -194,3 +200,59 @@ def test_many_writers_are_all_closed_even_if_one_fails():
   with pytest.raises(OSError, match='disk full'):
     writers.MultiWriter([Failing(), Failing()]).close()
   assert len(closed) == 2
+
+
+@pytest.fixture(scope='module')
+def clu_writers():
+  """`clu.metric_writers`, which imports TensorFlow for one of its writers alone: that one is left out."""
+  missing = types.ModuleType('clu.metric_writers.summary_writer')
+  missing.SummaryWriter = None
+  sys.modules.setdefault(missing.__name__, missing)
+  return importlib.import_module('clu.metric_writers')
+
+
+def test_the_interface_is_that_of_clu(clu_writers):
+  theirs = clu_writers.MetricWriter
+  assert theirs.__abstractmethods__
+  for name in theirs.__abstractmethods__:
+    shape = lambda cls, name=name: [
+      (p.name, p.kind, p.default) for p in signature(getattr(cls, name)).parameters.values()
+    ]
+    for ours in (writers.MetricWriter, writers.MultiWriter, writers.TensorBoardWriter, writers.JsonLinesWriter):
+      assert shape(ours) == shape(theirs), f'{ours.__name__}.{name}'
+
+
+def test_writers_of_clu_stand_beside_ours_and_the_other_way_round(clu_writers, tmp_path, caplog):
+  ours = writers.JsonLinesWriter(tmp_path / 'mine.jsonl', batch_size=8)
+  more = [clu_writers.LoggingWriter(), clu_writers.AsyncWriter(ours)]  # which calls with keywords, in a thread
+  caplog.set_level('INFO', logger='absl')
+  with writers.create(tmp_path, num_steps=2, batch_size=8, more=more) as writer:
+    writer.write_hparams({'batch_size': 8})
+    writer.write_scalars(1, {'d_loss': jnp.float32(0.5)})
+    writer.write_images(1, {'samples': np.zeros((8, 8, 1), np.uint8)})
+    writer.write_texts(1, {'warning': 'hm'})
+    writer.write_histograms(1, {'w': np.arange(3.0)}, {'w': 2})
+    writer.write_videos(1, {'v': np.zeros((1, 2, 8, 8, 1))})
+    writer.write_audios(1, {'a': np.zeros((1, 9, 1))}, sample_rate=8)
+    writer.write_summaries(1, {'s': np.zeros(2)})
+    writer.flush()
+  assert [line['d_loss'] for line in read(tmp_path / 'mine.jsonl')] == [0.5]
+  for words in (
+    'd_loss=0.5',
+    "Got images: {'samples': (8, 8, 1)}",
+    "{'warning': 'hm'}",
+    'Histogram',
+    "'batch_size': 8",
+  ):
+    assert words in caplog.text, words
+
+
+def test_a_run_tells_the_writers_that_are_plugged_in(clu_writers, tmp_path, caplog):
+  config = dcgan.get_config()
+  config.update(num_steps=1, log_every_steps=1, sample_every_steps=1, batch_size=8)
+  config.data.image_size, config.model.width, config.model.latent_size = 8, 2, 4
+  caplog.set_level('INFO', logger='absl')
+  train.run(config, tmp_path, writers=[clu_writers.LoggingWriter()], profile_steps=5)
+  for words in ('d_loss=', 'validation/d_real=', "Got images: {'samples': (", "'optimizers.generator.b1': 0.5"):
+    assert words in caplog.text, words
+  assert list((tmp_path / 'profile').rglob('*.xplane.pb'))  # shorter than the trace that was asked for
