@@ -1,4 +1,4 @@
-"""What of a run's model, data and devices a family may use, and which needs of families they fulfil."""
+"""The model as families may use it, with its data and devices, and which needs of families it fulfils."""
 
 import functools
 

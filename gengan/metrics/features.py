@@ -1,4 +1,4 @@
-"""What is kept of the features of a set of images, for metrics and for files."""
+"""Features as they are kept of a set of images, for metrics and for files."""
 
 from collections.abc import Mapping
 from typing import NamedTuple

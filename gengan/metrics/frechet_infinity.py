@@ -1,4 +1,4 @@
-"""Fréchet distance extrapolated to endless generated samples."""
+"""Endless samples: the Fréchet distance that they would have, from distances of fewer and fewer."""
 
 import numpy as np
 

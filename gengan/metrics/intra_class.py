@@ -1,4 +1,4 @@
-"""Fréchet distance within every class, for models that are asked for one."""
+"""Within classes: one Fréchet distance each, for models that are asked for a class."""
 
 import numpy as np
 

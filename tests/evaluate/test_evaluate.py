@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from configs import conditional_dcgan, vae
-from gengan import data, runs, sharding, train
+from gengan import core, data, runs, sharding, train
 from gengan.config import ConfigError, set_classes
 from gengan.evaluate import __main__ as evaluate
 from gengan.evaluate import classifiers, in_training
@@ -209,8 +209,16 @@ def test_a_likelihood_needs_neither_an_encoder_nor_latents_that_are_numbers(vae_
   found = likelihood.scores(family.Inputs(None, None, 0, model)).values
   assert {'elbo', 'iw_bound_2'} <= found.keys() and 'active_units' not in found
   assert ('reconstruction_error' in found) is codes
-  given = asked.given(algorithm, dataset.image_shape)
-  assert family.evaluated('log_weight') in given and (family.FLOAT_LATENTS in given) is not codes
+  network = make_network('pixels', dataset, run.config)
+
+  def evaluate_with(*families):
+    settings = Settings(families, num_generated=64)
+    return Evaluator(settings, network=network, dataset=dataset, config=run.config, mesh=mesh)(run.state, algorithm)
+
+  assert {'kd_pixels', 'elbo'} <= evaluate_with('kernel', 'likelihood').keys()
+  if codes:
+    with pytest.raises(core.ArgumentError, match='path_length needs a model whose latents are numbers, not codes'):
+      evaluate_with('path_length')
 
 
 def test_runs_stand_in_one_table_only_with_one_protocol(gan_run, vae_run, tmp_path, capsys):
