@@ -36,7 +36,7 @@ class Model(NamedTuple):
     train_classifier: from uint8 images, labels and a seed to a classifier (images -> probabilities, features), which
       never learns from the images that the score is of.
     classifier_setting: in words, how that one is trained.
-    num_classes: that the model can be asked for; 0: unconditional.
+    num_classes: of the data, where the model is asked for one; 0: it is unconditional.
     num_train: training images.
     settings: `config.model`.
   """
