@@ -100,6 +100,23 @@ def quantized(*, commitment: ScalarOrSchedule = 0.25) -> Bound:
   return Bound(loss)
 
 
+class Model(NamedTuple):
+  """What a train step is made of; the arguments of `make`."""
+
+  networks: dict[str, nn.Module]
+  posterior: latent.Posterior
+  likelihood: Likelihood
+  optimizer: optax.GradientTransformation
+  bound: Bound
+  gradient: Gradient
+  dtype: Any
+  axis_name: str | None
+
+  def apply(self, state: core.State, name: str, *inputs: PyTree, **settings: Any) -> PyTree:
+    """What an averaged network gives."""
+    return self.networks[name].apply(state.ema_params[name], *inputs, train=False, **settings)
+
+
 def make(
   encoder: nn.Module,
   decoder: nn.Module,
@@ -142,101 +159,103 @@ def make(
     ArgumentError: a setting out of range; from `init`, networks whose outputs do not fit.
   """
   core.check_ema(ema_half_life_kimg, ema_rampup)
-  bound = bound or evidence()
-  networks = {'encoder': encoder, 'decoder': decoder}
-
-  def init(key, batch):
-    images, labels = batch['image'], batch['label']
-    encoder_key, decoder_key = jax.random.split(key)
-    outputs, encoder_variables = encoder.init_with_output(encoder_key, images, labels, train=False)
-    posterior.check(outputs, len(labels))
-    z = jnp.zeros_like(posterior.sample(outputs, posterior.noise(key, len(labels))))
-    parameters, decoder_variables = decoder.init_with_output(decoder_key, z, labels, train=False)
-    latent.check_shape('decoder output', parameters, (*images.shape[:-1], likelihood.parameters_per_pixel))
-    found = {'encoder': encoder_variables, 'decoder': decoder_variables}
-    return core.init_state(found, dict.fromkeys(networks, optimizer), averaged=list(networks))
-
-  def passes_of(encode, decode, batch, noise, step):
-    """What the bound reads, from the two networks as functions and noise [K, N, ...]."""
-    outputs = encode(batch['image'], batch['label'])
-    recon, log_weights = [], []
-    for drawn in noise:
-      z = posterior.sample(outputs, drawn)
-      recon.append(likelihood.log_prob(decode(z, batch['label']), batch['image']))
-      if posterior.log_ratio is not None:
-        log_weights.append(recon[-1] + posterior.log_ratio(outputs, z))
-    stacked = jnp.stack(log_weights) if log_weights else None
-    return Passes(step, outputs, jnp.stack(recon), posterior.kl_terms(outputs), stacked, axis_name)
+  networks, bound = {'encoder': encoder, 'decoder': decoder}, bound or evidence()
+  model = Model(networks, posterior, likelihood, optimizer, bound, gradient, dtype, axis_name)
 
   def train_step(state, batch, key):
-    rows = batch['image'].shape[0]
-    keys = [key, *(jax.random.fold_in(key, k) for k in range(1, bound.samples))]
-    noise = [core.local_rows(lambda n, k=k: posterior.noise(k, n), rows, axis_name) for k in keys]
-    examples = {**batch, 'noise': jnp.stack(noise, axis=1)}
-
-    def objective(params, examples, key):
-      after, number = dict(state.model_state), itertools.count()
-
-      def run(name, *inputs):  # the decoder runs once a sample, each time on the collections of the last
-        pass_key = core.local_key(jax.random.fold_in(key, next(number)), axis_name)
-        outputs, after[name] = core.forward(
-          networks[name], params[name], after[name], *inputs, key=pass_key, dtype=dtype
-        )
-        return outputs
-
-      encode, decode = (lambda *inputs, name=name: run(name, *inputs) for name in networks)
-      passes = passes_of(encode, decode, examples, jnp.moveaxis(examples['noise'], 1, 0), state.step)
-      loss, metrics = bound.loss(passes)
-      recon, kl = passes.recon.mean(), passes.kl_terms.mean(axis=0).sum()
-      metrics = {'loss': loss, 'elbo': recon - kl, 'recon': recon, 'kl': kl, **metrics}
-      return loss, (after, posterior.statistics(passes.outputs), metrics)
-
-    grads, aux = gradient(objective, state.params, examples, jax.random.fold_in(key, bound.samples))
-    grads, (model_state, statistics, metrics) = core.pmean((grads, aux), axis_name)
-    metrics |= posterior.report(statistics)
-    decay = core.ema_decay(
-      state.step, rows * core.axis_size(axis_name), half_life_kimg=ema_half_life_kimg, rampup=ema_rampup
-    )
-    params, opt_state, ema_params = {}, {}, {}
-    for name in state.params:
-      params[name], opt_state[name], found = core.update(
-        optimizer, grads[name], state.opt_state[name], state.params[name]
-      )
-      metrics |= {f'{name}_{metric}': value for metric, value in found.items()}
-      trained = {'params': params[name], **model_state[name]}
-      ema_params[name] = core.ema(state.ema_params[name], trained, decay)
-    state = core.State(state.step + 1, params, opt_state, model_state, ema_params, state.extra)
-    return state, _with_bits(metrics, batch['image'])
-
-  def apply(state, name, *inputs, **settings):
-    return networks[name].apply(state.ema_params[name], *inputs, train=False, **settings)
+    images = batch['image'].shape[0] * core.axis_size(axis_name)
+    decay = core.ema_decay(state.step, images, half_life_kimg=ema_half_life_kimg, rampup=ema_rampup)
+    return _train_step(model, state, batch, key, decay)
 
   def eval_step(state, batch, key):
-    encode, decode = (lambda *inputs, name=name: apply(state, name, *inputs) for name in networks)
-    noise = posterior.noise(key, len(batch['label']))
-    passes = passes_of(encode, decode, batch, [noise], state.step)
-    recon, kl = passes.recon[0], passes.kl_terms.reshape(len(noise), -1).sum(axis=1)
-    values = {'elbo': recon - kl, 'recon': recon, 'kl': kl}
-    if passes.log_weights is not None:
-      values['log_weight'] = passes.log_weights[0]
-    return _with_bits(values, batch['image'])
-
-  def _with_bits(metrics, images):
-    if not likelihood.discrete:
-      return metrics
-    return {**metrics, 'bpd': -metrics['elbo'] / (math.prod(images.shape[1:]) * math.log(2.0))}
+    noise = [posterior.noise(key, len(batch['label']))]
+    passes = _passes(model, lambda name, *inputs: model.apply(state, name, *inputs), batch, noise, state.step)
+    recon, kl = passes.recon[0], passes.kl_terms.reshape(len(batch['label']), -1).sum(axis=1)
+    weights = {} if passes.log_weights is None else {'log_weight': passes.log_weights[0]}
+    return _with_bits(model, {'elbo': recon - kl, 'recon': recon, 'kl': kl, **weights}, batch['image'])
 
   def prior(state, key, labels, *, truncation=1.0):
     return posterior.prior(key, labels.shape[0], truncation)
 
-  def decode(state, found, labels):
-    z = posterior.embed(lambda found: apply(state, 'encoder', found, method='embed'), found)
-    return likelihood.mean(apply(state, 'decoder', z, labels))
+  def decode(state, latents, labels):
+    z = posterior.embed(lambda codes: model.apply(state, 'encoder', codes, method='embed'), latents)
+    return likelihood.mean(model.apply(state, 'decoder', z, labels))
 
   def encode(state, images, labels):
-    return posterior.point(apply(state, 'encoder', images, labels))
+    return posterior.point(model.apply(state, 'encoder', images, labels))
 
+  init = lambda key, batch: _init(model, key, batch)
   return core.Algorithm(init, train_step, eval_step, prior, decode, encode, interpolate=posterior.interpolate)
+
+
+def _init(model: Model, key: jax.Array, batch: core.Batch) -> core.State:
+  images, labels, posterior = batch['image'], batch['label'], model.posterior
+  encoder_key, decoder_key = jax.random.split(key)
+  outputs, encoder = model.networks['encoder'].init_with_output(encoder_key, images, labels, train=False)
+  posterior.check(outputs, len(labels))
+  z = jnp.zeros_like(posterior.sample(outputs, posterior.noise(key, len(labels))))
+  parameters, decoder = model.networks['decoder'].init_with_output(decoder_key, z, labels, train=False)
+  expected = (*images.shape[:-1], model.likelihood.parameters_per_pixel)
+  latent.check_shape('decoder output', parameters, expected)
+  found = {'encoder': encoder, 'decoder': decoder}
+  return core.init_state(found, dict.fromkeys(found, model.optimizer), averaged=list(found))
+
+
+def _passes(model: Model, run: Callable[..., PyTree], batch: core.Batch, noise, step: jax.Array) -> Passes:
+  """What the bound reads, from `run(name, *inputs)` of the networks and the noise of each sample, [N, ...]."""
+  outputs = run('encoder', batch['image'], batch['label'])
+  recon, log_weights = [], []
+  for drawn in noise:
+    z = model.posterior.sample(outputs, drawn)
+    recon.append(model.likelihood.log_prob(run('decoder', z, batch['label']), batch['image']))
+    if model.posterior.log_ratio is not None:
+      log_weights.append(recon[-1] + model.posterior.log_ratio(outputs, z))
+  weights = jnp.stack(log_weights) if log_weights else None
+  return Passes(step, outputs, jnp.stack(recon), model.posterior.kl_terms(outputs), weights, model.axis_name)
+
+
+def _objective(model: Model, state: core.State, params: PyTree, examples: PyTree, key: jax.Array):
+  """The loss; aux: the collections, statistics of the posterior, metrics."""
+  after, number = dict(state.model_state), itertools.count()
+
+  def run(name, *inputs):  # the decoder runs once a sample, each time on the collections of the last
+    pass_key = core.local_key(jax.random.fold_in(key, next(number)), model.axis_name)
+    outputs, after[name] = core.forward(
+      model.networks[name], params[name], after[name], *inputs, key=pass_key, dtype=model.dtype
+    )
+    return outputs
+
+  passes = _passes(model, run, examples, jnp.moveaxis(examples['noise'], 1, 0), state.step)
+  loss, metrics = model.bound.loss(passes)
+  recon, kl = passes.recon.mean(), passes.kl_terms.mean(axis=0).sum()
+  metrics = {'loss': loss, 'elbo': recon - kl, 'recon': recon, 'kl': kl, **metrics}
+  return loss, (after, model.posterior.statistics(passes.outputs), metrics)
+
+
+def _train_step(model: Model, state: core.State, batch: core.Batch, key: jax.Array, decay: jax.Array):
+  rows, samples = batch['image'].shape[0], model.bound.samples
+  keys = [key, *(jax.random.fold_in(key, k) for k in range(1, samples))]
+  noise = [core.local_rows(lambda n, k=k: model.posterior.noise(k, n), rows, model.axis_name) for k in keys]
+  examples = {**batch, 'noise': jnp.stack(noise, axis=1)}
+  objective = lambda *inputs: _objective(model, state, *inputs)
+  grads, aux = model.gradient(objective, state.params, examples, jax.random.fold_in(key, samples))
+  grads, (model_state, statistics, metrics) = core.pmean((grads, aux), model.axis_name)
+  metrics |= model.posterior.report(statistics)
+  params, opt_state, average = {}, {}, {}
+  for name in state.params:
+    params[name], opt_state[name], norms = core.update(
+      model.optimizer, grads[name], state.opt_state[name], state.params[name]
+    )
+    metrics |= {f'{name}_{metric}': value for metric, value in norms.items()}
+    average[name] = core.ema(state.ema_params[name], {'params': params[name], **model_state[name]}, decay)
+  state = core.State(state.step + 1, params, opt_state, model_state, average, state.extra)
+  return state, _with_bits(model, metrics, batch['image'])
+
+
+def _with_bits(model: Model, metrics: core.Metrics, images: jax.Array) -> core.Metrics:
+  if not model.likelihood.discrete:
+    return metrics
+  return {**metrics, 'bpd': -metrics['elbo'] / (math.prod(images.shape[1:]) * math.log(2.0))}
 
 
 def _with_free_bits(kl_terms, free_bits, axis_name):
