@@ -128,10 +128,11 @@ class Checkpointer:
         'restore it first, move it away or use another directory'
       )
     arrays = leaves.by_path(state)
+    metrics = {name: float(value) for name, value in (metrics or {}).items()}
     about = {
       'step': step,
       'processes': jax.process_count(),
-      'metrics': {name: _finite(value) for name, value in (metrics or {}).items()},
+      'metrics': {name: value if math.isfinite(value) else None for name, value in metrics.items()},  # null is NaN
       'config': dict(config),
       'leaves': {path: leaves.describe(leaf) for path, leaf in arrays.items()},
     }
@@ -164,8 +165,7 @@ class Checkpointer:
     expected = leaves.by_path(abstract_state)
     leaves.check(folder, about['leaves'], {path: leaves.describe(leaf) for path, leaf in expected.items()})
     arrays = _read_arrays(folder, expected)
-    treedef = jax.tree.structure(abstract_state)
-    state = jax.tree.unflatten(treedef, [arrays[path] for path in expected])
+    state = jax.tree.unflatten(jax.tree.structure(abstract_state), [arrays[path] for path in expected])
     # Written by another number of processes, the iterators' states are those of process 0, the same for all.
     same = about['processes'] == jax.process_count()
     data = json.loads((folder / _data_file(jax.process_index() if same else 0)).read_text())
@@ -278,12 +278,6 @@ class Checkpointer:
 
 def _data_file(process: int) -> str:
   return f'data-{process:05d}.json'
-
-
-def _finite(value: Any) -> float | None:
-  """JSON has no NaN and no infinity: they are written as null and read as NaN."""
-  value = float(value)
-  return value if math.isfinite(value) else None
 
 
 def _to_json(value: dict[str, Any]) -> str:

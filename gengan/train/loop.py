@@ -72,22 +72,13 @@ def fit(training: Training, *, writers: Sequence[Any] = (), profile_steps: int =
   config, workdir, iterator = training.config, training.workdir, training.iterator
   init_key, train_key, eval_key, sample_key = jax.random.split(jax.random.key(config.seed), 4)
   with contextlib.ExitStack() as stack:
-    with _refusing():
-      stack.enter_context(runs.claimed(workdir))
-      runs.create(workdir, config, training.dataset)
-      interrupts = stack.enter_context(Interrupts())
-      checkpointer = stack.enter_context(runs.open_checkpoints(workdir, config))
+    interrupts, checkpointer = _enter(training, stack)
     state, step, examined, told = _begin(training, checkpointer, init_key)
     profile = stack.enter_context(Profile(workdir / 'profile', start=step, end=config.num_steps, num=profile_steps))
     writer = stack.enter_context(_open_writers(training, step, writers))
     writer.write_texts(step, told)
     train_step = _compile(training)
-    progress = Progress(
-      writer,
-      every_steps=config.log_every_steps,
-      num_steps=config.num_steps,
-      last_good=lambda: _last_good(checkpointer),
-    )
+    progress = _make_progress(config, writer, checkpointer)
     snapshots = _make_snapshots(training, step, sample_key)
     examine = examination.make(
       config, training.dataset, training.setup, writer=writer, progress=progress, snapshots=snapshots, key=eval_key
@@ -118,6 +109,15 @@ def fit(training: Training, *, writers: Sequence[Any] = (), profile_steps: int =
       text = {'done': runs.summary(workdir, snapshots.finish(state, workdir / 'metrics.jsonl'))}
     writer.write_texts(step, text)
   return state
+
+
+def _enter(training: Training, stack: contextlib.ExitStack) -> tuple[Interrupts, runs.Checkpointer]:
+  """Takes the run's folder for this process, and writes into it what is known before the first step."""
+  with _refusing():
+    stack.enter_context(runs.claimed(training.workdir))
+    runs.create(training.workdir, training.config, training.dataset)
+    interrupts = stack.enter_context(Interrupts())
+    return interrupts, stack.enter_context(runs.open_checkpoints(training.workdir, training.config))
 
 
 def _begin(training: Training, checkpointer: runs.Checkpointer, key: jax.Array) -> Beginning:
@@ -180,7 +180,10 @@ def _make_snapshots(training: Training, step: int, key: jax.Array) -> Snapshots:
   return snapshots
 
 
-def _last_good(checkpointer: runs.Checkpointer) -> str:
-  checkpointer.wait()
-  steps = checkpointer.steps()
-  return f'the last good checkpoint is that of step {steps[-1]}' if steps else 'there is no checkpoint yet'
+def _make_progress(config: ConfigDict, writer: MetricWriter, checkpointer: runs.Checkpointer) -> Progress:
+  def last_good() -> str:
+    checkpointer.wait()
+    steps = checkpointer.steps()
+    return f'the last good checkpoint is that of step {steps[-1]}' if steps else 'there is no checkpoint yet'
+
+  return Progress(writer, every_steps=config.log_every_steps, num_steps=config.num_steps, last_good=last_good)

@@ -264,6 +264,8 @@ def test_the_model_is_loaded_from_the_folder_alone(straight):
   assert run.step == 8 and equal(run.state, state) and run.class_names == tuple('0123456789')
   raw = runs.load(workdir, weights='trained')
   assert equal(raw.state.ema_params['generator']['params'], state.params['generator'])
+  images = run.sample(3)
+  assert images.shape == (3, 8, 8, 1) and run.score(images).shape == (3,) and not np.array_equal(images, raw.sample(3))
 
 
 @pytest.mark.parametrize(
