@@ -107,10 +107,10 @@ class Run:
 def load(workdir: str | os.PathLike, *, checkpoint: str | int = 'latest', weights: str = 'averaged') -> Run:
   """Opens a run on one device.
 
-  >>> import gengan
-  >>> run = gengan.load('runs/dcgan')  # doctest: +SKIP
-  >>> run.sample(16, seed=0).shape  # doctest: +SKIP
-  (16, 16, 16, 1)
+  >>> run = load(workdir)  # the folder of a run, 'runs/dcgan'
+  >>> images = run.sample(4, seed=0)
+  >>> images.shape, run.score(images).shape
+  ((4, 8, 8, 1), (4,))
 
   Args:
     workdir: the folder that `gengan.main` wrote.

@@ -1,5 +1,6 @@
 """The loop on real digits with a tiny network: what it leaves, how it resumes, how it stops."""
 
+import doctest
 import json
 import os
 import pathlib
@@ -17,6 +18,7 @@ from configs import dcgan, vae
 from gengan import config as configs
 from gengan import data, runs, sharding, train
 from gengan.generate import guard
+from gengan.runs import trained
 from gengan.train import progress
 from gengan.train.snapshots import Snapshots
 
@@ -256,6 +258,11 @@ def test_a_run_is_not_continued_as_another(straight):
   with pytest.raises(ValueError, match=r'config.model.width is 2 there and 3 here'):
     train.prepare(tiny(**{'model.width': 3}), workdir)
   train.prepare(tiny(**{'num_steps': 100, 'log_every_steps': 1, 'checkpoint.keep_latest': 5}), workdir)
+
+
+def test_the_example_of_loading_runs(straight):
+  examples = doctest.DocTestFinder().find(trained.load, globs={'load': trained.load, 'workdir': straight[0]})
+  assert [doctest.DocTestRunner().run(example) for example in examples] == [(0, 3)]
 
 
 def test_the_model_is_loaded_from_the_folder_alone(straight):
