@@ -9,6 +9,7 @@ The same weights, seed and options give the same bytes, whatever the batch size 
 """
 
 import argparse
+import dataclasses
 import os
 import pathlib
 from collections.abc import Sequence
@@ -29,10 +30,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     from gengan.generate import job, request
 
     sharding.initialize()
-    asked = request.prepare(
-      _request(args), workdir=args.workdir, out=args.out, checkpoint=args.checkpoint, weights=args.weights
-    )
-    print(job.run(asked, batch_size=args.batch_size, allow_copies=args.allow_copies))
+    asked = request.Request(**{field.name: getattr(args, field.name) for field in dataclasses.fields(request.Request)})
+    made = request.prepare(asked, workdir=args.workdir, out=args.out, checkpoint=args.checkpoint, weights=args.weights)
+    print(job.run(made, batch_size=args.batch_size, allow_copies=args.allow_copies))
 
 
 def _parser() -> arguments.Parser:
@@ -57,33 +57,12 @@ def _parser() -> arguments.Parser:
   add('--min_confidence', type=float, default=0.0, help="draw again below this probability of the image's class")
   add('--relabel', **switch, help="label images with the classifier's most probable class, not with the one asked for")
   add('--discriminator_percentile', type=float, default=0.0, help='discriminator rejection sampling, such as 80')
-  add('--unique', type=int, default=-1, help='draw again what differs in at most as many of 64 hash bits from another')
+  add('--unique', type=int, default=-1, help='draw again what differs from another image in at most so many hash bits')
   add('--drop_copies', **switch, help='draw again what is too close to a training image')
   add('--allow_copies', **switch, help='export although the generator copies its training images')
   add('--max_attempts', type=int, default=0, help='candidates for one image (default 100)')
   add('--licence', default='not stated', help='for the data card')
   return parser
-
-
-def _request(args: argparse.Namespace):
-  from gengan.generate.request import Request
-
-  return Request(
-    num=args.num,
-    format=args.format,
-    labels=tuple(args.labels),
-    seed=args.seed,
-    truncation=args.truncation,
-    classifier=args.classifier,
-    min_confidence=args.min_confidence,
-    relabel=args.relabel,
-    discriminator_percentile=args.discriminator_percentile,
-    unique_bits=args.unique,
-    drop_copies=args.drop_copies,
-    max_attempts=args.max_attempts,
-    shard_size=args.shard_size,
-    licence=args.licence,
-  )
 
 
 def _check(args: argparse.Namespace) -> None:

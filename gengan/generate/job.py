@@ -42,7 +42,7 @@ def run(job: Job, *, batch_size: int = 256, allow_copies: bool = False) -> str:
   """
   if job.out.exists():
     return _found(job)
-  if job.request.unique_bits >= 0 and jax.process_count() > 1:
+  if job.request.unique >= 0 and jax.process_count() > 1:
     raise ValueError('--unique compares every image with all before it; run it in one process')
   book = ledger.Ledger(job.out, {**job.plan, **publishing.environment(job)}, rank=jax.process_index())
   try:
@@ -79,7 +79,7 @@ def _run(job: Job, book: ledger.Ledger, batch_size: int, allow_copies: bool) -> 
   )
   mine = range(jax.process_index(), job.about.num_shards, jax.process_count())
   left = [shard for shard in mine if not book.intact(shard)]
-  if left and request.unique_bits >= 0:  # a shard depends on all before it
+  if left and request.unique >= 0:  # a shard depends on all before it
     left = [shard for shard in mine if shard >= left[0]]
   training = functools.cache(lambda: guard.training_features(job.run.config.data, job.workdir))
   copying = guard.check(book, lambda: _samples(job, draw), training, allow=allow_copies)
@@ -114,9 +114,9 @@ def _write_shards(
 ) -> None:
   """Generates and writes one shard after the other; the progress bar counts images, up to the total."""
   unique = None
-  if job.request.unique_bits >= 0:
+  if job.request.unique >= 0:
     kept = [code for earlier in range(left[0]) for code in book.receipt(earlier)['hashes']]
-    unique = filters.NearDuplicates(job.request.unique_bits, kept)
+    unique = filters.NearDuplicates(job.request.unique, kept)
   terminal = console.Console(stderr=True)
   columns = [*progress.Progress.get_default_columns(), progress.MofNCompleteColumn()]
   hidden = not terminal.is_terminal or jax.process_index() > 0

@@ -24,7 +24,7 @@ SHARD_BYTES, SHARD_IMAGES = 64 << 20, 16384  # of pixels and of images in a shar
 
 @dataclasses.dataclass(frozen=True)
 class Request:
-  """What the bytes of the set depend on, beside the weights.
+  """What the bytes of the set depend on, beside the weights; each field is a flag of the command.
 
   Attributes:
     num: images.
@@ -36,7 +36,7 @@ class Request:
     min_confidence: 0: no such filter.
     relabel: the labels are those that the judge finds; see `gengan.generate.relabelling`.
     discriminator_percentile: 0: no such filter.
-    unique_bits: of two perceptual hashes; images that differ in no more are near duplicates. -1: no such filter.
+    unique: bits of 64; images whose perceptual hashes differ in no more are near duplicates. -1: no such filter.
     drop_copies: draw again what the copying guard takes for a copy.
     max_attempts: candidates a slot; 0: `stream.MAX_ATTEMPTS` with filters, else 1.
     shard_size: images, a multiple of `stream.ROWS`; 0: as many as `SHARD_BYTES` and `SHARD_IMAGES` allow.
@@ -52,7 +52,7 @@ class Request:
   min_confidence: float = 0.0
   relabel: bool = False
   discriminator_percentile: float = 0.0
-  unique_bits: int = -1
+  unique: int = -1
   drop_copies: bool = False
   max_attempts: int = 0
   shard_size: int = 0
@@ -60,7 +60,7 @@ class Request:
 
   @property
   def filtered(self) -> bool:
-    return bool(self.min_confidence or self.discriminator_percentile or self.unique_bits >= 0 or self.drop_copies)
+    return bool(self.min_confidence or self.discriminator_percentile or self.unique >= 0 or self.drop_copies)
 
 
 @dataclasses.dataclass(frozen=True)

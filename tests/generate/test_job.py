@@ -51,7 +51,7 @@ def tree(folder):
 
 @pytest.mark.parametrize('kind', FORMATS)
 def test_a_job_killed_at_every_border_ends_the_same(kind, prepare, monkeypatch, tmp_path):
-  options = {'format': kind, 'drop_copies': True, 'unique_bits': 2} if kind == 'npz' else {'format': kind}
+  options = {'format': kind, 'drop_copies': True, 'unique': 2} if kind == 'npz' else {'format': kind}
   job.run(prepare('whole/set', **options))
   whole = tree(tmp_path / 'whole' / 'set')
 
@@ -80,7 +80,7 @@ def test_a_job_killed_at_every_border_ends_the_same(kind, prepare, monkeypatch, 
 
 
 def test_the_card_says_what_is_there(prepare, tmp_path):
-  made = prepare('set', num=301, licence='CC0', seed=4, unique_bits=0, discriminator_percentile=60.0)
+  made = prepare('set', num=301, licence='CC0', seed=4, unique=0, discriminator_percentile=60.0)
   job.run(made)
   checksums.verify(made.out)
   card = json.loads((made.out / 'card.json').read_text())
@@ -338,7 +338,7 @@ def test_a_set_is_made_by_one_version_on_one_kind_of_device(prepare, monkeypatch
 
 @pytest.mark.parametrize('harm', ['flipped', 'deleted', 'receipt'])
 def test_a_shard_that_was_damaged_after_a_kill_is_made_again(harm, prepare, monkeypatch, tmp_path):
-  options = {'unique_bits': 2, 'shard_size': 64}
+  options = {'unique': 2, 'shard_size': 64}
   job.run(prepare('whole/set', **options))
   broken = prepare('broken/set', **options)
   with monkeypatch.context() as patched, pytest.raises(Killed):
