@@ -26,7 +26,12 @@ RNGS = ('dropout', 'noise')  # random streams that a network may read in trainin
 
 @flax.struct.dataclass
 class State:
-  """Everything that must survive a restart, and nothing else."""
+  """Everything that must survive a restart, and nothing else.
+
+  >>> state = State(jnp.int32(0), {'generator': {'w': jnp.ones(2)}}, {}, {}, {}, {})
+  >>> jax.tree.map(lambda leaf: leaf.shape, state.params)
+  {'generator': {'w': (2,)}}
+  """
 
   step: jax.Array  # int32 scalar: train steps done
   params: PyTree  # trainable leaves by network: {'generator': ..., 'discriminator': ...}
@@ -147,6 +152,12 @@ class Algorithm(NamedTuple):
     encode: `(state, images, labels) -> latents`, or None where the model has no encoder.
     score: `(state, images, labels) -> logits [N]` of a discriminator, or None where there is none.
     interpolate: `(start, end, t) -> latents`.
+
+  >>> from configs import defaults
+  >>> from gengan.models import dcgan
+  >>> algorithm = dcgan.make(defaults.gan('digits'))
+  >>> algorithm.encode is None, algorithm.score is None
+  (True, False)
   """
 
   init: Init
@@ -171,6 +182,10 @@ def walk(algorithm: Algorithm, start: PyTree, end: PyTree, num: int) -> PyTree:
 
   Raises:
     ArgumentError: fewer points.
+
+  >>> straight = Algorithm(None, None, None, None, None, interpolate=linear)
+  >>> walk(straight, jnp.zeros((1, 1)), jnp.ones((1, 1)), 3).tolist()
+  [[[0.0], [0.5], [1.0]]]
   """
   if num < 2:
     raise ArgumentError('num', num, 'at least 2')

@@ -208,6 +208,23 @@ def on(first_stage: Algorithm, algorithm: Algorithm, *, trained: State | None = 
 
   Raises:
     ArgumentError: a first stage without an encoder; at trace time, one whose latents are not one array.
+
+  >>> import optax
+  >>> from gengan import gan, losses, vae
+  >>> from gengan.models.conv_vae import MlpDecoder, MlpEncoder
+  >>> parts = {'posterior': gaussian(5), 'likelihood': likelihoods.bernoulli(1), 'optimizer': optax.adam(1e-3)}
+  >>> first = vae.make(MlpEncoder(5, 16), MlpDecoder(8, 1, 16), **parts)
+  >>> class Small(nn.Module):
+  ...   size: int
+  ...   @nn.compact
+  ...   def __call__(self, x, labels, *, train):
+  ...     return nn.Dense(self.size)(x)
+  >>> parts = {'phases': gan.alternating(losses.hinge), 'optimizers': dict.fromkeys(gan.PLAYERS, optax.adam(1e-3))}
+  >>> algorithm = on(first, gan.make(Small(5), Small(1), latent_size=2, **parts))
+  >>> batch = {'image': jnp.ones((2, 8, 8, 1)), 'label': jnp.zeros(2, jnp.int32)}
+  >>> state = algorithm.init(jax.random.key(0), batch)
+  >>> sorted(state.params), algorithm.decode(state, jnp.ones((2, 2)), batch['label']).shape
+  (['discriminator', 'generator'], (2, 8, 8, 1))
   """
   if first_stage.encode is None:
     raise ArgumentError('first_stage', 'an algorithm without an encoder', 'one that encodes')

@@ -138,12 +138,22 @@ def squared_gradient_norms(critic: Critic, images: jax.Array) -> jax.Array:
 
 
 def r1(gamma: ScalarOrSchedule) -> Term:
-  """gamma / 2 E ||grad D(x)||^2 on real images, as D sees them (Mescheder et al. 2018, eq. 9)."""
+  """gamma / 2 E ||grad D(x)||^2 on real images, as D sees them (Mescheder et al. 2018, eq. 9).
+
+  >>> half_norms = Context(step=0, batch={'label': None}, real=jnp.ones((2, 4)), discriminate=lambda x, y: 3.0 * x.sum(1))
+  >>> float(r1(10.0).apply(half_norms, {})[0])  # 10 / 2 * 4 * 3^2
+  180.0
+  """
   return _half_gamma('r1', gamma, lambda context: (context.real, context.batch['label']))
 
 
 def r2(gamma: ScalarOrSchedule) -> Term:
-  """gamma / 2 E ||grad D(x)||^2 on generated images, as D sees them (Mescheder et al. 2018, eq. 10)."""
+  """gamma / 2 E ||grad D(x)||^2 on generated images, as D sees them (Mescheder et al. 2018, eq. 10).
+
+  >>> context = Context(step=0, batch={}, fake=jnp.ones((2, 4)), discriminate=lambda x, y: 3.0 * x.sum(1))
+  >>> float(r2(10.0).apply(context, {})[0])
+  180.0
+  """
   return _half_gamma('r2', gamma, lambda context: (context.fake, context.labels))
 
 
@@ -167,6 +177,10 @@ def gradient_penalty(weight: ScalarOrSchedule = 10.0) -> Term:
   """weight E (||grad D(x)|| - 1)^2 at random points between real and generated images (Gulrajani et al. 2017, eq. 3).
 
   Row i of the real images is mixed with row i of the generated ones, at a position uniform in [0, 1).
+
+  >>> images = {'real': jnp.ones((2, 1)), 'fake': jnp.zeros((2, 1)), 'discriminate': lambda x, y: 3.0 * x[:, 0]}
+  >>> float(gradient_penalty().apply(Context(step=0, batch={}, key=jax.random.key(0), **images), {})[0])
+  40.0
   """
   _check_weight('weight', weight)
 
@@ -185,6 +199,9 @@ def gradient_penalty_at(critic: Critic, images: jax.Array, *, weight: float | ja
   """The gradient penalty at given points [N, ...]: weight E (||grad D(x)|| - 1)^2. A scalar.
 
   Where a gradient is exactly zero, so is the derivative of its norm.
+
+  >>> float(gradient_penalty_at(lambda x: 3.0 * x[:, 0], jnp.ones((2, 1))))  # 10 (3 - 1)^2
+  40.0
   """
   squares = squared_gradient_norms(critic, images)
   positive = squares > 0
@@ -215,6 +232,10 @@ def path_length(
 
   Raises:
     ArgumentError: a weight below 0, a decay outside (0, 1], or a shrink below 1.
+
+  >>> term = path_length(mapping=None, synthesis=None)
+  >>> term.init(jax.random.key(0), {})
+  {'mean': Array(0., dtype=float32)}
   """
   _check_weight('weight', weight)
   if not 0 < decay <= 1:

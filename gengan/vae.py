@@ -157,6 +157,15 @@ def make(
 
   Raises:
     ArgumentError: a setting out of range; from `init`, networks whose outputs do not fit.
+
+  >>> from gengan import likelihoods
+  >>> from gengan.models.conv_vae import MlpDecoder, MlpEncoder
+  >>> parts = {'posterior': latent.gaussian(5), 'likelihood': likelihoods.bernoulli(1), 'optimizer': optax.adam(1e-3)}
+  >>> algorithm = make(MlpEncoder(5, 16), MlpDecoder(8, 1, 16), **parts)
+  >>> batch = {'image': jnp.ones((2, 8, 8, 1)), 'label': jnp.zeros(2, jnp.int32)}
+  >>> state = algorithm.init(jax.random.key(0), batch)
+  >>> algorithm.encode(state, **{'images': batch['image'], 'labels': batch['label']}).shape
+  (2, 5)
   """
   core.check_ema(ema_half_life_kimg, ema_rampup)
   networks, bound = {'encoder': encoder, 'decoder': decoder}, bound or evidence()

@@ -48,6 +48,14 @@ def make(
   Raises:
     ArgumentError: latent_size below 1, an average that cannot be, or phases that cannot follow each other; at trace
       time, a batch that does not divide.
+
+  >>> from gengan import gan, losses
+  >>> from gengan.models.dcgan import Discriminator, Generator
+  >>> parts = {'phases': gan.alternating(losses.hinge), 'optimizers': dict.fromkeys(gan.PLAYERS, optax.adam(2e-4))}
+  >>> algorithm = gan.make(Generator(8, 1, 4), Discriminator(4), latent_size=5, **parts)
+  >>> batch = {'image': jnp.zeros((2, 8, 8, 1)), 'label': jnp.zeros(2, jnp.int32)}
+  >>> jax.eval_shape(algorithm.init, jax.random.key(0), batch).params.keys()
+  dict_keys(['discriminator', 'generator'])
   """
   latent.check_latent_size(latent_size)
   core.check_ema(ema_half_life_kimg, ema_rampup)

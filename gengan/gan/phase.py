@@ -55,6 +55,10 @@ def alternating(
 
   Raises:
     ArgumentError: d_steps_per_g_step below 1.
+
+  >>> from gengan import losses
+  >>> [phase.player for phase in alternating(losses.hinge, d_steps_per_g_step=2)]
+  ['discriminator', 'discriminator', 'generator']
   """
   if d_steps_per_g_step < 1:
     raise ArgumentError('d_steps_per_g_step', d_steps_per_g_step, 'at least 1')

@@ -70,6 +70,11 @@ class ConvTranspose(nn.Module):
 
   The kernel is not turned, as in flax's default (`transpose_kernel=False`). Attributes as in `Conv`; `padding` given in
   pixels is that of the dilated input, as in `jax.lax.conv_transpose`.
+
+  >>> layer = ConvTranspose(16, (4, 4), strides=(2, 2))
+  >>> images = jnp.zeros((2, 8, 8, 32))
+  >>> layer.apply(layer.init(jax.random.key(0), images), images).shape
+  (2, 16, 16, 16)
   """
 
   features: int
