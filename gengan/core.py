@@ -21,6 +21,7 @@ PyTree = Any
 Batch = dict[str, jax.Array]  # {'image': [B, H, W, C] float32 in [-1, 1], 'label': [B] int32}
 Metrics = dict[str, jax.Array]  # float32 scalars (train_step) or one value an example, [B] (eval_step)
 ScalarOrSchedule = float | Callable[[jax.Array], jax.Array]  # a number, or a function of the train steps done
+FIRST_STAGE = 'first_stage'  # the frozen one of `latent.on`, in `State.extra`
 RNGS = ('dropout', 'noise')  # random streams that a network may read in training
 
 

@@ -9,9 +9,8 @@ import jax.numpy as jnp
 from flax import linen as nn
 
 from gengan import core, likelihoods
-from gengan.core import Algorithm, ArgumentError, Batch, Decode, Interpolate, Prior, PyTree, State
+from gengan.core import FIRST_STAGE, Algorithm, ArgumentError, Batch, Decode, Interpolate, Prior, PyTree, State
 
-FIRST_STAGE = 'first_stage'  # where `on` keeps the frozen one, in `State.extra`
 ACTIVE_VARIANCE = 0.01  # of a posterior mean over images, above which a latent dimension counts as used
 
 
@@ -230,7 +229,7 @@ def on(first_stage: Algorithm, algorithm: Algorithm, *, trained: State | None = 
     raise ArgumentError('first_stage', 'an algorithm without an encoder', 'one that encodes')
 
   def frozen(state: State) -> State:
-    return State(jnp.zeros((), jnp.int32), {}, {}, {}, *state.extra[FIRST_STAGE])
+    return State(jnp.zeros((), jnp.int32), {}, {}, {}, **state.extra[FIRST_STAGE])
 
   def encoded(first: State, batch: Batch) -> Batch:
     latents = first_stage.encode(first, batch['image'], batch['label'])
@@ -247,7 +246,7 @@ def on(first_stage: Algorithm, algorithm: Algorithm, *, trained: State | None = 
   def init(key, batch):
     first_key, key = jax.random.split(key)
     first = first_stage.init(first_key, batch) if trained is None else trained
-    return outer(algorithm.init(key, encoded(first, batch)), (first.ema_params, first.extra))
+    return outer(algorithm.init(key, encoded(first, batch)), {'ema_params': first.ema_params, 'extra': first.extra})
 
   def train_step(state, batch, key):
     after, metrics = algorithm.train_step(inner(state), encoded(frozen(state), batch), key)

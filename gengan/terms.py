@@ -140,8 +140,9 @@ def squared_gradient_norms(critic: Critic, images: jax.Array) -> jax.Array:
 def r1(gamma: ScalarOrSchedule) -> Term:
   """gamma / 2 E ||grad D(x)||^2 on real images, as D sees them (Mescheder et al. 2018, eq. 9).
 
-  >>> half_norms = Context(step=0, batch={'label': None}, real=jnp.ones((2, 4)), discriminate=lambda x, y: 3.0 * x.sum(1))
-  >>> float(r1(10.0).apply(half_norms, {})[0])  # 10 / 2 * 4 * 3^2
+  >>> judge = lambda images, labels: 3.0 * images.sum(1)
+  >>> context = Context(step=0, batch={'label': None}, real=jnp.ones((2, 4)), discriminate=judge)
+  >>> float(r1(10.0).apply(context, {})[0])  # 10 / 2 * 4 * 3^2
   180.0
   """
   return _half_gamma('r1', gamma, lambda context: (context.real, context.batch['label']))

@@ -1,5 +1,7 @@
 """Algorithms on the latents of a frozen first stage, and posteriors by their definitions."""
 
+import shutil
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -8,7 +10,8 @@ import pytest
 import scipy.stats
 from flax import linen as nn
 
-from gengan import core, gan, latent, likelihoods, losses, sharding, vae
+from configs import defaults
+from gengan import core, gan, latent, likelihoods, losses, runs, sharding, train, vae
 from gengan.runs import checkpoint
 
 SIZE, LATENTS, ROWS = 2, 3, 8
@@ -161,3 +164,42 @@ def test_perplexity_is_the_effective_number_of_codes():
   assert report(jnp.array([[0, 1], [2, 3]])) == pytest.approx(4.0)
   assert report(jnp.array([[1, 1], [1, 1]])) == pytest.approx(1.0)
   assert report(jnp.array([[0, 1], [1, 0]])) == pytest.approx(2.0)
+
+
+RECIPE = """
+from gengan import gan, latent, losses
+from gengan.models import conv_vae, from_config
+from tests.test_latent import LatentDiscriminator, LatentGenerator
+
+def make(config, axis_name=None):
+  first = conv_vae.make(config.first_stage)
+  return latent.on(first, from_config.gan(config, LatentGenerator(), LatentDiscriminator()))
+"""
+
+
+def test_a_run_begins_with_the_first_stage_of_another_and_needs_it_no_more(tmp_path, monkeypatch):
+  (tmp_path / 'latent_recipe.py').write_text(RECIPE)
+  monkeypatch.syspath_prepend(str(tmp_path))
+
+  def short(config, num_steps):
+    config.data.image_size, config.batch_size, config.num_steps, config.checkpoint.every_steps = 8, 16, num_steps, 2
+    return config
+
+  first = short(defaults.vae('digits'), 2)
+  first.model.update(architecture='mlp', hidden_size=8, latent_size=LATENTS)
+  found = train.run(first, tmp_path / 'vae')
+
+  def second(num_steps):
+    config = short(defaults.gan('digits'), num_steps)
+    config.first_stage, config.model = first, {'name': 'latent_recipe', 'latent_size': 2, 'conditional': False}
+    config.init_from = f'{tmp_path / "vae"}:first_stage'
+    return config
+
+  straight = train.run(second(4), tmp_path / 'straight')
+  jax.tree.map(np.testing.assert_array_equal, straight.extra['first_stage']['ema_params'], found.ema_params)
+  train.run(second(2), tmp_path / 'stopped')
+  shutil.rmtree(tmp_path / 'vae')
+  resumed = train.run(second(4), tmp_path / 'stopped')
+  assert all(jax.tree.leaves(jax.tree.map(np.array_equal, straight, resumed)))
+  images = runs.load(tmp_path / 'stopped').sample(3)
+  assert images.shape == (3, 8, 8, 1) and np.isfinite(images).all()

@@ -4,6 +4,7 @@ import ast
 import doctest
 import importlib
 import inspect
+import itertools
 
 import jax
 import pytest
@@ -46,7 +47,7 @@ def docstring(name):
     return value.__doc__, importlib.import_module(value.__module__)
   module = importlib.import_module(f'gengan.{name.rpartition(".")[0]}')
   body = ast.parse(inspect.getsource(module)).body
-  for node, below in zip(body, body[1:], strict=False):
+  for node, below in itertools.pairwise(body):
     if isinstance(node, ast.Assign) and node.targets[0].id == name.rpartition('.')[2]:
       return ast.literal_eval(below.value), module
   raise AssertionError(f'{name} has no docstring')

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import jax
 
 from gengan import runs
-from gengan.core import ArgumentError, State
+from gengan.core import FIRST_STAGE, ArgumentError, State
 from gengan.host import files
 from gengan.runs import leaves
 
@@ -21,7 +21,8 @@ class Inherited(NamedTuple):
   Attributes:
     source: the folder of that run.
     step: of the checkpoint.
-    taken: shapes and layout of the leaves here, by path.
+    taken: shapes and layout of the leaves here, by their path there.
+    places: path here of each of them.
     missing: paths that the checkpoint does not have.
     other: path, shape here and shape there, where these differ.
   """
@@ -29,6 +30,7 @@ class Inherited(NamedTuple):
   source: pathlib.Path
   step: int
   taken: dict[str, jax.ShapeDtypeStruct]
+  places: dict[str, str]
   missing: tuple[str, ...]
   other: tuple[str, ...]
 
@@ -45,7 +47,8 @@ def find(init_from: str, abstract_state: State) -> Inherited:
   """Compares the newest intact checkpoint of another run with a state, by path, shape and dtype; reads no array.
 
   Args:
-    init_from: the other run's folder, 'runs/a', or some of its networks, 'runs/a:generator,discriminator'.
+    init_from: the other run's folder, 'runs/a', or some of its networks, 'runs/a:generator,discriminator'. The frozen
+      first stage of `latent.on` is one more network here, 'runs/vae:first_stage': all that the other run samples with.
     abstract_state: of jax.ShapeDtypeStruct, in its layout.
 
   Raises:
@@ -54,28 +57,38 @@ def find(init_from: str, abstract_state: State) -> Inherited:
   folder, _, chosen = init_from.partition(':')
   refused = lambda why: ArgumentError('init_from', init_from, ALLOWED, why=why)
   networks = [name.strip() for name in chosen.split(',') if name.strip()] or list(abstract_state.params)
-  if unknown := set(networks) - set(abstract_state.params):
-    raise refused(f'but this model has no {min(unknown)!r}, it has {" and ".join(abstract_state.params)}')
+  known = [*abstract_state.params, *({FIRST_STAGE} & set(abstract_state.extra))]
+  if unknown := set(networks) - set(known):
+    raise refused(f'but this model has no {min(unknown)!r}, it has {" and ".join(known)}')
   source = pathlib.Path(folder)
   try:
     with runs.Checkpointer(source / 'checkpoints') as checkpointer:
       step, there = checkpointer.described()
   except (OSError, ValueError) as error:
     raise refused(f'but {error}') from error
-  taken, missing, other = {}, [], []
+  taken, places, missing, other = {}, {}, [], []
   for path, leaf in leaves.by_path(abstract_state).items():
-    part, _, rest = path.partition('/')
-    if part in PARTS and rest.split('/')[0] in networks:
-      here = leaves.describe(leaf)
-      if path not in there:
-        missing.append(path)
-      elif there[path] != here:
-        other.append(f'{path} is {here} here and {there[path]} there')
-      else:
-        taken[path] = leaf
+    if (source_path := _path_there(path, networks)) is None:
+      continue
+    here = leaves.describe(leaf)
+    if source_path not in there:
+      missing.append(path)
+    elif there[source_path] != here:
+      other.append(f'{path} is {here} here and {there[source_path]} there')
+    else:
+      taken[source_path], places[source_path] = leaf, path
   if not taken:
     raise refused('but no array there has the name and shape of one here')
-  return Inherited(source, step, taken, tuple(missing), tuple(other))
+  return Inherited(source, step, taken, places, tuple(missing), tuple(other))
+
+
+def _path_there(path: str, networks: Sequence[str]) -> str | None:
+  """Where a leaf of this state stands in the other run's; None: it is not to be taken."""
+  part, _, rest = path.partition('/')
+  if part in PARTS:
+    return path if rest.split('/')[0] in networks else None
+  frozen = f'extra/{FIRST_STAGE}/'
+  return path.removeprefix(frozen) if FIRST_STAGE in networks and path.startswith(frozen) else None
 
 
 def take(inherited: Inherited, state: State) -> State:
@@ -85,8 +98,8 @@ def take(inherited: Inherited, state: State) -> State:
     FileNotFoundError, ValueError: the checkpoint has gone or is damaged since `find`.
   """
   with runs.Checkpointer(inherited.source / 'checkpoints') as checkpointer:
-    arrays = checkpointer.read(inherited.taken, step=inherited.step)
-  own = leaves.by_path(state)
+    found = checkpointer.read(inherited.taken, step=inherited.step)
+  arrays, own = {inherited.places[path]: array for path, array in found.items()}, leaves.by_path(state)
   return jax.tree.unflatten(jax.tree.structure(state), [arrays.get(path, leaf) for path, leaf in own.items()])
 
 
@@ -99,7 +112,7 @@ def record(inherited: Inherited, workdir: pathlib.Path) -> None:
   about = {
     'source': str(inherited.source.absolute()),
     'step': inherited.step,
-    'taken': sorted(inherited.taken),
+    'taken': sorted(inherited.places.values()),
     'missing': inherited.missing,
     'other': inherited.other,
     'dataset': {name: dataset.get(name) for name in ('source', 'sha256')},
