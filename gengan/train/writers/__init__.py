@@ -1,9 +1,40 @@
 """Where the numbers, pictures and texts of a run go."""
 
+import os
+import pathlib
+from collections.abc import Sequence
+from typing import Any
+
 from gengan.train.writers.console import ConsoleWriter as ConsoleWriter
+from gengan.train.writers.files import JsonLinesWriter as JsonLinesWriter
+from gengan.train.writers.files import TensorBoardWriter as TensorBoardWriter
 from gengan.train.writers.interface import MetricWriter as MetricWriter
+from gengan.train.writers.interface import MultiWriter as MultiWriter
 from gengan.train.writers.interface import as_floats as as_floats
-from gengan.train.writers.json_lines import JsonLinesWriter as JsonLinesWriter
-from gengan.train.writers.multi import MultiWriter as MultiWriter
-from gengan.train.writers.multi import create as create
-from gengan.train.writers.tensorboard import TensorBoardWriter as TensorBoardWriter
+
+
+def create(
+  workdir: str | os.PathLike,
+  *,
+  num_steps: int,
+  batch_size: int,
+  resume_step: int = 0,
+  process_index: int = 0,
+  more: Sequence[Any] = (),
+) -> MetricWriter:
+  """The writers of a run: `metrics.jsonl` and `tensorboard/` in its folder, and progress on standard output.
+
+  Args:
+    workdir: the run's folder.
+    num_steps: where the run ends.
+    batch_size: images a step reads, over all processes.
+    resume_step: the step at which the run continues; what a killed run wrote of later steps is dropped.
+    process_index: only process 0 writes.
+    more: other writers that are told the same, and closed with these: gengan's, clu's or your own.
+  """
+  if process_index:
+    return MetricWriter()
+  workdir = pathlib.Path(workdir)
+  lines = JsonLinesWriter(workdir / 'metrics.jsonl', batch_size=batch_size, resume_step=resume_step)
+  events = TensorBoardWriter(workdir / 'tensorboard', resume_step=resume_step)
+  return MultiWriter([lines, events, ConsoleWriter(num_steps=num_steps, batch_size=batch_size), *more])

@@ -1,4 +1,4 @@
-"""The metrics of a run as lines of JSON, which a killed run leaves whole."""
+"""Writers of metrics into a run's folder: lines of JSON, and event files for TensorBoard without TensorFlow."""
 
 import contextlib
 import json
@@ -7,6 +7,11 @@ import os
 import pathlib
 import time
 
+import numpy as np
+import tensorboardX
+from tensorboardX.summary import hparams as hparams_summaries
+
+from gengan.data import images as pictures
 from gengan.host import files
 from gengan.train.writers.interface import MetricWriter, as_floats
 
@@ -16,7 +21,7 @@ class JsonLinesWriter(MetricWriter):
 
   `time` is in seconds since 1970. Values that JSON has no number for are the strings "NaN", "Infinity" and
   "-Infinity" (as in protobuf's JSON mapping), which Python's `float` reads. Two calls for one step, as when training
-  and evaluation report, make two lines.
+  and evaluation report, make two lines. A killed run leaves all lines that it reported.
 
   Args:
     path: the file; appended to, and flushed at every line.
@@ -42,9 +47,6 @@ class JsonLinesWriter(MetricWriter):
     self._file.write(json.dumps({**head, **values}, allow_nan=False) + '\n')
     self._file.flush()
 
-  def flush(self):
-    self._file.flush()
-
   def close(self):
     self._file.close()
 
@@ -57,3 +59,49 @@ def _lines_until(path: pathlib.Path, step: int) -> list[str]:
       if line.endswith('\n') and json.loads(line)['step'] <= step:
         lines.append(line)
   return lines
+
+
+class TensorBoardWriter(MetricWriter):
+  """Event files that TensorBoard reads: scalars, images, texts, histograms and hyperparameters.
+
+  Args:
+    directory: the folder for event files; a continued run adds a file.
+    resume_step: TensorBoard hides what an earlier file holds of later steps (0: of any step).
+  """
+
+  def __init__(self, directory: str | os.PathLike, *, resume_step: int = 0):
+    purge_step = resume_step + 1 if resume_step else 0
+    # A file is named by the second: without a suffix, a run continued within one would write over its first file.
+    suffix = f'.{resume_step:010d}'
+    self._writer = tensorboardX.SummaryWriter(
+      os.fspath(directory), purge_step=purge_step, flush_secs=10, filename_suffix=suffix
+    )
+
+  def write_scalars(self, step, scalars):
+    for name, value in as_floats(scalars).items():
+      self._writer.add_scalar(name, value, step)
+
+  def write_images(self, step, images):
+    for name, image in images.items():
+      self._writer.add_image(name, pictures.as_picture(image), step, dataformats='HWC')
+
+  def write_texts(self, step, texts):
+    for name, text in texts.items():
+      self._writer.add_text(name, text, step)
+
+  def write_histograms(self, step, arrays, num_buckets=None):
+    for name, array in arrays.items():
+      self._writer.add_histogram(name, np.asarray(array), step, bins=(num_buckets or {}).get(name, 'tensorflow'))
+
+  def write_hparams(self, hparams):
+    plain = {
+      name: value if isinstance(value, (bool, int, float, str)) else str(value) for name, value in hparams.items()
+    }
+    for summary in hparams_summaries(plain, {})[:2]:  # what the experiment varies, and this run's values
+      self._writer.file_writer.add_summary(summary)
+
+  def flush(self):
+    self._writer.flush()
+
+  def close(self):
+    self._writer.close()
