@@ -13,6 +13,7 @@ import optax
 import pytest
 from flax import linen as nn
 
+from configs import defaults
 from gengan import core, gan, likelihoods, terms
 from gengan.config import make_algorithm
 
@@ -20,8 +21,14 @@ ROOT = pathlib.Path(__file__).parents[1]
 PAGES = [ROOT / 'README.md', *sorted((ROOT / 'docs').glob('*.md'))]
 
 
-def test_the_page_on_importing_is_a_doctest():
-  failed, attempted = doctest.testfile(str(ROOT / 'docs/importing.md'), module_relative=False)
+def test_the_page_on_importing_is_a_doctest(tmp_path):
+  from gengan import train
+
+  config = defaults.gan('digits')
+  config.data.image_size, config.model.width, config.num_steps = 8, 4, 2
+  train.run(config, tmp_path / 'run')
+  page, given = str(ROOT / 'docs/importing.md'), {'workdir': tmp_path / 'run'}
+  failed, attempted = doctest.testfile(page, module_relative=False, extraglobs=given)
   assert attempted > 10 and failed == 0
 
 
