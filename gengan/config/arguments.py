@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator, Sequence
 
 from gengan.config import checks, command_line, comments, saved
+from gengan.host.errors import ArgumentError
 
 
 class Parser(argparse.ArgumentParser):
@@ -20,6 +21,11 @@ class Parser(argparse.ArgumentParser):
   def answer(self, message: str, *, code: int):
     """Ends the program with one line."""
     self.exit(code, f'{self.prog.removeprefix("python -m ")}: {" ".join(message.split())}\n')
+
+  def text_of(self, error: Exception) -> str:
+    """The message; where it is about an argument by the name of a flag, about that flag."""
+    is_flag = isinstance(error, ArgumentError) and f'--{error.prefix}{error.argument}' in self._option_string_actions
+    return f'--{error}' if is_flag else str(error)
 
 
 def parser(tool: str, description: str) -> Parser:
@@ -46,12 +52,7 @@ def add_run(to: argparse.ArgumentParser, *, required: bool = True) -> None:
 
 
 def add_config(to: Parser, *, example: str = 'configs/dcgan.py') -> None:
-  """--config, and --config.field=value for every field of it.
-
-  Args:
-    to: read by `parse`.
-    example: a config of this tool, for messages.
-  """
+  """--config, and --config.field=value for every field of it, which `parse` reads; messages name the example."""
   to.example = example
   to.add_argument('--config', metavar='FILE[:VARIANT]', help='Python file with get_config(), and what to give to it')
   to.epilog = (
@@ -60,11 +61,9 @@ def add_config(to: Parser, *, example: str = 'configs/dcgan.py') -> None:
 
 
 def parse(parser: Parser, argv: Sequence[str] | None = None) -> argparse.Namespace:
-  """Reads a command line; after `add_config`, `.config` is the ConfigDict with its changes, `.config_name` the flag.
+  """Reads a command line, without the program's name; None: that of this process.
 
-  Args:
-    parser: with all its flags.
-    argv: without the program's name; None: that of this process.
+  After `add_config`, `.config` is the ConfigDict with its changes and `.config_name` the text of the flag.
 
   Raises:
     SystemExit: with one line and code 2 for a mistake, or after --help.
@@ -78,35 +77,31 @@ def parse(parser: Parser, argv: Sequence[str] | None = None) -> argparse.Namespa
   first.add_argument('-h', '--help', action='store_true')
   asked, _ = first.parse_known_args(argv)
   with answering(parser):
-    loaded = None if asked.config is None else command_line.load(asked.config)
-    if loaded:
-      command_line.change(loaded.config, changes)
-    if loaded and asked.help:
-      parser.epilog = f'fields of {asked.config}:\n{comments.describe(*loaded)}'
+    if asked.config is not None:
+      config, module = command_line.load(asked.config)
+      command_line.change(config, changes)
+      if asked.help:
+        parser.epilog = f'fields of {asked.config}:\n{comments.describe(config, module)}'
   args, rest = parser.parse_known_args(argv)
-  if loaded is None:
+  if asked.config is None:
     parser.error(f'--config is missing; try --config={parser.example}')
   if rest:
     parser.error(f'unexpected argument {rest[0]!r}; settings are given as --config.name=value')
-  args.config, args.config_name = loaded.config.lock(), asked.config
+  args.config, args.config_name = config.lock(), asked.config
   return args
 
 
 @contextlib.contextmanager
 def answering(parser: Parser, *mistakes: type[Exception], code: int = 2, stopped: str = 'stopped') -> Iterator[None]:
-  """Ends the program with one line for a mistake, and with code 130 for Ctrl-C.
+  """Ends the program with one line: with `code` for a mistake, with 130 for Ctrl-C.
 
-  Args:
-    parser: of the tool, which the line names.
-    mistakes: kinds of errors; none: ValueError and OSError. Others are bugs, and keep their traceback.
-    code: of the program's end after a mistake.
-    stopped: what to say after Ctrl-C.
+  Mistakes are errors of the kinds given, or else ValueError and OSError. Others are bugs, and keep their traceback.
   """
   told = mistakes or (ValueError, OSError)
   try:
     yield
   except told as error:
-    parser.answer(str(error), code=code)
+    parser.answer(parser.text_of(error), code=code)
   except KeyboardInterrupt:
     parser.answer(stopped, code=130)
 

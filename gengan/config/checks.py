@@ -7,37 +7,23 @@ from ml_collections import ConfigDict
 
 from gengan.config import schedules
 from gengan.config.errors import ConfigError, reading
-from gengan.config.fields import find, flatten, is_whole, walk
+from gengan.config.fields import find, flatten, is_section, is_whole, walk
 
 INTERVALS = ('log_every_steps', 'eval_every_steps', 'sample_every_steps')
 POSITIVE = (
-  'num_steps',
-  'batch_size',
-  *INTERVALS,
-  'checkpoint.every_steps',
-  'checkpoint.keep_latest',
-  'evaluators.every_steps',
-  'evaluators.num_generated',
+  *('num_steps', 'batch_size', *INTERVALS),
+  *('checkpoint.every_steps', 'checkpoint.keep_latest'),
+  *('evaluators.every_steps', 'evaluators.num_generated'),
 )
 CHOICES = {'mesh.mode': ('jit', 'pmap'), 'checkpoint.best_mode': ('min', 'max')}
 REQUIRED = (  # what a recipe reads beside them, it says itself
   *POSITIVE,
   *CHOICES,
-  'seed',
-  'dtype',
-  'micro_batches',
-  'init_from',
-  'private_data',
-  'data.source',
-  'data.image_size',
-  'data.channels',
-  'mesh.data',
-  'mesh.fsdp',
-  'mesh.distributed',
-  'checkpoint.keep_every_steps',
-  'checkpoint.best_metric',
-  'evaluators.metrics',
-  'evaluators.network',
+  *('seed', 'dtype', 'micro_batches', 'init_from', 'private_data'),
+  *('data.source', 'data.image_size', 'data.channels'),
+  *('mesh.data', 'mesh.fsdp', 'mesh.distributed'),
+  *('checkpoint.keep_every_steps', 'checkpoint.best_metric'),
+  *('evaluators.metrics', 'evaluators.network'),
   'model.name',
 )
 MAX_SEED = 2**32 - 1
@@ -50,14 +36,9 @@ def check(config: ConfigDict) -> None:
   Raises:
     ConfigError: a field is missing or has an impossible value.
   """
-  hint = "this looks like a comparison's config, for python -m gengan.utility"
-  require_fields(
-    config,
-    REQUIRED,
-    kind='a training config',
-    example='configs/dcgan.py',
-    why=hint if isinstance(config.get('generator'), ConfigDict) else '',
-  )
+  is_comparison = isinstance(config.get('generator'), ConfigDict)
+  hint = "this looks like a comparison's config, for python -m gengan.utility" if is_comparison else ''
+  require_fields(config, REQUIRED, kind='a training config', example='configs/dcgan.py', why=hint)
   check_numbers(config)
   for field in POSITIVE:
     _require(config, field, lambda value: is_whole(value) and value >= 1, 'at least 1')
@@ -69,7 +50,7 @@ def check(config: ConfigDict) -> None:
     _require(config, field, choices.__contains__, f'one of {", ".join(choices)}')
   _require(config, 'checkpoint.keep_every_steps', lambda value: value >= 0, 'at least 0 (0 keeps none)')
   for path, section in walk(config):
-    if isinstance(section, ConfigDict) and 'schedule' in section:
+    if is_section(section) and 'schedule' in section:
       with reading(path):
         schedules.check(section)
         if path.endswith('.learning_rate'):
@@ -79,12 +60,7 @@ def check(config: ConfigDict) -> None:
 def require_fields(config: ConfigDict, fields: Sequence[str], *, kind: str, example: str, why: str = '') -> None:
   """Raises a ConfigError that names the first field of `fields`, such as 'mesh.mode', that the config lacks.
 
-  Args:
-    config: the whole of it.
-    fields: their paths.
-    kind: what the config should be, for the message.
-    example: a file that is one.
-    why: it may be something else, for the message.
+  Its message says what kind of config this should be, with a file as an example, and why it may be none.
   """
   for field in fields:
     try:
@@ -95,7 +71,7 @@ def require_fields(config: ConfigDict, fields: Sequence[str], *, kind: str, exam
 
 def check_numbers(config: ConfigDict) -> None:
   """Raises a ConfigError that names a number which is not finite, or a whole one that is too large for the device."""
-  for field, value in flatten(config.to_dict()).items():
+  for field, value in flatten(config).items():
     for number in value if isinstance(value, (tuple, list)) else (value,):
       if isinstance(number, float) and not math.isfinite(number):
         raise ConfigError(field, value, 'finite')

@@ -8,14 +8,13 @@ import re
 import traceback
 from collections.abc import Sequence
 from types import ModuleType
-from typing import NamedTuple
 
 from absl import flags
 from ml_collections import ConfigDict, config_flags
 
 from gengan.config import schedules
-from gengan.config.errors import reading
-from gengan.config.fields import find, missing_field
+from gengan.config.errors import ConfigError, reading
+from gengan.config.fields import find, is_number, is_section, missing_field, walk
 
 CHANGE = re.compile(r'--?(no)?config\.([^=]+)(?:=(.*))?', re.DOTALL)
 ILL_TYPED = {  # what absl's parsers say
@@ -27,18 +26,8 @@ ILL_TYPED = {  # what absl's parsers say
 EXAMPLE = 'it must be a file with get_config(), such as configs/dcgan.py'
 
 
-class Loaded(NamedTuple):
-  """A config as its file gives it."""
-
-  config: ConfigDict
-  module: ModuleType
-
-
-def load(value: str) -> Loaded:
-  """What the get_config() of a file gives.
-
-  Args:
-    value: 'FILE' or 'FILE:VARIANT'; the variant is given to get_config.
+def load(value: str) -> tuple[ConfigDict, ModuleType]:
+  """What the get_config() of 'FILE' gives, or get_config('VARIANT') of 'FILE:VARIANT'; and the file as a module.
 
   Raises:
     ValueError: in one line, what is wrong with the file.
@@ -66,7 +55,7 @@ def load(value: str) -> Loaded:
     raise ValueError(f'--config={value}: {what}; {EXAMPLE}') from error
   if not isinstance(config, ConfigDict):
     raise ValueError(f'--config={value}: get_config() gives no ConfigDict; {EXAMPLE}')
-  return Loaded(config, module)
+  return config, module
 
 
 def split(argv: Sequence[str]) -> tuple[list[str], list[str]]:
@@ -114,24 +103,25 @@ def change(config: ConfigDict, changes: Sequence[str]) -> ConfigDict:
 
 
 def _swap(config: ConfigDict, path: str, text: str) -> bool:
-  """Puts a number in the place of a schedule, or a section in the place of a number; whether that was meant."""
+  """Puts a number in the place of a schedule, or a schedule in the place of a number; whether that was meant."""
+  old = dict(walk(config)).get(path)  # None: a path with brackets
   try:
-    old, new = find(config, path), ast.literal_eval(text)
-  except (SyntaxError, ValueError):  # text, or a path with brackets
-    return False
-  is_number = lambda value: isinstance(value, (int, float)) and not isinstance(value, bool)
-  to_number = isinstance(old, ConfigDict) and 'schedule' in old and is_number(new)
-  to_section = is_number(old) and isinstance(new, dict)
-  if to_section:
+    new = ast.literal_eval(text)
+  except (SyntaxError, ValueError):
+    new = text
+  if is_number(old) and is_section(new):
     with reading(path):
       schedules.check(new)
-  if to_number or to_section:
-    section, _, name = path.rpartition('.')
-    with config.unlocked():
-      parent = find(config, section) if section else config
-      del parent[name]
-      parent[name] = float(new) if to_number else ConfigDict(new)
-  return to_number or to_section
+  elif not is_section(old) or 'schedule' not in old or is_section(new):
+    return False
+  elif not is_number(new):
+    raise ConfigError(path, new, f'a number, or a schedule such as {old.to_dict()}')
+  section, _, name = path.rpartition('.')
+  with config.unlocked():
+    parent = find(config, section) if section else config
+    del parent[name]
+    parent[name] = new if is_section(new) else float(new)
+  return True
 
 
 def _explain(error: Exception) -> str:

@@ -20,23 +20,22 @@ class _Missing:
 MISSING = _Missing()
 
 
-def walk(config: ConfigDict, prefix: str = '') -> Iterator[tuple[str, Any]]:
+def is_section(value: Any) -> bool:
+  """Whether it holds fields, as a ConfigDict or as a dict."""
+  return isinstance(value, (Mapping, ConfigDict))
+
+
+def walk(config: Mapping[str, Any] | ConfigDict, prefix: str = '') -> Iterator[tuple[str, Any]]:
   """Every field and section with its path."""
   for name, value in config.items():
     yield prefix + name, value
-    if isinstance(value, ConfigDict):
+    if is_section(value):
       yield from walk(value, f'{prefix}{name}.')
 
 
-def flatten(tree: Mapping[str, Any], prefix: str = '') -> dict[str, Any]:
-  """Nested dicts, such as `config.to_dict()`, as one from path to value."""
-  flat = {}
-  for key, value in tree.items():
-    if isinstance(value, Mapping):
-      flat.update(flatten(value, f'{prefix}{key}.'))
-    else:
-      flat[prefix + key] = value
-  return flat
+def flatten(config: Mapping[str, Any] | ConfigDict) -> dict[str, Any]:
+  """The value of every field by its path."""
+  return {path: value for path, value in walk(config) if not is_section(value)}
 
 
 def find(config: ConfigDict, path: str) -> Any:
@@ -70,6 +69,11 @@ def missing_field(config: ConfigDict, path: str) -> str | None:
 def is_whole(value: Any) -> bool:
   """Whether it is an int, and not True or False."""
   return isinstance(value, int) and not isinstance(value, bool)
+
+
+def is_number(value: Any) -> bool:
+  """Whether it is an int or a float, and not True or False."""
+  return is_whole(value) or isinstance(value, float)
 
 
 def _closest(name: str, fields: Sequence[str], *, elsewhere: Sequence[str]) -> str:

@@ -4,8 +4,7 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ml_collections import ConfigDict
-
+from gengan.config.fields import is_number, is_section
 from gengan.host.errors import ArgumentError
 
 SCHEDULES = ('constant', 'linear', 'cosine')
@@ -37,22 +36,16 @@ def make(value: Any, batch_size: float) -> float | Callable[[Any], Any]:
   import optax  # here, for a config can be checked before JAX is imported
 
   check(value)
-  start, warmup = value['start'], _steps(value.get('warmup_kimg', 0.0), batch_size)
+  steps = lambda field: value.get(field, 0.0) * 1000 / batch_size
+  start, end, warmup = value['start'], value.get('end'), steps('warmup_kimg')
   if value['schedule'] == 'constant':
     after = optax.constant_schedule(start)
+  elif value['schedule'] == 'linear':
+    after = optax.linear_schedule(start, end, steps('kimg'))
   else:
-    end, length = value['end'], _steps(value['kimg'], batch_size)
-    if value['schedule'] == 'linear':
-      after = optax.linear_schedule(start, end, length)
-    else:
-      fall = optax.cosine_decay_schedule(start - end, length)
-      after = lambda step: end + fall(step)
+    fall = optax.cosine_decay_schedule(start - end, steps('kimg'))
+    after = lambda step: end + fall(step)
   return optax.join_schedules([optax.linear_schedule(0.0, start, warmup), after], [warmup]) if warmup else after
-
-
-def is_section(value: Any) -> bool:
-  """Whether it is a section of a config and not a number."""
-  return isinstance(value, (Mapping, ConfigDict))
 
 
 def check(section: Mapping[str, Any]) -> None:
@@ -79,13 +72,7 @@ def check_length(section: Mapping[str, Any], run_kimg: float) -> None:
     raise ArgumentError('kimg', section['kimg'], f'at least {run_kimg - warmup:g}, or end above 0', why=why)
 
 
-def _steps(kimg: float, batch_size: float) -> float:
-  return kimg * 1000 / batch_size
-
-
 def _number(section, name, allowed, valid=lambda value: True, *, needed=False):
   value = section.get(name)
-  if value is None and not needed:
-    return
-  if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value) or not valid(value):
+  if (needed or value is not None) and not (is_number(value) and math.isfinite(value) and valid(value)):
     raise ArgumentError(name, value, allowed)

@@ -4,7 +4,8 @@ import pathlib
 
 import pytest
 
-from gengan.config import arguments
+from gengan.config import ConfigError, arguments
+from gengan.core import ArgumentError
 
 ROOT = pathlib.Path(__file__).parents[2]
 
@@ -107,6 +108,9 @@ def test_a_folder_without_a_run_is_told(tmp_path):
   [
     (ValueError('two\nlines'), 2, 'gengan.tool: two lines\n'),
     (FileNotFoundError('it is not there'), 2, 'gengan.tool: it is not there\n'),
+    (ArgumentError('workdir', 'a', 'another'), 2, "gengan.tool: --workdir is 'a'; it must be another\n"),
+    (ArgumentError('width', 0, 'at least 1'), 2, 'gengan.tool: width is 0; it must be at least 1\n'),
+    (ConfigError('workdir', 0, 'text'), 2, 'gengan.tool: config.workdir is 0; it must be text\n'),
     (KeyboardInterrupt(), 130, 'gengan.tool: stopped; go on\n'),
   ],
 )

@@ -7,7 +7,7 @@ from absl import flags
 
 from configs import conditional_dcgan, dcgan
 from configs.utility import digits
-from gengan.config import command_line
+from gengan.config import ConfigError, command_line
 
 ROOT = pathlib.Path(__file__).parents[2]
 
@@ -43,8 +43,8 @@ def test_a_file_that_gives_no_config_is_told(value, message, tmp_path, monkeypat
 
 def test_a_file_gives_its_config_and_its_variant(monkeypatch):
   monkeypatch.chdir(ROOT)
-  assert command_line.load('configs/dcgan.py').config.to_dict() == dcgan.get_config().to_dict()
-  assert command_line.load('configs/dcgan.py:mnist').config.to_dict() == dcgan.get_config('mnist').to_dict()
+  assert command_line.load('configs/dcgan.py')[0].to_dict() == dcgan.get_config().to_dict()
+  assert command_line.load('configs/dcgan.py:mnist')[0].to_dict() == dcgan.get_config('mnist').to_dict()
 
 
 @pytest.mark.parametrize(
@@ -113,6 +113,10 @@ def test_a_schedule_is_changed_by_its_fields_or_gives_way_to_a_number():
     'schedule': 'cosine', 'start': 2e-4, 'end': 1e-5, 'kimg': 10.0, 'warmup_kimg': 0.0,
   }  # fmt: skip
   assert config.optimizers.discriminator.learning_rate.end == 0.0
+  for text in ('fast', 'True', '', '[1]'):
+    message = r"learning_rate is ('fast'|True|''|\[1\]); it must be a number, or a schedule such as \{'end': 1e-05, "
+    with pytest.raises(ConfigError, match=message):
+      command_line.change(config, [f'{path}={text}'])
   command_line.change(config, [f'{path}=1e-3'])
   assert config.optimizers.generator.learning_rate == 1e-3
 

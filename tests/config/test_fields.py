@@ -41,6 +41,7 @@ def test_a_field_is_found_by_its_path():
 
 def test_every_path_leads_to_its_value():
   config = dcgan.get_config()
-  flat = flatten(config.to_dict())
+  flat = flatten(config)
+  assert flat == flatten(config.to_dict())
   assert flat['optimizers.generator.b1'] == 0.5
   assert {path: value for path, value in walk(config) if path in flat} == flat

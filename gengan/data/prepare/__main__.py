@@ -4,7 +4,6 @@ from collections.abc import Sequence
 
 from gengan.config import arguments
 from gengan.data import prepare
-from gengan.host.errors import ArgumentError
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -19,10 +18,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.error('give --name, as in --name=mnist: the name of a set of TFDS')
   mistakes = ModuleNotFoundError, OSError, ValueError
   with arguments.answering(parser, *mistakes, stopped='stopped; the same command begins again'):
-    try:
-      print(f'Prepared {prepare.prepare(args.name, data_dir=args.data_dir, files=args.files)}')
-    except ArgumentError as error:
-      parser.error(f'--{error}')
+    print(f'Prepared {prepare.prepare(args.name, data_dir=args.data_dir, files=args.files)}')
 
 
 if __name__ == '__main__':
