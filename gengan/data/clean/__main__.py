@@ -1,19 +1,14 @@
 """python -m gengan.data.clean: flags."""
 
+import dataclasses
 import pathlib
 from collections.abc import Sequence
 
 from gengan.config import arguments
 from gengan.data import clean
 from gengan.data.openers import SOURCES
-from gengan.host.errors import ArgumentError
 
-_SETTINGS = {
-  'blank_deviation': 'standard deviation, in grey levels, below which an image is blank',
-  'near_distance': 'bits of 64 in which the hashes of near duplicates may differ',
-  'near_colour': 'grey levels by which any of the 16x16 cells of near duplicates may differ',
-  'min_per_class': 'train examples below which a label is rare',
-}
+_SETTINGS = dataclasses.fields(clean.Settings)
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -23,11 +18,8 @@ def main(argv: Sequence[str] | None = None) -> None:
   if args.source is None:
     parser.error(f'give --source, as in --source=folder:path/to/images; it may be {SOURCES}')
   with arguments.answering(parser, stopped='stopped before the report was written'):
-    try:
-      settings = clean.Settings(**{name: getattr(args, name) for name in _SETTINGS})
-      counts = clean.clean(args.source, args.out, data_dir=args.data_dir, exclude=args.exclude, settings=settings)
-    except ArgumentError as error:
-      parser.error(f'--{error}')
+    settings = clean.Settings(**{field.name: getattr(args, field.name) for field in _SETTINGS})
+    counts = clean.clean(args.source, args.out, data_dir=args.data_dir, exclude=args.exclude, settings=settings)
   excluded = counts.pop('excluded')
   for kind, count in counts.items():
     print(f'{clean.KINDS[kind][0]:32} {count:8,}')
@@ -36,7 +28,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def _parser() -> arguments.Parser:
-  parser, default = arguments.parser('data.clean', clean.__doc__), clean.Settings()
+  parser = arguments.parser('data.clean', clean.__doc__)
   names = lambda text: tuple(name for name in text.split(',') if name)
   add = parser.add_argument
   add('--source', help=f'the image set: {SOURCES}')
@@ -44,9 +36,9 @@ def _parser() -> arguments.Parser:
   add('--data_dir', default='', help="where TFDS keeps its sets; '' is its default")
   all_kinds = ','.join(clean.EXCLUDABLE)
   add('--exclude', type=names, default=clean.EXCLUDABLE, help=f'findings to leave out (default {all_kinds})')
-  for name, text in _SETTINGS.items():
-    value = getattr(default, name)
-    add(f'--{name}', type=type(value), default=value, help=f'{text} (default {value})')
+  for field in _SETTINGS:
+    text = f'{field.metadata["unit"]} {field.metadata["meaning"]} (default {field.default})'
+    add(f'--{field.name}', type=field.type, default=field.default, help=text)
   return parser
 
 

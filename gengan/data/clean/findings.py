@@ -14,31 +14,22 @@ MAX_PAIRS = 10_000_000  # near duplicates compared in detail
 # Kind: (title, what it means).
 KINDS = {
   'unreadable': ('Unreadable files', 'Damaged, cut short, or not an image.'),
-  'blank': (
-    'Blank images',
-    'Nearly one colour all over. Transparent ground counts as white, so white on it is blank, too.',
-  ),
+  'blank': ('Blank images', 'Nearly one colour all over. Transparent ground counts as white, so white on it is blank.'),
   'duplicate': ('Exact duplicates', 'The same pixels more than once in one split. The first copy stays.'),
   'near_duplicate': (
     'Near duplicates',
-    'Almost the same picture in one split: saved anew, scaled, slightly changed. The first stays.',
+    'Almost the same picture in one split, such as saved anew or scaled. The first stays.',
   ),
-  'leakage': (
-    'Leakage between splits',
-    'The same pixels in a held-out split and in one that is trained or tuned on. The held-out copy stays.',
-  ),
+  'leakage': ('Leakage between splits', 'The same pixels in a held-out split and in another. The held-out copy stays.'),
   'near_leakage': (
     'Near leakage between splits',
-    'Almost the same picture in a held-out split and in one that is trained or tuned on. The held-out copy stays.',
+    'Almost the same picture in two such splits. The held-out copy stays.',
   ),
   'conflicting_labels': (
     'Copies with different labels',
-    'The same pixels under more than one label: at least one label is wrong.',
+    'The same pixels under several labels: at least one is wrong.',
   ),
-  'outlier_size': (
-    'Unusual sizes',
-    'Less than half or more than twice the usual side, or a shape far from the usual one.',
-  ),
+  'outlier_size': ('Unusual sizes', 'Less than half or over twice the usual side, or a shape far from the usual one.'),
   'outlier_mode': ('Unusual channels', 'Stored with other channels or depth than nearly all the rest.'),
   'rare_label': ('Labels with few examples', 'Too few training examples to learn from.'),
 }
@@ -46,34 +37,28 @@ KINDS = {
 EXCLUDABLE = ('unreadable', 'blank', 'duplicate', 'near_duplicate', 'leakage', 'near_leakage')
 
 
+def _number(default: float, high: float, unit: str, meaning: str):
+  return dataclasses.field(default=default, metadata={'high': high, 'unit': unit, 'meaning': meaning})
+
+
 @dataclasses.dataclass(frozen=True)
 class Settings:
-  """What counts as a finding.
-
-  Attributes:
-    blank_deviation: grey levels, 0 to 255; an image whose standard deviation is below is blank.
-    near_distance: bits of 64, 0 to 8, in which the perceptual hashes of near duplicates may differ.
-    near_colour: grey levels, 0 to 255, by which any of their 16x16 cells may differ.
-    min_per_class: train examples below which a label is rare.
+  """What counts as a finding, each a number from 0 to a highest one.
 
   Raises:
     ArgumentError: a number out of range.
   """
 
-  blank_deviation: float = 2.0
-  near_distance: int = 4
-  near_colour: int = 32
-  min_per_class: int = 20
+  blank_deviation: float = _number(2.0, 255, 'grey levels', 'of standard deviation below which an image is blank')
+  near_distance: int = _number(4, 8, 'bits', 'of 64 in which the perceptual hashes of near duplicates may differ')
+  near_colour: int = _number(32, 255, 'grey levels', 'by which any of the 16x16 cells of near duplicates may differ')
+  min_per_class: int = _number(20, 10**9, 'examples', 'of the train split below which a label is rare')
 
   def __post_init__(self):
-    for name, high, unit in (
-      ('blank_deviation', 255, 'grey levels'),
-      ('near_distance', 8, 'bits'),
-      ('near_colour', 255, 'grey levels'),
-      ('min_per_class', 10**9, 'examples'),
-    ):
-      if not 0 <= getattr(self, name) <= high:
-        raise ArgumentError(name, getattr(self, name), f'from 0 to {high} {unit}')
+    for field in dataclasses.fields(self):
+      value, high, unit = getattr(self, field.name), field.metadata['high'], field.metadata['unit']
+      if not 0 <= value <= high:
+        raise ArgumentError(field.name, value, f'from 0 to {high} {unit}')
 
 
 DEFAULT = Settings()
