@@ -26,7 +26,7 @@ ROOMS = {  # what each may import from the others
     *('core', 'config', 'losses', 'likelihoods', 'terms', 'layers', 'augment', 'optimizers', 'latent', 'gan', 'vae'),
   },
   'sharding': {'core', 'host'},
-  'data': {'core', 'host', 'config'},  # the flags of its tools
+  'data': {'core', 'host', 'config'},  # its section, and the flags of its tools
   'runs': {'core', 'host', 'config', 'data', 'sharding'},
   'networks': {'core', 'host', 'layers', 'augment', 'sharding'},
   'metrics': {'core', 'host', 'networks'},

@@ -6,9 +6,7 @@ iterator = gengan.data.train_iterator(dataset.train, config.data, batch_size=64,
 batch = next(iterator)  # {'image': float32 [64, H, W, C] in [-1, 1], 'label': int32 [64]}
 """
 
-from gengan.data.config import validate
 from gengan.data.dataset import Dataset, Split, load
 from gengan.data.iterator import TrainIterator, eval_batches, train_iterator
-from gengan.data.openers import open_source
 
-__all__ = ['Dataset', 'Split', 'TrainIterator', 'eval_batches', 'load', 'open_source', 'train_iterator', 'validate']
+__all__ = ['Dataset', 'Split', 'TrainIterator', 'eval_batches', 'load', 'train_iterator']

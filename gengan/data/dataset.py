@@ -1,9 +1,7 @@
 """An image set ready to train on: three splits of uint8 images and int32 labels."""
 
-import concurrent.futures
 import dataclasses
 import math
-import os
 import pathlib
 from collections.abc import Sequence
 from typing import Any
@@ -20,7 +18,6 @@ from gengan.data.splits import split_indices, subset
 from gengan.host.errors import ArgumentError
 
 MEMORY_LIMIT = 8 << 30  # bytes; a set that needs more is decoded whenever its examples are read
-_CHUNK = 64  # images a task of the thread pool
 
 
 @dataclasses.dataclass(frozen=True)
@@ -79,17 +76,10 @@ class DecodedOnRead:
     wanted = self._indices[key]
     images = np.empty((wanted.size, *self.shape[1:]), np.uint8)
 
-    def fill(start: int) -> None:
-      for row in range(start, min(start + _CHUNK, wanted.size)):
-        images[row] = self._one(int(wanted.flat[row]))
+    def fill(row: int) -> None:
+      images[row] = self._one(int(wanted.flat[row]))
 
-    starts = range(0, wanted.size, _CHUNK)
-    if len(starts) <= 1:
-      for start in starts:
-        fill(start)
-    else:
-      with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
-        list(pool.map(fill, starts))  # list: raises what a thread raised
+    decoding.in_threads(fill, wanted.size)
     return images.reshape(*np.shape(wanted), *self.shape[1:])
 
   def _one(self, index: int) -> np.ndarray:

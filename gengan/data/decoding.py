@@ -6,7 +6,10 @@ composited on white. CMYK and YCbCr become RGB. RGB becomes grey by ITU-R 601 lu
 The centre square is cut out. It is resized by Pillow's bicubic filter, which is antialiased when it shrinks.
 """
 
+import concurrent.futures
 import io
+import os
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -17,6 +20,7 @@ FORMATS = ('PNG', 'JPEG', 'BMP', 'GIF', 'TIFF', 'WEBP', 'PPM')
 
 RESIZE = Image.Resampling.BICUBIC
 WHITE = 255
+_CHUNK = 64  # images a task of the thread pool
 
 
 class Decoded(NamedTuple):
@@ -108,16 +112,23 @@ def preprocess(data: bytes | np.ndarray, *, image_size: int, channels: int, crop
   Raises:
     ValueError: see `decode`.
   """
-  image = decode(data).image
-  mode = 'L' if channels == 1 else 'RGB'
-  if image.mode != mode:
-    image = image.convert(mode)
-  width, height = image.size
-  if crop and width != height:
+  image = decode(data).image.convert('L' if channels == 1 else 'RGB')
+  if crop:
+    width, height = image.size
     side = min(width, height)
     left, top = (width - side) // 2, (height - side) // 2
     image = image.crop((left, top, left + side, top + side))
-  if image.size != (image_size, image_size):
-    image = image.resize((image_size, image_size), RESIZE)
-  pixels = np.asarray(image)
-  return pixels[..., None] if channels == 1 else pixels
+  return np.asarray(image.resize((image_size, image_size), RESIZE)).reshape(image_size, image_size, channels)
+
+
+def in_threads(work: Callable[[int], None], count: int) -> None:
+  """Calls work(0) to work(count - 1) in any order, and raises what one of them raises."""
+
+  def chunk(start: int) -> None:
+    for i in range(start, min(start + _CHUNK, count)):
+      work(i)
+
+  if count <= _CHUNK:  # not worth a thread
+    return chunk(0)
+  with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+    list(pool.map(chunk, range(0, count, _CHUNK)))  # list: raises what a thread raised

@@ -16,13 +16,7 @@ MAX_FILE_BYTES = 256 << 20  # one image file, unpacked
 MAX_ZIP_BYTES = 64 << 30  # all files of a zip, unpacked
 HASHED_BYTES = 2 << 30  # a folder that holds more is identified by names and sizes alone
 
-_SPLIT_FOLDERS = {
-  'train': 'train',
-  'validation': 'validation',
-  'val': 'validation',
-  'valid': 'validation',
-  'test': 'test',
-}
+_SPLIT_FOLDERS = {'val': 'validation', 'valid': 'validation', **{split: split for split in SPLITS}}
 
 
 def folder(directory: str) -> Source:
@@ -108,9 +102,8 @@ def zip_file(file: str) -> Source:
 def _check_entry(info: zipfile.ZipInfo, spec: str) -> None:
   parts = info.filename.split('/')
   if '..' in parts or parts[0] == '' or '\\' in info.filename or ':' in parts[0]:
-    raise ValueError(
-      f'{spec}: the name {info.filename!r} leads outside of the zip; make it anew from plain relative names'
-    )
+    how = 'make it anew from plain relative names'
+    raise ValueError(f'{spec}: the name {info.filename!r} leads outside of the zip; {how}')
   if stat.S_ISLNK(info.external_attr >> 16):
     raise ValueError(f'{spec}: {info.filename!r} is a link; put the file itself into the zip')
   if info.flag_bits & 0x1:
@@ -129,14 +122,11 @@ def _source(spec: str, names: list[str], read, sha256: str) -> Source:
   placed, class_names = layout(names, spec)
   splits = {}
   for split in SPLITS:
-    own = [(name, label) for name, (place, label) in zip(names, placed, strict=True) if place == split]
+    own = [name for name, (place, _) in zip(names, placed, strict=True) if place == split]
+    labels = np.array([label for place, label in placed if place == split], np.int32)
     if own:
-      splits[split] = _records([name for name, _ in own], [label for _, label in own], read)
+      splits[split] = Records(names=own, labels=labels, read=lambda i, own=own: read(own[i]))
   return Source(spec=spec, splits=splits, class_names=class_names, sha256=sha256)
-
-
-def _records(names: list[str], labels: list[int], read) -> Records:
-  return Records(names=names, labels=np.array(labels, np.int32), read=lambda i: read(names[i]))
 
 
 def layout(names: list[str], spec: str) -> tuple[list[tuple[str, int]], tuple[str, ...]]:
@@ -146,12 +136,9 @@ def layout(names: list[str], spec: str) -> tuple[list[tuple[str, int]], tuple[st
   `validation` (or `val`, `valid`) and `test`. The next folder is the class; what lies deeper belongs to it. Files that
   lie in no class folder have no label.
 
-  Args:
-    names: paths with `/` between folders.
-    spec: names the source in errors.
-
   Returns:
-    (split, label) for every name, and the names of the classes in alphabetical order; none if there are no labels.
+    (split, label) for every name, which has `/` between folders; and the names of the classes in alphabetical order,
+    none if there are no labels.
 
   Raises:
     ValueError: some files lie beside the split folders or beside the class folders.
@@ -165,18 +152,16 @@ def layout(names: list[str], spec: str) -> tuple[list[tuple[str, int]], tuple[st
     outside = [path for path in paths if len(path) == 1 or path[0].lower() not in _SPLIT_FOLDERS]
     if 'train' not in tops or outside:
       problem = f'{"/".join(outside[0])!r} lies in none of them' if outside else 'there is no train/'
-      raise ValueError(
-        f'{spec} has top folders {", ".join(sorted(tops)[:5])}, but {problem}; use train/ validation/ test/'
-      )
+      found = ', '.join(sorted(tops)[:5])
+      raise ValueError(f'{spec} has top folders {found}, but {problem}; use train/ validation/ test/')
     splits = [_SPLIT_FOLDERS[path[0].lower()] for path in paths]
     paths = [path[1:] for path in paths]
   loose = [path[0] for path in paths if len(path) == 1]
   if len(loose) == len(paths):
     return [(split, 0) for split in splits], ()
   if loose:
-    raise ValueError(
-      f'{spec}: {len(loose)} images, such as {loose[0]!r}, lie beside the class folders; move each into a class folder'
-    )
+    found = f'{len(loose)} images, such as {loose[0]!r}, lie beside the class folders'
+    raise ValueError(f'{spec}: {found}; move each into a class folder')
   class_names = tuple(sorted({path[0] for path in paths}))
   labels = {name: i for i, name in enumerate(class_names)}
   return [(split, labels[path[0]]) for split, path in zip(splits, paths, strict=True)], class_names

@@ -25,56 +25,42 @@ def idx(directory: str) -> Source:
   folder = pathlib.Path(directory)
   if not folder.is_dir():
     raise FileNotFoundError(f'idx:{directory}: there is no such folder')
-  arrays = []
-  splits = {}
+  arrays = {}
   for split, prefix in (('train', 'train'), ('test', '(?:t10k|test)')):
-    images_path = _find_idx(folder, prefix, 'images')
+    images_path, labels_path = _find_idx(folder, f'{prefix}-images', 3), _find_idx(folder, f'{prefix}-labels', 1)
+    if images_path is None and split == 'train':
+      raise FileNotFoundError(f'idx:{directory}: there is no train-images-idx3-ubyte or train-images-idx3-ubyte.gz')
     if images_path is None:
-      if split == 'train':
-        raise FileNotFoundError(f'idx:{directory}: there is no train-images-idx3-ubyte or train-images-idx3-ubyte.gz')
       continue
-    labels_path = _find_idx(folder, prefix, 'labels')
     if labels_path is None:
       raise FileNotFoundError(f'idx:{directory}: {images_path.name} is there, but not its labels (…-labels-idx1-ubyte)')
     images, labels = read_idx(images_path, dims=3), read_idx(labels_path, dims=1)
     if len(images) != len(labels):
       raise ValueError(f'{images_path.name} has {len(images)} images, but {labels_path.name} has {len(labels)} labels')
-    splits[split] = images, labels
-    arrays += [images, labels]
-  values = np.unique(np.concatenate([labels for _, labels in splits.values()]))  # EMNIST's letters are 1 to 26
-  splits = {
-    split: array_records(split, images, np.searchsorted(values, labels).astype(np.int32))
-    for split, (images, labels) in splits.items()
-  }
-  names = tuple(map(str, values.tolist()))
-  return Source(spec=f'idx:{directory}', splits=splits, class_names=names, sha256=sha256_arrays(arrays))
+    arrays[split] = images, labels
+  values = np.unique(np.concatenate([labels for _, labels in arrays.values()]))  # EMNIST's letters are 1 to 26
+  return Source(
+    spec=f'idx:{directory}',
+    splits={name: array_records(name, images, np.searchsorted(values, y)) for name, (images, y) in arrays.items()},
+    class_names=tuple(map(str, values.tolist())),
+    sha256=sha256_arrays([array for pair in arrays.values() for array in pair]),
+  )
 
 
-def _find_idx(folder: pathlib.Path, prefix: str, what: str) -> pathlib.Path | None:
-  dims = {'images': 3, 'labels': 1}[what]
-  pattern = re.compile(rf'(?:.*[-_])?{prefix}-{what}[-.]idx{dims}-ubyte(?:\.gz)?')
-  # A raw file and its .gz hold the same: the raw one is read.
-  found = {
-    path.name.removesuffix('.gz'): path
-    for path in sorted(folder.iterdir(), reverse=True)
-    if pattern.fullmatch(path.name)
-  }
+def _find_idx(folder: pathlib.Path, name: str, dims: int) -> pathlib.Path | None:
+  pattern = re.compile(rf'(?:.*[-_])?{name}[-.]idx{dims}-ubyte(?:\.gz)?')
+  paths = [path for path in sorted(folder.iterdir(), reverse=True) if pattern.fullmatch(path.name)]
+  found = {path.name.removesuffix('.gz'): path for path in paths}  # of a raw file and its .gz the raw one
   if len(found) > 1:
-    raise ValueError(
-      f'idx:{folder}: more than one set lies here ({", ".join(sorted(found))}); give each its own folder'
-    )
+    there = ', '.join(sorted(found))
+    raise ValueError(f'idx:{folder}: more than one set lies here ({there}); give each its own folder')
   return next(iter(found.values()), None)
 
 
 def read_idx(path: pathlib.Path, *, dims: int) -> np.ndarray:
   """Reads one idx file of unsigned bytes (http://yann.lecun.com/exdb/mnist, 'THE IDX FILE FORMAT').
 
-  Args:
-    path: the file; gzip is recognised by its first two bytes.
-    dims: dimensions it must have.
-
-  Returns:
-    A uint8 array of the shape in the header.
+  Gzip is recognised by its first two bytes. The array is uint8, of the shape in the header, with so many `dims`.
 
   Raises:
     ValueError: not idx, of other dimensions, cut short or too long, or its gzip checksum does not match.
@@ -88,10 +74,8 @@ def read_idx(path: pathlib.Path, *, dims: int) -> np.ndarray:
       if len(header) < 4 or header[:2] != b'\0\0':
         raise ValueError(f'{path} is not an idx file: it must start with two zero bytes')
       if header[2] != 8 or header[3] != dims:
-        raise ValueError(
-          f'{path} holds values of type 0x{header[2]:02x} in {header[3]} dimensions; '
-          f'unsigned bytes (0x08) in {dims} are needed'
-        )
+        found = f'values of type 0x{header[2]:02x} in {header[3]} dimensions'
+        raise ValueError(f'{path} holds {found}; unsigned bytes (0x08) in {dims} are needed')
       if len(header) < 4 + 4 * dims:
         raise ValueError(f'{path} is cut short: its header is incomplete')
       shape = tuple(int(n) for n in np.frombuffer(header, '>u4', count=dims, offset=4))

@@ -1,24 +1,16 @@
 """The list of examples that training leaves out: gengan.data.clean writes it, `dataset.load` reads it."""
 
-import json
 import pathlib
 
 from gengan.data.sources import Source
-from gengan.host.files import write_text
+from gengan.host.files import read_json, write_json
 
 VERSION = 1
 
 
 def write_manifest(path: pathlib.Path, source: Source, reasons: dict[str, dict[str, str]]) -> None:
-  """Writes a manifest.
-
-  Args:
-    path: the JSON file.
-    source: what was examined.
-    reasons: {split of the source: {name of an example: why it is left out}}.
-  """
-  content = {'version': VERSION, 'source': source.spec, 'sha256': source.sha256, 'exclude': reasons}
-  write_text(path, json.dumps(content, indent=2, ensure_ascii=False) + '\n')
+  """Writes why examples of a source are left out, {split of the source: {name of an example: why}}, as JSON."""
+  write_json(path, {'version': VERSION, 'source': source.spec, 'sha256': source.sha256, 'exclude': reasons})
 
 
 def read_manifest(path: str, source: Source) -> dict[str, set[str]]:
@@ -28,7 +20,7 @@ def read_manifest(path: str, source: Source) -> dict[str, set[str]]:
     ValueError: not a manifest, made for other data, or naming examples that the source does not have.
   """
   try:
-    content = json.loads(pathlib.Path(path).read_text())
+    content = read_json(path)
     sha256, version, reasons = content['sha256'], content['version'], content['exclude']
     exclude = {split: set(names) for split, names in reasons.items()}
   except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:

@@ -3,8 +3,8 @@
 import pytest
 
 from configs import defaults
-from gengan.data import load, validate
-from gengan.data.config import _FIELDS
+from gengan.data import load
+from gengan.data.config import _FIELDS, validate
 from gengan.host.errors import ArgumentError
 
 

@@ -1,9 +1,7 @@
 """Decodes every image of a source once, and notes what cleaning needs to know about each."""
 
-import concurrent.futures
 import dataclasses
 import hashlib
-import os
 
 import numpy as np
 from PIL import Image
@@ -13,7 +11,6 @@ from gengan.data.sources import SPLITS, Source
 
 GREY_SIDE = 32  # of the grey picture that the perceptual hash reads
 COLOUR_SIDE = 16  # of the colour picture that confirms near duplicates
-_CHUNK = 64  # images a task of the thread pool
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,17 +70,15 @@ def examine(source: Source) -> Examined:
     colour=np.zeros((total, COLOUR_SIDE, COLOUR_SIDE, 3), np.uint8),
   )
 
-  def look(start: int) -> None:
-    for i in range(start, min(start + _CHUNK, total)):
-      try:
-        decoded = decoding.decode(source.splits[split[i]].read(int(index[i])))
-      except (ValueError, OSError) as error:
-        facts.errors[i] = str(error)
-        continue
+  def look(i: int) -> None:
+    try:
+      decoded = decoding.decode(source.splits[split[i]].read(int(index[i])))
+    except (ValueError, OSError) as error:
+      facts.errors[i] = str(error)
+    else:
       _note(facts, i, decoded)
 
-  with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
-    list(pool.map(look, range(0, total, _CHUNK)))  # list: raises what a thread raised
+  decoding.in_threads(look, total)
   return facts
 
 
