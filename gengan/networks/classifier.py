@@ -158,25 +158,13 @@ def train(
 
 def to_arrays(classifier: Classifier) -> dict[str, np.ndarray]:
   """Plain arrays for a file; `from_arrays` is the inverse."""
-  leaves = {
-    f'variables/{"/".join(path)}': leaf for path, leaf in traverse_util.flatten_dict(classifier.variables).items()
-  }
-  fields = ('num_classes', 'width', 'validation_accuracy', 'step')
-  return {name: np.asarray(value) for name, value in leaves.items()} | {
-    name: np.asarray(getattr(classifier, name)) for name in fields
-  }
+  return {name: np.asarray(value) for name, value in traverse_util.flatten_dict(vars(classifier), sep='/').items()}
 
 
 def from_arrays(arrays: Mapping[str, np.ndarray]) -> Classifier:
   """A classifier from what `to_arrays` gave."""
-  leaves = {tuple(name.split('/')[1:]): value for name, value in arrays.items() if name.startswith('variables/')}
-  return Classifier(
-    traverse_util.unflatten_dict(leaves),
-    int(arrays['num_classes']),
-    int(arrays['width']),
-    float(arrays['validation_accuracy']),
-    int(arrays['step']),
-  )
+  variables = traverse_util.unflatten_dict(dict(arrays), sep='/').pop('variables')
+  return Classifier(variables, **{name: value.item() for name, value in arrays.items() if '/' not in name})
 
 
 def as_network(classifier: Classifier) -> Network:
@@ -225,11 +213,9 @@ def _compiled_training(num_classes: int, width: int, policy: str, flip: bool, we
 
 @functools.cache
 def _compiled_apply(num_classes: int, width: int):
-  network = ResNet(num_classes, width)
-
   @jax.jit
   def apply(variables, images):
-    logits, features = network.apply(variables, to_float(images), train=False)
+    logits, features = ResNet(num_classes, width).apply(variables, to_float(images), train=False)
     return jax.nn.softmax(logits), features
 
   return apply

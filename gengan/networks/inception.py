@@ -16,7 +16,7 @@ import jax.numpy as jnp
 from flax import linen as nn
 
 from gengan.networks import inception_fid_weights, weights
-from gengan.networks.network import Network, check_images
+from gengan.networks.network import Network, check_images, to_levels
 from gengan.networks.resizers import RESIZERS
 
 FEATURES = 2048
@@ -64,8 +64,8 @@ def load(path: str | os.PathLike, *, allow_other: bool = False, resizer: str = '
 def apply(params: PyTree, images: jax.Array, *, resizer: str = 'tensorflow') -> dict[str, jax.Array]:
   """Features and class scores of images. Two compiled programs, so that only the resizing depends on the image size.
 
-  The network sees (level - 128) / 128, resized to 299 x 299, with levels from 0 to 255: those of uint8 images, and
-  x * 127.5 + 127.5 of float ones, which are clipped but not rounded. Grey images are repeated to three channels.
+  The network sees (level - 128) / 128 with the levels of `to_levels`, resized to 299 x 299. Grey images are repeated to
+  three channels.
 
   Args:
     params: of `Inception`.
@@ -86,9 +86,7 @@ def apply(params: PyTree, images: jax.Array, *, resizer: str = 'tensorflow') -> 
 @partial(jax.jit, static_argnames='resizer')
 def _prepare(images: jax.Array, resizer: str) -> jax.Array:
   """[N, 299, 299, 3] float32, about -1 to 1."""
-  if images.dtype != jnp.uint8:
-    images = jnp.clip(images.astype(jnp.float32) * 127.5 + 127.5, 0.0, 255.0)
-  levels = RESIZERS[resizer](images, IMAGE_SIZE)
+  levels = RESIZERS[resizer](to_levels(images), IMAGE_SIZE)
   return jnp.broadcast_to((levels - 128.0) / 128.0, (*levels.shape[:3], 3))
 
 
@@ -140,13 +138,10 @@ class InceptionA(nn.Module):
 
   @nn.compact
   def __call__(self, x: jax.Array) -> jax.Array:
-    conv = partial(Conv, thin=self.thin)
+    conv, tower = partial(Conv, thin=self.thin), partial(_tower, x, thin=self.thin)
     one = conv(64, (1, 1), name='branch1x1')(x)
-    five = conv(48, (1, 1), name='branch5x5_1')(x)
-    five = conv(64, (5, 5), name='branch5x5_2')(five)
-    double = conv(64, (1, 1), name='branch3x3dbl_1')(x)
-    double = conv(96, (3, 3), name='branch3x3dbl_2')(double)
-    double = conv(96, (3, 3), name='branch3x3dbl_3')(double)
+    five = tower('branch5x5', (48, 1, 1), (64, 5, 5))
+    double = tower('branch3x3dbl', (64, 1, 1), (96, 3, 3), (96, 3, 3))
     pool = conv(self.pool_features, (1, 1), name='branch_pool')(avg_pool(x))
     return jnp.concatenate([one, five, double, pool], axis=-1)
 
@@ -158,11 +153,8 @@ class InceptionB(nn.Module):
 
   @nn.compact
   def __call__(self, x: jax.Array) -> jax.Array:
-    conv = partial(Conv, thin=self.thin)
-    three = conv(384, (3, 3), stride=2, name='branch3x3')(x)
-    double = conv(64, (1, 1), name='branch3x3dbl_1')(x)
-    double = conv(96, (3, 3), name='branch3x3dbl_2')(double)
-    double = conv(96, (3, 3), stride=2, name='branch3x3dbl_3')(double)
+    three = Conv(384, (3, 3), stride=2, thin=self.thin, name='branch3x3')(x)
+    double = _tower(x, 'branch3x3dbl', (64, 1, 1), (96, 3, 3), (96, 3, 3), stride=2, thin=self.thin)
     return jnp.concatenate([three, double, _max_pool(x, stride=2)], axis=-1)
 
 
@@ -174,16 +166,11 @@ class InceptionC(nn.Module):
 
   @nn.compact
   def __call__(self, x: jax.Array) -> jax.Array:
-    conv = partial(Conv, thin=self.thin)
+    conv, tower = partial(Conv, thin=self.thin), partial(_tower, x, thin=self.thin)
+    width = self.features_7x7
     one = conv(192, (1, 1), name='branch1x1')(x)
-    seven = conv(self.features_7x7, (1, 1), name='branch7x7_1')(x)
-    seven = conv(self.features_7x7, (1, 7), name='branch7x7_2')(seven)
-    seven = conv(192, (7, 1), name='branch7x7_3')(seven)
-    double = conv(self.features_7x7, (1, 1), name='branch7x7dbl_1')(x)
-    double = conv(self.features_7x7, (7, 1), name='branch7x7dbl_2')(double)
-    double = conv(self.features_7x7, (1, 7), name='branch7x7dbl_3')(double)
-    double = conv(self.features_7x7, (7, 1), name='branch7x7dbl_4')(double)
-    double = conv(192, (1, 7), name='branch7x7dbl_5')(double)
+    seven = tower('branch7x7', (width, 1, 1), (width, 1, 7), (192, 7, 1))
+    double = tower('branch7x7dbl', (width, 1, 1), (width, 7, 1), (width, 1, 7), (width, 7, 1), (192, 1, 7))
     pool = conv(192, (1, 1), name='branch_pool')(avg_pool(x))
     return jnp.concatenate([one, seven, double, pool], axis=-1)
 
@@ -195,13 +182,9 @@ class InceptionD(nn.Module):
 
   @nn.compact
   def __call__(self, x: jax.Array) -> jax.Array:
-    conv = partial(Conv, thin=self.thin)
-    three = conv(192, (1, 1), name='branch3x3_1')(x)
-    three = conv(320, (3, 3), stride=2, name='branch3x3_2')(three)
-    seven = conv(192, (1, 1), name='branch7x7x3_1')(x)
-    seven = conv(192, (1, 7), name='branch7x7x3_2')(seven)
-    seven = conv(192, (7, 1), name='branch7x7x3_3')(seven)
-    seven = conv(192, (3, 3), stride=2, name='branch7x7x3_4')(seven)
+    tower = partial(_tower, x, stride=2, thin=self.thin)
+    three = tower('branch3x3', (192, 1, 1), (320, 3, 3))
+    seven = tower('branch7x7x3', (192, 1, 1), (192, 1, 7), (192, 7, 1), (192, 3, 3))
     return jnp.concatenate([three, seven, _max_pool(x, stride=2)], axis=-1)
 
 
@@ -218,8 +201,7 @@ class InceptionE(nn.Module):
     three = conv(384, (1, 1), name='branch3x3_1')(x)
     wide = conv(384, (1, 3), name='branch3x3_2a')(three)
     high = conv(384, (3, 1), name='branch3x3_2b')(three)
-    double = conv(448, (1, 1), name='branch3x3dbl_1')(x)
-    double = conv(384, (3, 3), name='branch3x3dbl_2')(double)
+    double = _tower(x, 'branch3x3dbl', (448, 1, 1), (384, 3, 3), thin=self.thin)
     double_wide = conv(384, (1, 3), name='branch3x3dbl_3a')(double)
     double_high = conv(384, (3, 1), name='branch3x3dbl_3b')(double)
     pool = conv(192, (1, 1), name='branch_pool')(self.pool(x))
@@ -249,6 +231,14 @@ class Conv(nn.Module):
       precision=jax.lax.Precision.HIGHEST,
     )
     return nn.relu(y + bias)
+
+
+def _tower(x: jax.Array, name: str, *layers: tuple[int, int, int], stride: int = 1, thin: int) -> jax.Array:
+  """Convolutions name_1, name_2, ... of (features, height, width) one after another; the stride is of the last one."""
+  for number, (features, *kernel) in enumerate(layers, start=1):
+    last = number == len(layers)
+    x = Conv(features, tuple(kernel), stride if last else 1, thin=thin, name=f'{name}_{number}')(x)
+  return x
 
 
 def avg_pool(x: jax.Array) -> jax.Array:

@@ -17,53 +17,29 @@ PUBLISHED = {
   'f58cb9b6ec323ed63459aa4fb441fe750cfe39fafad6da5cb504a16f19e958f4': 'TorchScript',
 }
 
-# TensorFlow's names, which the TorchScript archive keeps: the place of a convolution in its block.
-_STEM = {
-  'Conv2d_1a_3x3': 'conv',
-  'Conv2d_2a_3x3': 'conv_1',
-  'Conv2d_2b_3x3': 'conv_2',
-  'Conv2d_3b_1x1': 'conv_3',
-  'Conv2d_4a_3x3': 'conv_4',
-}
-_BLOCKS = {
-  'Mixed_5b': 'mixed',
-  'Mixed_5c': 'mixed_1',
-  'Mixed_5d': 'mixed_2',
-  'Mixed_6a': 'mixed_3',
-  'Mixed_6b': 'mixed_4',
-  'Mixed_6c': 'mixed_5',
-  'Mixed_6d': 'mixed_6',
-  'Mixed_6e': 'mixed_7',
-  'Mixed_7a': 'mixed_8',
-  'Mixed_7b': 'mixed_9',
-  'Mixed_7c': 'mixed_10',
-}
+
+def _numbered(name: str, ours: str) -> dict[str, str]:
+  """TensorFlow's names by ours: it calls the first of a kind conv, the others conv_1, conv_2 and so on."""
+  return {our: f'{name}_{number}' if number else name for number, our in enumerate(ours.split())}
+
+
+# The TorchScript archive keeps TensorFlow's names: the place of a convolution in its block.
+_STEM = _numbered('conv', 'Conv2d_1a_3x3 Conv2d_2a_3x3 Conv2d_2b_3x3 Conv2d_3b_1x1 Conv2d_4a_3x3')
+_BLOCKS = _numbered(
+  'mixed',
+  'Mixed_5b Mixed_5c Mixed_5d Mixed_6a Mixed_6b Mixed_6c Mixed_6d Mixed_6e Mixed_7a Mixed_7b Mixed_7c',
+)
 _TOWERS = {
   'branch1x1': 'conv',
   'branch3x3': 'conv',
-  'branch5x5_1': 'tower_conv',
-  'branch5x5_2': 'tower_conv_1',
-  'branch7x7_1': 'tower_conv',
-  'branch7x7_2': 'tower_conv_1',
-  'branch7x7_3': 'tower_conv_2',
-  'branch7x7dbl_1': 'tower_1_conv',
-  'branch7x7dbl_2': 'tower_1_conv_1',
-  'branch7x7dbl_3': 'tower_1_conv_2',
-  'branch7x7dbl_4': 'tower_1_conv_3',
-  'branch7x7dbl_5': 'tower_1_conv_4',
-  'branch7x7x3_1': 'tower_1_conv',
-  'branch7x7x3_2': 'tower_1_conv_1',
-  'branch7x7x3_3': 'tower_1_conv_2',
-  'branch7x7x3_4': 'tower_1_conv_3',
-  'branch3x3_1': 'tower_conv',
-  'branch3x3_2': 'tower_conv_1',
-  'branch3x3_2a': 'tower_mixed_conv',
-  'branch3x3_2b': 'tower_mixed_conv_1',
-  'branch3x3dbl_1': 'tower_1_conv',
-  'branch3x3dbl_2': 'tower_1_conv_1',
-  'branch3x3dbl_3': 'tower_1_conv_2',
-  'branch3x3dbl_3a': 'tower_1_mixed_conv',
-  'branch3x3dbl_3b': 'tower_1_mixed_conv_1',
+  **_numbered('tower_conv', 'branch3x3_1 branch3x3_2'),
+  **_numbered('tower_conv', 'branch5x5_1 branch5x5_2'),
+  **_numbered('tower_conv', 'branch7x7_1 branch7x7_2 branch7x7_3'),
+  **_numbered('tower_mixed_conv', 'branch3x3_2a branch3x3_2b'),
+  **_numbered('tower_1_conv', 'branch3x3dbl_1 branch3x3dbl_2 branch3x3dbl_3'),
+  **_numbered('tower_1_conv', 'branch7x7dbl_1 branch7x7dbl_2 branch7x7dbl_3 branch7x7dbl_4 branch7x7dbl_5'),
+  **_numbered('tower_1_conv', 'branch7x7x3_1 branch7x7x3_2 branch7x7x3_3 branch7x7x3_4'),
+  **_numbered('tower_1_mixed_conv', 'branch3x3dbl_3a branch3x3dbl_3b'),
   'branch_pool': 'tower_2_conv',
 }
 
@@ -84,7 +60,7 @@ def parameters(tensors: Mapping[str, np.ndarray], shapes: Mapping[str, Any], whe
     The tree of `shapes` as float32 arrays.
 
   Raises:
-    ValueError: the first key that is missing, has another shape or type, or is not finite.
+    ValueError: see `weights.tensor`, or negative variances.
   """
   archive = _Archive(tensors, where)
 

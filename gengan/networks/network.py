@@ -38,6 +38,13 @@ def check_images(images: jax.Array) -> None:
     raise ValueError(f'images must be uint8 or float in [-1, 1], not {images.dtype}')
 
 
+def to_levels(images: jax.Array) -> jax.Array:
+  """Grey levels from 0 to 255: those of uint8 images, x * 127.5 + 127.5 of float ones, clipped but not rounded."""
+  if images.dtype == jnp.uint8:
+    return images
+  return jnp.clip(images.astype(jnp.float32) * 127.5 + 127.5, 0.0, 255.0)
+
+
 def to_float(images: jax.Array) -> jax.Array:
   """uint8 to float32 in [-1, 1]; floats pass through."""
   return images.astype(jnp.float32) / 127.5 - 1.0 if images.dtype == jnp.uint8 else images

@@ -15,22 +15,18 @@ import numpy as np
 
 MAX_NODES = 200_000  # opcodes of one pickle, and objects in what it describes
 
-DTYPES = {
-  'DoubleStorage': '<f8',
-  'FloatStorage': '<f4',
-  'HalfStorage': '<f2',
-  'LongStorage': '<i8',
-  'IntStorage': '<i4',
-  'ShortStorage': '<i2',
-  'CharStorage': 'i1',
-  'ByteStorage': 'u1',
-  'BoolStorage': '?',
+_STORAGES = {  # and the type of their values
+  'torch.DoubleStorage': '<f8',
+  'torch.FloatStorage': '<f4',
+  'torch.HalfStorage': '<f2',
+  'torch.LongStorage': '<i8',
+  'torch.IntStorage': '<i4',
+  'torch.ShortStorage': '<i2',
+  'torch.CharStorage': 'i1',
+  'torch.ByteStorage': 'u1',
+  'torch.BoolStorage': '?',
 }
-
-_REBUILT = {
-  'torch._utils._rebuild_tensor',
-  'torch._utils._rebuild_tensor_v2',
-}
+_REBUILT = {'torch._utils._rebuild_tensor', 'torch._utils._rebuild_tensor_v2'}
 _WRAPPED = {  # the value is the first argument
   'torch._utils._rebuild_parameter',
   'torch.jit._pickle.build_intlist',
@@ -41,7 +37,6 @@ _WRAPPED = {  # the value is the first argument
 }
 _ORDERED = 'collections.OrderedDict'
 _SCRIPTED = '__torch__.'  # classes that a TorchScript archive defines itself; they are read as their attributes
-_STORAGES = {f'torch.{name}': name for name in DTYPES}
 
 
 class Tensor(NamedTuple):
@@ -176,7 +171,7 @@ def _storage(identity: Any) -> Storage:
   kind, dtype, key, _, length, *view = _expect(identity, tuple)
   if kind != 'storage' or any(part is not None for part in view):
     raise ValueError('its pickle refers to something other than a whole storage')
-  return Storage(as_key(key), DTYPES[_STORAGES[_expect(dtype, _Global).name]], _whole(length))
+  return Storage(as_key(key), _STORAGES[_expect(dtype, _Global).name], _whole(length))
 
 
 def _instance(kind: Any, arguments: Any) -> _Object:

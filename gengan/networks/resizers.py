@@ -15,14 +15,7 @@ def tensorflow(images: jax.Array, size: int) -> jax.Array:
   """Bilinear as in TensorFlow 1: corners not aligned, no half-pixel centres, no antialiasing.
 
   Output pixel i reads at i * length / size, between its two neighbours there; this is the resizer inside the network
-  of the original FID (Heusel et al. 2017).
-
-  Args:
-    images: [N, H, W, C] float.
-    size: side of the result.
-
-  Returns:
-    [N, size, size, C] float32.
+  of the original FID (Heusel et al. 2017): [N, H, W, C] to [N, size, size, C] float32.
   """
   return _apply(_tensorflow_matrix, images, size)
 
@@ -30,14 +23,7 @@ def tensorflow(images: jax.Array, size: int) -> jax.Array:
 def clean(images: jax.Array, size: int) -> jax.Array:
   """Bicubic as Pillow resizes float images (mode 'F'): antialiased, not rounded; then clipped to [0, 255].
 
-  This is the resizer of clean-fid (Parmar et al. 2022).
-
-  Args:
-    images: [N, H, W, C] float, grey levels from 0 to 255.
-    size: side of the result.
-
-  Returns:
-    [N, size, size, C] float32.
+  The resizer of clean-fid (Parmar et al. 2022): grey levels [N, H, W, C] to [N, size, size, C] float32.
   """
   return jnp.clip(_apply(_bicubic_matrix, images, size), 0.0, 255.0)
 

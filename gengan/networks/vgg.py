@@ -18,7 +18,7 @@ import numpy as np
 from flax import linen as nn
 
 from gengan.networks import resizers, weights
-from gengan.networks.network import Network, check_images
+from gengan.networks.network import Network, check_images, to_levels
 
 FEATURES = 4096
 IMAGE_SIZE = 224
@@ -70,9 +70,8 @@ def load(path: str | os.PathLike, *, allow_other: bool = False) -> Network:
 def apply(params: PyTree, images: jax.Array) -> dict[str, jax.Array]:
   """Features of images. Two compiled programs, so that only the resizing depends on the image size.
 
-  The network sees (level / 255 - mean) / deviation of ImageNet, resized to 224 x 224, with levels from 0 to 255: those
-  of uint8 images, and x * 127.5 + 127.5 of float ones, which are clipped but not rounded. Grey images are repeated to
-  three channels.
+  The network sees (level / 255 - mean) / deviation of ImageNet with the levels of `to_levels`, resized to 224 x 224.
+  Grey images are repeated to three channels.
 
   Args:
     params: of `VGG16`.
@@ -91,9 +90,7 @@ def apply(params: PyTree, images: jax.Array) -> dict[str, jax.Array]:
 @partial(jax.jit, static_argnames='size')
 def _prepare(images: jax.Array, size: int) -> jax.Array:
   """[N, size, size, 3] float32, about -2.1 to 2.6."""
-  if images.dtype != jnp.uint8:
-    images = jnp.clip(images.astype(jnp.float32) * 127.5 + 127.5, 0.0, 255.0)
-  levels = resizers.tensorflow(images, size)
+  levels = resizers.tensorflow(to_levels(images), size)
   return (levels / 255.0 - jnp.array(MEAN)) / jnp.array(STD)
 
 
@@ -137,9 +134,8 @@ def parameters(tensors: Mapping[str, np.ndarray], shapes: Mapping[str, Any], whe
     The tree of `shapes` as float32 arrays.
 
   Raises:
-    ValueError: the first key that is missing, has another shape or type, or is not finite.
+    ValueError: see `weights.tensor`.
   """
-
   tensor = lambda key, shape: weights.tensor(tensors, key, shape, where).astype(np.float32)
 
   def layer(key: str, kernel: tuple[int, ...]) -> dict[str, np.ndarray]:

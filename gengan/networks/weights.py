@@ -18,29 +18,14 @@ MAX_BYTES = 4 << 30  # a file that is larger, or that unpacks to more, is refuse
 
 _LEGACY_MAGIC = 0x1950A86A20F9469CFC6C  # of torch.save before PyTorch 1.6, with the protocol number after it
 _LEGACY_PROTOCOL = 1001
-_SAFETENSORS = {
-  'F64': '<f8',
-  'F32': '<f4',
-  'F16': '<f2',
-  'I64': '<i8',
-  'I32': '<i4',
-  'I16': '<i2',
-  'I8': 'i1',
-  'U8': 'u1',
-  'BOOL': '?',
-}
+_SAFETENSORS = dict(F64='<f8', F32='<f4', F16='<f2', I64='<i8', I32='<i4', I16='<i2', I8='i1', U8='u1', BOOL='?')
 
 
 class Weights(NamedTuple):
-  """What a file holds.
+  """What a file holds."""
 
-  Attributes:
-    tensors: arrays by name.
-    sha256: of the file, in hexadecimal.
-  """
-
-  tensors: dict[str, np.ndarray]
-  sha256: str
+  tensors: dict[str, np.ndarray]  # by name
+  sha256: str  # of the file, in hexadecimal
 
 
 def read(path: str | os.PathLike, *, sha256: Collection[str] | None = None) -> Weights:
@@ -175,13 +160,7 @@ def _npz(data: bytes, members: set[str]) -> dict[str, np.ndarray]:
 
 
 def tensor(tensors: Mapping[str, np.ndarray], key: str, shape: tuple[int, ...], where: str) -> np.ndarray:
-  """One array of a file, in the type that it has there.
-
-  Args:
-    tensors: by name.
-    key: its name.
-    shape: that it must have.
-    where: the file, for error messages.
+  """The array of that name, in the type that it has in the file, which `where` names for messages.
 
   Raises:
     ValueError: it is missing, has another shape, is not float, or is not finite.
