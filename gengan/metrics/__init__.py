@@ -20,7 +20,6 @@ from gengan.metrics.kernel import kernel_distance as kernel_distance
 from gengan.metrics.kernel import kernel_distance_of_subsets as kernel_distance_of_subsets
 from gengan.metrics.likelihood import active_units as active_units
 from gengan.metrics.likelihood import bits_per_dimension as bits_per_dimension
-from gengan.metrics.likelihood import importance_weighted_bound as importance_weighted_bound
 from gengan.metrics.likelihood import importance_weighted_bounds as importance_weighted_bounds
 from gengan.metrics.likelihood import reconstruction_error as reconstruction_error
 from gengan.metrics.manifold import precision_recall as precision_recall

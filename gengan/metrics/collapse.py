@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
+from scipy.spatial.distance import pdist, squareform
 
 METRICS = ('diversity', 'diversity_ratio', 'nearest_ratio', 'contrast_ratio')
 
@@ -30,8 +31,7 @@ def diversity(images: np.ndarray, *, size: int = 8) -> float:
   Raises:
     ValueError: another shape, fewer than two images, or values that are not finite.
   """
-  distances = _distances(_pool(_checked(images), size))
-  return float(distances[np.triu_indices(len(distances), 1)].mean())
+  return float(_distances(images, size).mean())
 
 
 def nearest(images: np.ndarray, *, size: int = 8) -> float:
@@ -39,7 +39,7 @@ def nearest(images: np.ndarray, *, size: int = 8) -> float:
 
   A generator with a few modes keeps a good part of the mean distance (half of it with two modes), but none of this.
   """
-  distances = _distances(_pool(_checked(images), size))
+  distances = squareform(_distances(images, size))
   np.fill_diagonal(distances, np.inf)
   return float(np.median(distances.min(axis=1)))
 
@@ -105,28 +105,26 @@ def check(
 
 def _compared(samples: np.ndarray, real: np.ndarray) -> dict[str, float]:
   """METRICS by name."""
+  variety = diversity(samples)
   values = (
-    diversity(samples),
-    _share(diversity(samples), diversity(real)),
+    variety,
+    _share(variety, diversity(real)),
     _share(nearest(samples), nearest(real)),
     _share(_contrast(samples), _contrast(real)),
   )
   return dict(zip(METRICS, values, strict=True))
 
 
-def _checked(images: np.ndarray) -> np.ndarray:
+def _distances(images: np.ndarray, size: int) -> np.ndarray:
+  """[N (N - 1) / 2] of all pairs: root mean square differences of area averages, at most size x size."""
   images = np.asarray(images, np.float32)
   if images.ndim != 4 or len(images) < 2:
     raise ValueError(f'expected two or more images [N, H, W, C], not {list(images.shape)}')
   if not np.isfinite(images).all():
     raise ValueError('images hold values that are NaN or infinite')
-  return images
-
-
-def _pool(images: np.ndarray, size: int) -> np.ndarray:
-  """Area average to at most size x size: [N, H, W, C] -> [N, size, size, C]."""
   rows, columns = (_pooling(length, min(size, length)) for length in images.shape[1:3])
-  return np.einsum('ih,nhwc,jw->nijc', rows, images, columns, optimize=True)
+  flat = np.einsum('ih,nhwc,jw->nijc', rows, images, columns, optimize=True).reshape(len(images), -1)
+  return pdist(flat) / np.sqrt(flat.shape[1])
 
 
 def _pooling(length: int, size: int) -> np.ndarray:
@@ -135,13 +133,6 @@ def _pooling(length: int, size: int) -> np.ndarray:
   pixels = np.arange(length)
   overlap = np.minimum(edges[1:, None], pixels + 1) - np.maximum(edges[:-1, None], pixels)
   return np.maximum(overlap, 0) * size / length
-
-
-def _distances(images: np.ndarray) -> np.ndarray:
-  """[N, N] root mean square differences."""
-  flat = images.reshape(len(images), -1).astype(np.float64)
-  squares = np.sum(flat**2, axis=1)
-  return np.sqrt(np.maximum(squares[:, None] + squares - 2 * flat @ flat.T, 0) / flat.shape[1])
 
 
 def _contrast(images: np.ndarray) -> float:

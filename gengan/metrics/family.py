@@ -140,7 +140,11 @@ def find(name: str) -> Family:
   """
   path = name if '.' in name else f'gengan.metrics.{name}'
   try:
-    family = getattr(importlib.import_module(path), 'FAMILY', None) if _is_path(path) else None
+    family = (
+      getattr(importlib.import_module(path), 'FAMILY', None)
+      if all(part.isidentifier() for part in path.split('.'))
+      else None
+    )
   except ModuleNotFoundError as error:
     if error.name and not f'{path}.'.startswith(f'{error.name}.'):  # the module is there, and imports what is not
       raise core.ArgumentError('metrics', name, _allowed(), why=f'whose import fails: {error}') from error
@@ -190,7 +194,3 @@ def name_on(network: Network, published: str, general: str) -> str:
 
 def _allowed() -> str:
   return f'some of {", ".join(known())}, or the import path of a module with a FAMILY'
-
-
-def _is_path(text: str) -> bool:
-  return all(part.isidentifier() for part in text.split('.'))

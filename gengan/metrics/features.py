@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
+from scipy.special import softmax
 
 from gengan.metrics.moments import Moments
 
@@ -33,13 +34,7 @@ class Features(NamedTuple):
   @property
   def probabilities(self) -> np.ndarray | None:
     """[N, K] float64, rows that sum to 1."""
-    if self.logits is None:
-      return None
-    values = self.logits.astype(np.float64)
-    values -= values.max(axis=1, keepdims=True)
-    np.exp(values, out=values)
-    values /= values.sum(axis=1, keepdims=True)
-    return values
+    return None if self.logits is None else softmax(self.logits.astype(np.float64), axis=1)
 
 
 def some(count: int, keep: int) -> np.ndarray:

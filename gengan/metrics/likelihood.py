@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 
 import jax
 import numpy as np
+from scipy.special import logsumexp
 
 from gengan.metrics import checks
 from gengan.metrics.bootstrap import bootstrap
@@ -15,8 +16,8 @@ LOG_WEIGHT = 'log_weight'  # log p(x, z) - log q(z | x) of one z from q, among t
 SAMPLES = 50  # K of the bound
 
 
-def importance_weighted_bound(log_weights: np.ndarray) -> float:
-  """L_K = mean_n [log 1/K sum_k w_kn], in nats an example (Burda et al. 2016, eq. 8).
+def importance_weighted_bounds(log_weights: np.ndarray) -> np.ndarray:
+  """log 1/K sum_k w_kn of every example, float64 [N] in nats; their mean is L_K (Burda et al. 2016, eq. 8).
 
   With K = 1 it is the ELBO; it grows with K towards log p(x). Publications use K = 5,000, or 200 and so on: print K.
 
@@ -26,18 +27,12 @@ def importance_weighted_bound(log_weights: np.ndarray) -> float:
   Raises:
     ValueError: another shape, or values that are NaN or infinite (but for log w = -inf, unless a whole column is).
   """
-  return float(np.mean(importance_weighted_bounds(log_weights)))
-
-
-def importance_weighted_bounds(log_weights: np.ndarray) -> np.ndarray:
-  """The bound of every example, [K, N] -> float64 [N], for data that come in batches."""
   log_weights = checks.numbers(log_weights, 'log_weights').astype(np.float64)
   if log_weights.ndim != 2 or not log_weights.size:
     raise ValueError(f'log_weights must be [K, N], samples by examples, not {list(log_weights.shape)}')
-  most = log_weights.max(axis=0)
-  if not np.isfinite(most).all():  # a NaN anywhere is also the maximum of its column
+  if not np.isfinite(log_weights.max(axis=0)).all():  # a NaN anywhere is also the maximum of its column
     raise ValueError('log_weights holds values that are NaN or infinite')
-  return most + np.log(np.mean(np.exp(log_weights - most), axis=0))
+  return logsumexp(log_weights, axis=0) - math.log(len(log_weights))
 
 
 def bits_per_dimension(log_likelihood: float, shape: Sequence[int]) -> float:

@@ -146,15 +146,6 @@ class _Block(NamedTuple):
   thrifty: bool  # work may return None instead of a result where this leaves too much undecided
 
 
-class _Product(NamedTuple):
-  """Two sets in one frame, so that their squared distances come out of a product with little error."""
-
-  x: np.ndarray  # [N, D] as given: moved block by block
-  y: np.ndarray  # [M, D] moved
-  y_squares: np.ndarray  # [M]
-  frame: Frame
-
-
 def frame(x: np.ndarray, y: np.ndarray) -> Frame:
   """The frame for two sets of features, [N, D] and [M, D], in which their products lose little to rounding."""
   # In the coarser type of the two, so that the same centre is taken from both.
@@ -176,40 +167,41 @@ def move(rows: np.ndarray, frame: Frame, dtype: type, *, out: np.ndarray | None 
   return out
 
 
-def _product(x: np.ndarray, y: np.ndarray, dtype: type) -> _Product:
-  common = frame(x, y)
-  moved = move(y, common, dtype)
-  return _Product(x, moved, np.einsum('nd,nd->n', moved, moved), common)
-
-
 def _over_blocks(x: np.ndarray, y: np.ndarray, work: Callable[[_Block], Result | None]) -> list[Result]:
   """Results of work on every block, in float32; from the first one on that this leaves too vague, in float64."""
-  product, results = _product(x, y, np.float32), []
+  block, results = _blocks(x, y, np.float32), []
   step = max(1, BLOCK // len(y))
   for start in range(0, len(x), step):
     rows = slice(start, min(start + step, len(x)))
-    result = work(_block(product, rows))
+    result = work(block(rows))
     if result is None:
-      product = _product(x, y, np.float64)
-      result = work(_block(product, rows))
+      block = _blocks(x, y, np.float64)
+      result = work(block(rows))
     results.append(result)
   return results
 
 
-def _block(product: _Product, rows: slice) -> _Block:
-  y, dtype = product.y, product.y.dtype
-  x = move(product.x[rows], product.frame, dtype)
-  x_squares = np.einsum('nd,nd->n', x, x)
-  x *= -2
-  squares = x @ y.T
-  squares += x_squares[:, None]
-  squares += product.y_squares
-  # |fl(x.y) - x.y| <= D eps / 2 |x||y| and |x||y| <= (|x|^2 + |y|^2) / 2, twice; some eps more are for rounding the
-  # rows and the sums. Where values are that small, every product may lose the smallest normal number besides.
-  limits = np.finfo(dtype)
-  slack = limits.eps * (x.shape[1] / 2 + 16) * (x_squares + product.y_squares.max())
-  slack += limits.smallest_normal * 4 * (x.shape[1] + 16)
-  return _Block(rows, squares, slack[:, None].astype(dtype), product.frame.scale, dtype == np.float32)
+def _blocks(x: np.ndarray, y: np.ndarray, dtype: type) -> Callable[[slice], _Block]:
+  """From rows of x to their block, whose squares come out of a product in one frame with little error."""
+  common = frame(x, y)
+  y = move(y, common, dtype)
+  y_squares = np.einsum('nd,nd->n', y, y)
+
+  def block(rows: slice) -> _Block:
+    part = move(x[rows], common, dtype)
+    part_squares = np.einsum('nd,nd->n', part, part)
+    part *= -2
+    squares = part @ y.T
+    squares += part_squares[:, None]
+    squares += y_squares
+    # |fl(x.y) - x.y| <= D eps / 2 |x||y| and |x||y| <= (|x|^2 + |y|^2) / 2, twice; some eps more are for rounding the
+    # rows and the sums. Where values are that small, every product may lose the smallest normal number besides.
+    limits = np.finfo(dtype)
+    slack = limits.eps * (x.shape[1] / 2 + 16) * (part_squares + y_squares.max())
+    slack += limits.smallest_normal * 4 * (x.shape[1] + 16)
+    return _Block(rows, squares, slack[:, None].astype(dtype), common.scale, dtype == np.float32)
+
+  return block
 
 
 def _exact_distances(x: np.ndarray, y: np.ndarray) -> Callable[[np.ndarray, np.ndarray, float], np.ndarray]:

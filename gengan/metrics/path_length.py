@@ -8,6 +8,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from gengan import core
 from gengan.metrics import checks
 from gengan.metrics.family import FLOAT_LATENTS, Family, Inputs, Meaning, Model, Scores
 from gengan.networks.network import Network
@@ -31,7 +32,7 @@ def perceptual_path_length(
   trim: tuple[float, float] = (1.0, 99.0),
   seed: int = 0,
 ) -> float:
-  """mean of d(G(z(t)), G(z(t + epsilon))) / epsilon^2 over paths (Karras et al. 2019, eq. 2 with slerp, 3 with lerp).
+  """mean of d(G(z(t)), G(z(t + epsilon))) / epsilon^2 over paths (Karras et al. 2019, eq. 2 on arcs, 3 on lines).
 
   Args:
     decode: latents of B paths -> images, deterministic: labels and noise are bound by the caller. Its last batch is
@@ -40,8 +41,7 @@ def perceptual_path_length(
       squared distance of features.
     start: pytree of [N, ...] latents where the paths begin.
     end: the same tree and shapes, where they end.
-    interpolate: `(start, end, t [B])` -> latents of the points; None: `slerp` of every leaf [N, Z], for normal latents.
-      `lerp` is for those behind a mapping network.
+    interpolate: `(start, end, t [B])` -> latents of the points; None: `core.spherical`, for normal latents.
     positions: t in [0, 1], one a path or one for all (0: path ends, as in StyleGAN2); None: drawn uniformly.
     epsilon: step of t.
     batch_size: paths that are decoded at a time, twice.
@@ -56,7 +56,7 @@ def perceptual_path_length(
   """
   start, end, count = _checked(start, end)
   positions = _checked_settings(epsilon, trim, batch_size, positions, count, seed)
-  between = interpolate or (lambda a, b, t: jax.tree.map(lambda a, b: slerp(a, b, t), a, b))
+  between = interpolate or _every_row(core.spherical)
   lengths = []
   for first in range(0, count, batch_size):
     rows = np.arange(first, min(first + batch_size, count))
@@ -71,43 +71,6 @@ def perceptual_path_length(
       )
     lengths.append(found[: len(rows)].astype(np.float64) / epsilon**2)
   return _trimmed_mean(checks.finite(np.concatenate(lengths), 'distances / epsilon^2'), *trim)
-
-
-def slerp(a: np.ndarray, b: np.ndarray, t: np.ndarray) -> np.ndarray:
-  """Spherical interpolation, sin((1 - t) w) / sin w a + sin(t w) / sin w b, with w the angle (White 2016, section 2.1).
-
-  In float64, because the steps of a path length are smaller than float32 resolves well; `gengan.core.spherical` is
-  the same for pictures.
-
-  Args:
-    a: [N, Z], no row of zeros.
-    b: [N, Z].
-    t: [N].
-
-  Returns:
-    [N, Z] in float64; along a straight line where a and b point the same way or exactly apart.
-
-  Raises:
-    ValueError: a row of zeros.
-  """
-  a, b = (np.asarray(each, np.float64) for each in (a, b))
-  t = np.asarray(t, np.float64)[..., None]
-  lengths = [np.linalg.norm(each, axis=-1, keepdims=True) for each in (a, b)]
-  if not (lengths[0].all() and lengths[1].all()):
-    raise ValueError('a latent of zeros has no direction to interpolate')
-  u, v = a / lengths[0], b / lengths[1]
-  # The angle from its half's tangent: arccos(u.v) loses half the digits where the two are close.
-  angle = 2 * np.arctan2(np.linalg.norm(u - v, axis=-1, keepdims=True), np.linalg.norm(u + v, axis=-1, keepdims=True))
-  sine = np.sin(angle)
-  straight = sine < 1e-7
-  safe = np.where(straight, 1.0, sine)
-  return np.where(straight, lerp(a, b, t[..., 0]), (np.sin((1 - t) * angle) * a + np.sin(t * angle) * b) / safe)
-
-
-def lerp(a: np.ndarray, b: np.ndarray, t: np.ndarray) -> np.ndarray:
-  """a + t (b - a): [N, Z], [N, Z], [N] -> [N, Z] in float64."""
-  a, b = (np.asarray(each, np.float64) for each in (a, b))
-  return a + np.asarray(t, np.float64)[..., None] * (b - a)
 
 
 def _checked(start: Latents, end: Latents) -> tuple[Latents, Latents, int]:

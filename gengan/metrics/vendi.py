@@ -36,7 +36,12 @@ def vendi_score(x: np.ndarray, *, q: float = 1.0) -> float:
     raise ValueError(f'q is {q}; it must be at least 0')
   x = checks.features(x, 'x')
   # The non-zero eigenvalues of X X^T [N, N] and of X^T X [D, D] are the same.
-  gram = _outer_products(x) if len(x) > x.shape[1] else _inner_products(x)
+  if len(x) > x.shape[1]:
+    parts = (_normalised(x[start : start + ROWS]) for start in range(0, len(x), ROWS))
+    gram = sum(rows.T @ rows for rows in parts)
+  else:
+    rows = _normalised(x)
+    gram = rows @ rows.T
   eigenvalues = np.linalg.eigvalsh(gram / len(x))
   eigenvalues = eigenvalues[eigenvalues > len(eigenvalues) * np.finfo(np.float64).eps]
   return float(np.exp(_entropy(eigenvalues / eigenvalues.sum(), q)))
@@ -55,19 +60,6 @@ def _entropy(shares: np.ndarray, q: float) -> float:
     return np.log1p(shares @ np.expm1((q - 1) * logs)) / (1 - q)
   largest = logs.max()  # apart from the rest, whose powers would underflow together
   return q / (1 - q) * largest + np.log(np.exp(q * (logs - largest)).sum()) / (1 - q)
-
-
-def _inner_products(x: np.ndarray) -> np.ndarray:
-  rows = _normalised(x)
-  return rows @ rows.T
-
-
-def _outer_products(x: np.ndarray) -> np.ndarray:
-  total = np.zeros((x.shape[1], x.shape[1]))
-  for start in range(0, len(x), ROWS):
-    rows = _normalised(x[start : start + ROWS])
-    total += rows.T @ rows
-  return total
 
 
 def _normalised(x: np.ndarray) -> np.ndarray:

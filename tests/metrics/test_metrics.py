@@ -27,7 +27,7 @@ CALLS = {
 
 
 def test_everything_is_exported():
-  others = 'inception_score perceptual_path_length importance_weighted_bound active_units bootstrap merge'
+  others = 'inception_score perceptual_path_length importance_weighted_bounds active_units bootstrap merge'
   assert all(inspect.isfunction(getattr(metrics, name)) for name in [*CALLS, *others.split()])  # and no module
 
 

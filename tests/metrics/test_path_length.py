@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from gengan.metrics.path_length import lerp, perceptual_path_length, slerp
+from gengan import core
+from gengan.metrics.path_length import perceptual_path_length
 
 RNG = np.random.default_rng(0)
 START, END = RNG.normal(size=(2, 50, 12))
@@ -18,6 +19,19 @@ def linear(latents):
   return latents @ JACOBIAN
 
 
+def lerp(a, b, t):
+  """In float64, unlike `core.linear`, so that the formula can be compared in all digits."""
+  return a + t[:, None] * (b - a)
+
+
+def slerp(a, b, t):
+  """Likewise, for rows that are neither parallel nor opposite."""
+  lengths = np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1)
+  angle = np.arccos(np.sum(a * b, axis=1) / lengths)
+  from_a, from_b = np.sin((1 - t) * angle) / np.sin(angle), np.sin(t * angle) / np.sin(angle)
+  return from_a[:, None] * a + from_b[:, None] * b
+
+
 def test_of_a_linear_generator_along_straight_lines():
   """Every step is epsilon (end - start) J, so its squared length over epsilon^2 does not depend on t."""
   length = perceptual_path_length(linear, squared, START, END, interpolate=lerp, trim=(0, 100))
@@ -29,7 +43,7 @@ def test_on_the_sphere():
   """Unit latents move at the speed of the angle between them."""
   a, b = (each / np.linalg.norm(each, axis=1, keepdims=True) for each in (START, END))
   angles = np.arccos(np.sum(a * b, axis=1))
-  length = perceptual_path_length(lambda z: z, squared, a, b, trim=(0, 100))
+  length = perceptual_path_length(lambda z: z, squared, a, b, interpolate=slerp, trim=(0, 100))
   assert length == pytest.approx(np.mean(angles**2), rel=1e-6)
 
 
@@ -55,11 +69,12 @@ def test_batches_have_one_shape_and_positions_are_used():
     return np.sin(3 * latents)
 
   lengths = {
-    size: perceptual_path_length(decode, squared, START, END, batch_size=size, seed=4) for size in (1, 16, 50, 64)
+    size: perceptual_path_length(decode, squared, START, END, interpolate=slerp, batch_size=size, seed=4)
+    for size in (1, 16, 50, 64)
   }
   assert len(set(np.round(list(lengths.values()), 6))) == 1
   assert set(shapes) == {(1, 12), (16, 12), (50, 12)}
-  assert perceptual_path_length(decode, squared, START, END, seed=5) != lengths[16]
+  assert perceptual_path_length(decode, squared, START, END, interpolate=slerp, seed=5) != lengths[16]
   ends = perceptual_path_length(decode, squared, START, END, interpolate=lerp, positions=0, trim=(0, 100))
   slope = 3 * np.cos(3 * START) * (END - START)
   assert ends == pytest.approx(np.square(slope).sum(axis=1).mean(), rel=2e-3)
@@ -70,19 +85,16 @@ def test_latents_may_be_a_tree():
   whole = lambda latents: np.concatenate([latents['a'], latents['b'][0].reshape(len(latents['a']), -1)], axis=1)
   between = lambda a, b, t: tree(slerp(whole(a), whole(b), t))
   found = perceptual_path_length(lambda z: linear(whole(z)), squared, tree(START), tree(END), interpolate=between)
-  assert found == pytest.approx(perceptual_path_length(linear, squared, START, END), rel=1e-9)
+  expected = perceptual_path_length(linear, squared, START, END, interpolate=slerp)
+  assert found == pytest.approx(expected, rel=1e-9)
 
 
-def test_interpolations():
-  t = RNG.uniform(size=50)
-  np.testing.assert_allclose(lerp(START, END, t), [(1 - u) * a + u * b for a, b, u in zip(START, END, t, strict=True)])
-  for between in (lerp, slerp):
-    np.testing.assert_allclose(between(START, END, np.zeros(50)), START, atol=1e-12)
-    np.testing.assert_allclose(between(START, END, np.ones(50)), END, atol=1e-12)
-  np.testing.assert_allclose(slerp([[1.0, 0.0]], [[0.0, 1.0]], [1 / 3]), [[np.cos(np.pi / 6), np.sin(np.pi / 6)]])
-  np.testing.assert_allclose(slerp(START, 2 * START, np.full(50, 0.5)), 1.5 * START)
-  with pytest.raises(ValueError, match='zeros'):
-    slerp(START, 0 * END, t)
+def test_arcs_are_the_default_and_those_of_core():
+  """To float32, of which a step of 1e-4 leaves three digits."""
+  found = perceptual_path_length(linear, squared, START, END)
+  assert found == pytest.approx(perceptual_path_length(linear, squared, START, END, interpolate=slerp), rel=5e-3)
+  by_core = [np.asarray(core.spherical(START[i : i + 1], END[i : i + 1], 0.3))[0] for i in range(50)]
+  np.testing.assert_allclose(slerp(START, END, np.full(50, 0.3)), by_core, atol=1e-5)
 
 
 @pytest.mark.parametrize(
