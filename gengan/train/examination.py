@@ -63,14 +63,8 @@ def make(
 ) -> Examine:
   """A function `(step, state, due) -> scores` that does what is due, but for saving, and writes what it finds.
 
-  Args:
-    config: of the run.
-    dataset: whose validation split is measured.
-    setup: of the run.
-    writer: where scores, warnings and pictures go.
-    progress: knows the discriminator's recent accuracies, and the last good checkpoint where a sample is not finite.
-    snapshots: draws.
-    key: of whatever `eval_step` draws, the same at every step.
+  Scores are of the validation split; `eval_step` draws with the same `key` at every step. `progress` knows the
+  discriminator's recent accuracies, and raises Diverged where a sample is not finite.
   """
   algorithm, mesh = setup.algorithm, setup.mesh
   eval_step = jax.jit(algorithm.eval_step, out_shardings=sharding.replicated(mesh))

@@ -3,7 +3,7 @@
 import contextlib
 import os
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 from ml_collections import ConfigDict
@@ -23,22 +23,6 @@ class Refused(ValueError):
   """The run's folder does not allow it to begin or to continue; nothing has been changed."""
 
 
-class Beginning(NamedTuple):
-  """Where the loop begins.
-
-  Attributes:
-    state: to train on from.
-    step: of it.
-    examined: that step again if everything due at it has been done, else -1.
-    told: for a person, by title.
-  """
-
-  state: core.State
-  step: int
-  examined: int
-  told: dict[str, str]
-
-
 def run(
   config: ConfigDict, workdir: str | os.PathLike, *, writers: Sequence[Any] = (), profile_steps: int = 0
 ) -> core.State:
@@ -53,6 +37,14 @@ def run(
   Raises:
     ConfigError, ValueError, OSError: as `prepare`.
     Refused, Diverged: as `fit`.
+
+  >>> from configs import defaults
+  >>> config = defaults.vae('digits')
+  >>> config.num_steps, config.model.architecture = 1, 'mlp'
+  >>> state = run(config, 'runs/tiny')
+  step 1/1 ...
+  >>> int(state.step)
+  1
   """
   return fit(prepare(config, workdir), writers=writers, profile_steps=profile_steps)
 
@@ -60,28 +52,30 @@ def run(
 def fit(training: Training, *, writers: Sequence[Any] = (), profile_steps: int = 0) -> core.State:
   """Runs the loop to the end, or to the first signal; what it leaves in the folder is a whole run either way.
 
-  Args:
-    training: as `prepare` made it.
-    writers: as for `run`.
-    profile_steps: as for `run`.
+  `training` is as `prepare` made it; the rest is as for `run`.
 
   Raises:
     Diverged: a metric, the state or a sample is not finite; names the step, which it is and the last good checkpoint.
     Refused: before the first step: another process trains in the folder, or its checkpoints are damaged.
   """
-  config, workdir, iterator = training.config, training.workdir, training.iterator
+  config, workdir, iterator, setup = training.config, training.workdir, training.iterator, training.setup
   init_key, train_key, eval_key, sample_key = jax.random.split(jax.random.key(config.seed), 4)
   with contextlib.ExitStack() as stack:
     interrupts, checkpointer = _enter(training, stack)
     state, step, examined, told = _begin(training, checkpointer, init_key)
     profile = stack.enter_context(Profile(workdir / 'profile', start=step, end=config.num_steps, num=profile_steps))
-    writer = stack.enter_context(_open_writers(training, step, writers))
+    writer = create(workdir, num_steps=config.num_steps, batch_size=config.batch_size, resume_step=step, more=writers)
+    stack.enter_context(writer)
+    writer.write_hparams(flatten(config.to_dict()))
     writer.write_texts(step, told)
-    train_step = _compile(training)
     progress = _make_progress(config, writer, checkpointer)
     snapshots = _make_snapshots(training, step, sample_key)
     examine = examination.make(
-      config, training.dataset, training.setup, writer=writer, progress=progress, snapshots=snapshots, key=eval_key
+      config, training.dataset, setup, writer=writer, progress=progress, snapshots=snapshots, key=eval_key
+    )
+    layout = jax.tree.map(lambda leaf: leaf.sharding, setup.abstract_state)
+    train_step = sharding.compile_step(
+      setup.algorithm.train_step, mesh=setup.mesh, state_sharding=layout, mode=config.mesh.mode
     )
 
     stop = False
@@ -120,24 +114,30 @@ def _enter(training: Training, stack: contextlib.ExitStack) -> tuple[Interrupts,
     return interrupts, stack.enter_context(runs.open_checkpoints(training.workdir, training.config))
 
 
-def _begin(training: Training, checkpointer: runs.Checkpointer, key: jax.Array) -> Beginning:
-  """Restores the newest checkpoint, or makes a state, with another run's weights where the config names one."""
-  config, workdir, made = training.config, training.workdir, training.setup
+def _begin(
+  training: Training, checkpointer: runs.Checkpointer, key: jax.Array
+) -> tuple[core.State, int, int, dict[str, str]]:
+  """The newest checkpoint, or a fresh state, with another run's weights where the config names one.
+
+  Returns:
+    The state; its step; that step again if everything due at it has been done, else -1; and what to tell a person.
+  """
+  config, workdir, setup = training.config, training.workdir, training.setup
   if checkpointer.steps():
     with _refusing():
-      found = checkpointer.restore(made.abstract_state)
+      found = checkpointer.restore(setup.abstract_state)
     training.iterator.set_state(found.data)
     told = {'resume': f'continuing the run in {workdir} at step {found.step} of {config.num_steps}'}
     # One without metrics was saved for a signal, before all else, or had only pictures due, which come out the same.
-    return Beginning(found.state, found.step, found.step if found.metrics else -1, told)
-  state = sharding.init(made.algorithm, key, made.batch, made.mesh)
+    return found.state, found.step, found.step if found.metrics else -1, told
+  state = sharding.init(setup.algorithm, key, setup.batch, setup.mesh)
   if training.inherited is None:
-    return Beginning(state, 0, -1, {})
+    return state, 0, -1, {}
   with _refusing():
     state = starting.take(training.inherited, state)
     if jax.process_index() == 0:
       starting.record(training.inherited, workdir)
-  return Beginning(state, 0, -1, {'init_from': str(training.inherited)})
+  return state, 0, -1, {'init_from': str(training.inherited)}
 
 
 @contextlib.contextmanager
@@ -147,27 +147,6 @@ def _refusing():
     yield
   except (ValueError, OSError) as error:
     raise Refused(str(error)) from error
-
-
-def _open_writers(training: Training, step: int, more: Sequence[Any]) -> MetricWriter:
-  config = training.config
-  writer = create(
-    training.workdir,
-    num_steps=config.num_steps,
-    batch_size=config.batch_size,
-    resume_step=step,
-    process_index=jax.process_index(),
-    more=more,
-  )
-  writer.write_hparams(flatten(config.to_dict()))
-  return writer
-
-
-def _compile(training: Training):
-  made = training.setup
-  layout = jax.tree.map(lambda leaf: leaf.sharding, made.abstract_state)
-  mode = training.config.mesh.mode
-  return sharding.compile_step(made.algorithm.train_step, mesh=made.mesh, state_sharding=layout, mode=mode)
 
 
 def _make_snapshots(training: Training, step: int, key: jax.Array) -> Snapshots:

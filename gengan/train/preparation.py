@@ -16,23 +16,14 @@ from gengan.train import examination, setup, starting
 
 
 class Training(NamedTuple):
-  """What `prepare` finds out and `fit` uses.
+  """What `prepare` finds out and `fit` uses."""
 
-  Attributes:
-    config: resolved.
-    workdir: folder of the run.
-    dataset: opened.
-    setup: what the train step is compiled from: mesh, algorithm, shapes.
-    iterator: over batches of this process.
-    inherited: the weights of another run that this one begins with; None: it does not, or it goes on.
-  """
-
-  config: ConfigDict
-  workdir: pathlib.Path
+  config: ConfigDict  # resolved
+  workdir: pathlib.Path  # folder of the run
   dataset: data.Dataset
   setup: setup.Setup
-  iterator: data.TrainIterator
-  inherited: starting.Inherited | None
+  iterator: data.TrainIterator  # over batches of this process
+  inherited: starting.Inherited | None  # the weights of another run to begin with; None: none, or the run goes on
 
 
 def prepare(config: ConfigDict, workdir: str | os.PathLike) -> Training:
@@ -46,7 +37,9 @@ def prepare(config: ConfigDict, workdir: str | os.PathLike) -> Training:
   configs.check(config)
   sharding.initialize(config.mesh.distributed)
   mesh = setup.make_mesh(config)
-  dataset = _open_data(config)
+  with reading('data'):
+    dataset = data.load(config.data)
+  configs.set_classes(config, dataset.num_classes, labelled=dataset.statistics['labelled'])
   runs.require_same(workdir, config, dataset)
   made = setup.make(config, mesh)
   in_training.check(config, dataset, made.algorithm)
@@ -57,20 +50,8 @@ def prepare(config: ConfigDict, workdir: str | os.PathLike) -> Training:
       inherited = starting.find(config.init_from, made.abstract_state)
   if jax.process_index() == 0:
     files.require_writable(workdir, flag='--workdir')
-  return Training(config, workdir, dataset, made, _iterate(config, dataset), inherited)
-
-
-def _open_data(config: ConfigDict) -> data.Dataset:
-  """The data, after which the config says how many classes there are."""
-  with reading('data'):
-    dataset = data.load(config.data)
-  configs.set_classes(config, dataset.num_classes, labelled=dataset.statistics['labelled'])
-  return dataset
-
-
-def _iterate(config: ConfigDict, dataset: data.Dataset) -> data.TrainIterator:
   with reading('data', {'batch_size': '', 'seed': ''}):
-    return data.train_iterator(
+    iterator = data.train_iterator(
       dataset.train,
       config.data,
       batch_size=config.batch_size,
@@ -78,3 +59,4 @@ def _iterate(config: ConfigDict, dataset: data.Dataset) -> data.TrainIterator:
       process_index=jax.process_index(),
       process_count=jax.process_count(),
     )
+  return Training(config, workdir, dataset, made, iterator, inherited)

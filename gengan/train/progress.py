@@ -19,15 +19,16 @@ class Diverged(FloatingPointError):
 
 
 class Progress:
-  """Holds the metrics of the newest step, still on the device, until the next step has started."""
+  """Holds the metrics of the newest step, still on the device, until the next step has started.
 
-  def __init__(self, writer: MetricWriter, *, every_steps: int, num_steps: int, last_good: Callable[[], str]):
-    """Args:
+  Args:
     writer: where the metrics go.
     every_steps: how often they are written; every step is checked.
     num_steps: the last step is always written.
     last_good: says which checkpoint is the newest, for the message of `Diverged`.
-    """
+  """
+
+  def __init__(self, writer: MetricWriter, *, every_steps: int, num_steps: int, last_good: Callable[[], str]):
     self._writer, self._every_steps, self._num_steps, self._last_good = writer, every_steps, num_steps, last_good
     self._pending: tuple[int, core.Metrics] | None = None
     self._recent = collections.defaultdict(list)
@@ -55,13 +56,9 @@ class Progress:
       self._writer.write_scalars(step, scalars)
 
   def require_finite(self, step: int, tree: core.PyTree) -> None:
-    """Flushes, and then checks every float of a tree.
+    """Flushes, and then checks every float of the state after `step` steps, or of what was drawn from it by name.
 
     This is needed beside the metrics: those of a step are computed before its update, from the parameters before.
-
-    Args:
-      step: train steps done.
-      tree: the state, or what was drawn from it by name; arrays on any mesh.
 
     Raises:
       Diverged: there is NaN or infinity; names the parts that hold it, the step and the last good checkpoint.

@@ -11,19 +11,12 @@ from gengan.config import reading
 
 
 class Setup(NamedTuple):
-  """A config's step before it is compiled.
+  """A config's step before it is compiled."""
 
-  Attributes:
-    mesh: of all devices.
-    algorithm: made for the mesh's mode.
-    batch: shapes and dtypes of the whole batch.
-    abstract_state: shapes, dtypes and layout.
-  """
-
-  mesh: jax.sharding.Mesh
-  algorithm: core.Algorithm
-  batch: core.Batch
-  abstract_state: core.State
+  mesh: jax.sharding.Mesh  # of all devices
+  algorithm: core.Algorithm  # made for the mesh's mode
+  batch: core.Batch  # shapes and dtypes of the whole batch
+  abstract_state: core.State  # shapes, dtypes and layout
 
 
 def make_mesh(config: ConfigDict) -> jax.sharding.Mesh:
@@ -40,11 +33,9 @@ def make_mesh(config: ConfigDict) -> jax.sharding.Mesh:
 
 
 def make(config: ConfigDict, mesh: jax.sharding.Mesh | None = None) -> Setup:
-  """Builds a config's algorithm and traces its steps; nothing is compiled and no data is read.
+  """Builds a config's algorithm for a mesh (None: of `make_mesh`) and traces its steps; nothing is compiled.
 
-  Args:
-    config: checked by `config.check`, its classes set by `config.set_classes`.
-    mesh: as `make_mesh` makes it; None: makes it.
+  The config has gone through `config.check` and `config.set_classes`.
 
   Raises:
     ConfigError: a field that cannot be.

@@ -18,27 +18,24 @@ REFERENCES = 64  # real images beside which samples are looked at
 
 
 class Snapshots:
-  """Draws and writes the pictures of one run. The latents are drawn once, so that grids over time compare."""
+  """Draws and writes the pictures of one run. The latents are drawn once, so that grids over time compare.
+
+  Args:
+    folder: where the pictures go.
+    algorithm: its samples and, where it can give them, its reconstructions are drawn.
+    real: held-out images and labels; the samples have the same labels, and the reconstructions start from them.
+    key: draws the latents.
+    sharding: where decoded images lie, a replicated one on the mesh.
+  """
 
   def __init__(self, folder: pathlib.Path, algorithm: core.Algorithm, real: core.Batch, *, key: jax.Array, sharding):
-    """Compiles nothing yet.
-
-    Args:
-      folder: where the pictures go.
-      algorithm: its samples and, where it can give them, its reconstructions are drawn.
-      real: held-out images and labels; the samples have the same labels, and the reconstructions start from them.
-      key: draws the latents.
-      sharding: where decoded images lie, a replicated one on the mesh.
-    """
     self.folder, self.real = folder, real
-    self._algorithm, self._key, self._reconstructs = algorithm, key, None
-    self._columns = -(-len(real['label']) // ROWS)
-    self._sample = jax.jit(functools.partial(core.sample, algorithm), out_shardings=sharding)
-    self._prior = jax.jit(algorithm.prior, out_shardings=sharding)
-    self._decode = jax.jit(algorithm.decode, out_shardings=sharding)
-    self._reconstruct = jax.jit(
-      lambda state, images, labels: algorithm.decode(state, algorithm.encode(state, images, labels), labels),
-      out_shardings=sharding,
+    self._algorithm, self._key, self._columns = algorithm, key, -(-len(real['label']) // ROWS)
+    compiled = functools.partial(jax.jit, out_shardings=sharding)
+    self._sample = compiled(functools.partial(core.sample, algorithm))
+    self._prior, self._decode = compiled(algorithm.prior), compiled(algorithm.decode)
+    self._reconstruct = compiled(
+      lambda state, images, labels: algorithm.decode(state, algorithm.encode(state, images, labels), labels)
     )
 
   def draw(self, state: core.State) -> dict[str, np.ndarray]:
@@ -47,12 +44,9 @@ class Snapshots:
     'samples' always come from the same latents, one for every label of the real images; 'reconstructions' are those of
     the real images, where `decode` takes what `encode` gives.
     """
-    real, labels = self.real['image'], self.real['label']
-    drawn = {'samples': self._sample(state, self._key, labels)}
-    if self._reconstructs is None:
-      self._reconstructs = reconstructs(self._algorithm, state, self.real)
-    if self._reconstructs:
-      drawn['reconstructions'] = self._reconstruct(state, real, labels)
+    drawn = {'samples': self._sample(state, self._key, self.real['label'])}
+    if reconstructs(self._algorithm, state, self.real):
+      drawn['reconstructions'] = self._reconstruct(state, self.real['image'], self.real['label'])
     return {name: np.asarray(array) for name, array in drawn.items()}
 
   def write(self, step: int, drawn: dict[str, np.ndarray]) -> dict[str, np.ndarray]:

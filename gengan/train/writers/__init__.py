@@ -5,6 +5,8 @@ import pathlib
 from collections.abc import Sequence
 from typing import Any
 
+import jax
+
 from gengan.train.writers.console import ConsoleWriter as ConsoleWriter
 from gengan.train.writers.files import JsonLinesWriter as JsonLinesWriter
 from gengan.train.writers.files import TensorBoardWriter as TensorBoardWriter
@@ -19,7 +21,7 @@ def create(
   num_steps: int,
   batch_size: int,
   resume_step: int = 0,
-  process_index: int = 0,
+  process_index: int | None = None,
   more: Sequence[Any] = (),
 ) -> MetricWriter:
   """The writers of a run: `metrics.jsonl` and `tensorboard/` in its folder, and progress on standard output.
@@ -29,10 +31,10 @@ def create(
     num_steps: where the run ends.
     batch_size: images a step reads, over all processes.
     resume_step: the step at which the run continues; what a killed run wrote of later steps is dropped.
-    process_index: only process 0 writes.
+    process_index: only process 0 writes; None: of this process.
     more: other writers that are told the same, and closed with these: gengan's, clu's or your own.
   """
-  if process_index:
+  if jax.process_index() if process_index is None else process_index:
     return MetricWriter()
   workdir = pathlib.Path(workdir)
   lines = JsonLinesWriter(workdir / 'metrics.jsonl', batch_size=batch_size, resume_step=resume_step)
