@@ -208,6 +208,12 @@ def compile_step(
 
   Raises:
     ArgumentError: as `check_mode`.
+
+  >>> count = lambda state, batch, key: (state.replace(step=state.step + len(batch['label'])), {})
+  >>> step = compile_step(count, mesh=make_mesh(devices=jax.devices()[:1]), donate=False)
+  >>> state = State(jnp.int32(3), {}, {}, {}, {}, {})
+  >>> int(step(state, {'label': np.zeros(4, np.int32)}, jax.random.key(0))[0].step)
+  7
   """
   check_mode(mode, mesh)
 
