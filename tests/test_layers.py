@@ -348,5 +348,5 @@ def test_resolution_plan():
   for size, plan in {8: (4, 1), 16: (4, 2), 28: (7, 2), 32: (4, 3), 48: (6, 3), 64: (4, 4), 128: (4, 5)}.items():
     assert layers.resolution_plan(size) == plan
   for size in (0, 7, 30, 100):
-    with pytest.raises(ValueError, match=f'config.data.image_size is {size}; .* nearest'):
+    with pytest.raises(ValueError, match=f'^image_size is {size}; .* nearest'):
       layers.resolution_plan(size)

@@ -34,6 +34,11 @@ class Geometry(NamedTuple):
     return tuple((size + low + high - taps) // stride + 1 for size, taps, stride, (low, high) in sizes)
 
   @property
+  def axes(self):
+    """(input size, output size, taps, stride, padding) of either axis."""
+    return zip(self.input_size, self.output_size, self.kernel_size, self.strides, self.padding, strict=True)
+
+  @property
   def is_matmul(self) -> bool:
     """Whether the kernel covers the input exactly, so that the output is one pixel."""
     return self.kernel_size == self.input_size and self.padding == ((0, 0), (0, 0))
@@ -78,10 +83,7 @@ def kernel_gradient(geometry: Geometry, x: jax.Array, y: jax.Array) -> jax.Array
   """Gradient of <y, conv(x, w)> in w: x [N, H, W, I], y [N, H', W', O] -> w [h, w, I, O]."""
   if geometry.is_matmul:
     return jnp.einsum('nhwi,no->hwio', x, y[:, 0, 0])
-  sizes = zip(
-    geometry.input_size, geometry.output_size, geometry.kernel_size, geometry.strides, geometry.padding, strict=True
-  )
-  padding = [(low, taps + (out - 1) * stride - size - low) for size, out, taps, stride, (low, _) in sizes]
+  padding = [(low, taps + (out - 1) * stride - size - low) for size, out, taps, stride, (low, _) in geometry.axes]
   return lax.conv_general_dilated(
     x, y, (1, 1), padding, rhs_dilation=geometry.strides, dimension_numbers=('CHWN', 'IHWO', 'HWNC')
   )
@@ -125,10 +127,9 @@ def _sub_pixel(geometry: Geometry, axis: int, remainder: int, size: int) -> tupl
 
 
 def _dilated_conv_transpose(geometry: Geometry, y: jax.Array, w: jax.Array) -> jax.Array:
-  sizes = zip(
-    geometry.input_size, geometry.output_size, geometry.kernel_size, geometry.strides, geometry.padding, strict=True
-  )
-  padding = [(taps - 1 - low, size + low - (out - 1) * stride - 1) for size, out, taps, stride, (low, _) in sizes]
+  padding = [
+    (taps - 1 - low, size + low - (out - 1) * stride - 1) for size, out, taps, stride, (low, _) in geometry.axes
+  ]
   return lax.conv_general_dilated(
     y, turn(w), (1, 1), padding, lhs_dilation=geometry.strides, dimension_numbers=('NHWC', 'HWIO', 'NHWC')
   )

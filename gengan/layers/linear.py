@@ -18,8 +18,8 @@ lecun_normal = nn.initializers.lecun_normal()
 zeros = nn.initializers.zeros_init()
 
 
-class Conv(nn.Module):
-  """2-D convolution with the parameters and values of `flax.linen.Conv`.
+class Convolution(nn.Module):
+  """What `Conv` and `ConvTranspose` have in common.
 
   Attributes:
     features: O, of the output.
@@ -51,25 +51,32 @@ class Conv(nn.Module):
       ValueError: x is not [N, H, W, I], a setting is not a pair, or the kernel is larger than the padded input.
     """
     kernel_size, strides = _pair(self.kernel_size, 'kernel_size'), _pair(self.strides, 'strides')
-    kernel, bias = _parameters(self, x, (*kernel_size, x.shape[-1], self.features), train=train)
-    x, kernel, bias = promote_dtype(x, kernel, bias, dtype=self.dtype)
+    if x.ndim != 4:
+      raise ValueError(f'images must be [N, H, W, C]; got the shape {x.shape}')
+    x, kernel, bias = _operands(self, x, (*kernel_size, x.shape[-1], self.features), train=train)
+    y = self._convolve(x, kernel, kernel_size, strides)
+    return y if bias is None else y + bias
 
-    size = _image_size(x)
-    padding = self.padding
+
+class Conv(Convolution):
+  """2-D convolution with the parameters and values of `flax.linen.Conv`; attributes as in `Convolution`."""
+
+  @nn.nowrap
+  def _convolve(self, x, kernel, kernel_size, strides):
+    size, padding = x.shape[1:3], self.padding
     if isinstance(padding, str):
       padding = lax.padtype_to_pads(size, kernel_size, strides, padding)
     geometry = Geometry(size, kernel_size, strides, _pads(padding))
     if min(geometry.output_size) < 1:
       raise ValueError(f'a {kernel_size} kernel with padding {self.padding} does not fit into images of {size} pixels')
-    y = conv(geometry, x, kernel)
-    return y if bias is None else y + bias
+    return conv(geometry, x, kernel)
 
 
-class ConvTranspose(nn.Module):
+class ConvTranspose(Convolution):
   """2-D transposed convolution with the parameters and values of `flax.linen.ConvTranspose`.
 
-  The kernel is not turned, as in flax's default (`transpose_kernel=False`). Attributes as in `Conv`; `padding` given in
-  pixels is that of the dilated input, as in `jax.lax.conv_transpose`.
+  H' = H * stride with 'SAME'. The kernel is not turned, as in flax's default (`transpose_kernel=False`). Attributes as
+  in `Convolution`; `padding` given in pixels is that of the dilated input, as in `jax.lax.conv_transpose`.
 
   >>> layer = ConvTranspose(16, (4, 4), strides=(2, 2))
   >>> images = jnp.zeros((2, 8, 8, 32))
@@ -77,24 +84,9 @@ class ConvTranspose(nn.Module):
   (2, 16, 16, 16)
   """
 
-  features: int
-  kernel_size: Sequence[int]
-  strides: int | Sequence[int] = (1, 1)
-  padding: Padding = 'SAME'
-  use_bias: bool = True
-  kernel_init: Initializer = lecun_normal
-  bias_init: Initializer = zeros
-  dtype: Any = None
-  spectral_norm: bool = False
-
-  @nn.compact
-  def __call__(self, x: jax.Array, *, train: bool = False) -> jax.Array:
-    """[N, H, W, I] -> [N, H', W', O]; H' = H * stride with 'SAME'. `train` and errors as in `Conv`."""
-    kernel_size, strides = _pair(self.kernel_size, 'kernel_size'), _pair(self.strides, 'strides')
-    kernel, bias = _parameters(self, x, (*kernel_size, x.shape[-1], self.features), train=train)
-    x, kernel, bias = promote_dtype(x, kernel, bias, dtype=self.dtype)
-
-    size = _image_size(x)
+  @nn.nowrap
+  def _convolve(self, x, kernel, kernel_size, strides):
+    size = x.shape[1:3]
     if isinstance(self.padding, str):
       pads = [_transposed_pads(k, s, self.padding) for k, s in zip(kernel_size, strides, strict=True)]
     else:
@@ -104,16 +96,12 @@ class ConvTranspose(nn.Module):
     if min(output_size) < 1:
       raise ValueError(f'padding {self.padding} leaves nothing of images of {size} pixels (kernel {kernel_size})')
     # The convolution from the output to x: what this layer is the transpose of.
-    lows = [k - 1 - low for _, k, _, (low, _) in axes]
-    padding = tuple(
-      (low, (n - 1) * s + k - out - low) for (n, k, s, _), low, out in zip(axes, lows, output_size, strict=True)
-    )
-    y = conv_transpose(Geometry(output_size, kernel_size, strides, padding), x, turn(kernel))
-    return y if bias is None else y + bias
+    padding = tuple((k - 1 - low, k - 1 - high) for _, k, _, (low, high) in axes)
+    return conv_transpose(Geometry(output_size, kernel_size, strides, padding), x, turn(kernel))
 
 
 class Dense(nn.Module):
-  """`flax.linen.Dense` with optional spectral normalisation; attributes as in `Conv`, 'kernel' is [I, O]."""
+  """`flax.linen.Dense` with optional spectral normalisation; attributes as in `Convolution`, 'kernel' is [I, O]."""
 
   features: int
   use_bias: bool = True
@@ -125,8 +113,7 @@ class Dense(nn.Module):
   @nn.compact
   def __call__(self, x: jax.Array, *, train: bool = False) -> jax.Array:
     """[..., I] -> [..., O]."""
-    kernel, bias = _parameters(self, x, (x.shape[-1], self.features), train=train)
-    x, kernel, bias = promote_dtype(x, kernel, bias, dtype=self.dtype)
+    x, kernel, bias = _operands(self, x, (x.shape[-1], self.features), train=train)
     y = x @ kernel
     return y if bias is None else y + bias
 
@@ -155,22 +142,17 @@ def spectrally_normalized(module: nn.Module, kernel: jax.Array, *, update: bool)
   return kernel / (v @ weights @ u).astype(kernel.dtype)
 
 
-def _parameters(module: nn.Module, x: jax.Array, shape: tuple[int, ...], *, train: bool):
-  if len(shape) == 4 and x.ndim != 4:
-    raise ValueError(f'images must be [N, H, W, C]; got the shape {x.shape}')
-  kernel = module.param('kernel', module.kernel_init, shape)
-  bias = module.param('bias', module.bias_init, shape[-1:]) if module.use_bias else None
+def _operands(module: nn.Module, x: jax.Array, kernel_shape: tuple[int, ...], *, train: bool):
+  """x, the kernel and the bias (or None) in the dtype of the computation."""
+  kernel = module.param('kernel', module.kernel_init, kernel_shape)
+  bias = module.param('bias', module.bias_init, kernel_shape[-1:]) if module.use_bias else None
   if module.spectral_norm:
     kernel = spectrally_normalized(module, kernel, update=train)
-  return kernel, bias
+  return promote_dtype(x, kernel, bias, dtype=module.dtype)
 
 
 def _unit(vector: jax.Array) -> jax.Array:
   return vector / jnp.maximum(jnp.linalg.norm(vector), 1e-12)
-
-
-def _image_size(x: jax.Array) -> tuple[int, int]:
-  return x.shape[1], x.shape[2]
 
 
 def _pair(value: int | Sequence[int], name: str) -> tuple[int, int]:
