@@ -12,7 +12,7 @@ import pytest
 import gengan
 from gengan import likelihoods, losses
 
-NAMES = [  # and `load`, whose example needs a run: 
+NAMES = [  # and `load`, whose example needs a run: tests/train/test_train.py
   'State',
   'Algorithm',
   'gan.make',

@@ -46,6 +46,8 @@ RECIPES = {
     **{'model.d_norm': 'spectral', 'terms.r1': 1.0, 'terms.r2': 1.0, 'loss': 'relativistic'}
   ),
   'augmented': lambda: tiny_dcgan(augment='color,translation,cutout', loss='relativistic'),
+  'adaptive augmentation': lambda: tiny_dcgan(augment='cutout', ada_target=0.6, **{'model.d_norm': 'none'}),
+  'micro-batches': lambda: tiny_dcgan(micro_batches=2, **{'model.d_norm': 'layer', 'terms.r1': 1.0}),
   'conditional dcgan': lambda: tiny_dcgan(conditional=True),
   'layer norm': lambda: tiny_dcgan(**{'model.d_norm': 'layer'}),
   'ghost batch norm': lambda: tiny_dcgan(**{'model.batch_norm_groups': 2}),
