@@ -18,7 +18,9 @@ class ConfigError(ArgumentError):
 
   def under(self, section: str) -> 'ConfigError':
     """The same of a config that is a section of another: 'model.width' under 'generator' is 'generator.model.width'."""
-    return _under(section, self)
+    path = lambda name: f'{section}.{name}' if section else name
+    beside = {path(name): value for name, value in self.beside.items()}
+    return ConfigError(path(self.argument), self.value, self.allowed, why=self.why, beside=beside)
 
 
 @contextlib.contextmanager
@@ -34,10 +36,5 @@ def reading(section: str = '', places: Mapping[str, str] | None = None) -> Itera
   except ConfigError:
     raise
   except ArgumentError as error:
-    raise _under((places or {}).get(error.argument, section), error) from error
-
-
-def _under(section: str, error: ArgumentError) -> ConfigError:
-  path = lambda name: f'{section}.{name}' if section else name
-  beside = {path(name): value for name, value in error.beside.items()}
-  return ConfigError(path(error.argument), error.value, error.allowed, why=error.why, beside=beside)
+    field = ConfigError(error.argument, error.value, error.allowed, why=error.why, beside=error.beside)
+    raise field.under((places or {}).get(error.argument, section)) from error

@@ -55,12 +55,7 @@ def classes(config: ConfigDict) -> int:
 
 
 def set_classes(config: ConfigDict, num_classes: int, *, labelled: bool) -> None:
-  """Fills in `config.model.num_classes` where the config leaves it to the data, in place.
-
-  Args:
-    config: checked by `check`.
-    num_classes: of the data.
-    labelled: whether the data has labels.
+  """Fills in `config.model.num_classes` in place where the config leaves it to the data, which may have no labels.
 
   Raises:
     ConfigError: a conditional model on images without labels of two classes, or with fewer classes than they have.
@@ -74,12 +69,8 @@ def set_classes(config: ConfigDict, num_classes: int, *, labelled: bool) -> None
     with config.unlocked():
       model.num_classes = num_classes
   elif conditional and model.num_classes < num_classes:
-    raise ConfigError(
-      'model.num_classes',
-      model.num_classes,
-      f'at least {num_classes} (0: as many as the data has)',
-      why=f'but the data has {num_classes} classes',
-    )
+    allowed, why = f'at least {num_classes} (0: as many as the data has)', f'but the data has {num_classes} classes'
+    raise ConfigError('model.num_classes', model.num_classes, allowed, why=why)
 
 
 def _recipe(name: Any) -> ModuleType:

@@ -21,11 +21,10 @@ def perceptual_hash(grey: np.ndarray) -> np.ndarray:
   basis = np.cos(np.pi / side * (position + 0.5) * frequency).astype(np.float32)
   hashes = [np.zeros(0, np.uint64)]
   for start in range(0, len(grey), _ROWS):
-    low = basis @ grey[start : start + _ROWS].astype(np.float32) @ basis.T
-    low = low.reshape(-1, 64)
+    low = (basis @ grey[start : start + _ROWS].astype(np.float32) @ basis.T).reshape(-1, 64)
     above = low > np.median(low[:, 1:], axis=1, keepdims=True)
     above[:, 0] = False
-    hashes.append(_pack(above))
+    hashes.append(np.packbits(above, axis=1).view('>u8')[:, 0].astype(np.uint64))
   return np.concatenate(hashes)
 
 
@@ -43,26 +42,23 @@ def close_pairs(hashes: np.ndarray, *, max_distance: int, max_pairs: int) -> tup
   Returns:
     int64 [P, 2] with first < second, sorted, each pair once; and whether the search was stopped.
   """
-  count = max_distance + 1
-  edges = np.linspace(0, 64, count + 1).astype(int)
+  edges = np.linspace(0, 64, max_distance + 2).astype(int)
   found, total, stopped = [np.zeros((0, 2), np.int64)], 0, False
   for low, high in itertools.pairwise(edges):
     band = (hashes >> np.uint64(low)) & np.uint64((1 << int(high - low)) - 1)
     order = np.argsort(band, kind='stable')
     sorted_band, sorted_hashes = band[order], hashes[order]
     left = np.arange(len(order))
-    offset = 1
-    while len(left):
+    for offset in range(1, len(order)):
       left = left[left + offset < len(order)]
       left = left[sorted_band[left] == sorted_band[left + offset]]
       distance = np.bitwise_count(sorted_hashes[left] ^ sorted_hashes[left + offset])
       near = left[distance <= max_distance]
       found.append(np.stack([order[near], order[near + offset]], axis=1))
       total += len(near)
-      if total > max_pairs:
-        stopped = True
+      stopped = stopped or total > max_pairs
+      if stopped or not len(left):
         break
-      offset += 1
   pairs = np.unique(np.sort(np.concatenate(found), axis=1), axis=0)
   return pairs[:max_pairs], stopped
 
@@ -84,7 +80,3 @@ def keepers(pairs: np.ndarray) -> dict[int, int]:
     if first not in dropped:
       dropped.setdefault(second, first)
   return dropped
-
-
-def _pack(bits: np.ndarray) -> np.ndarray:
-  return np.packbits(bits.reshape(len(bits), 64), axis=1).view('>u8')[:, 0].astype(np.uint64)

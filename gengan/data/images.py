@@ -153,18 +153,13 @@ def save_animation(
   if len(shapes) != 1:
     raise ValueError(f'an animation needs one or more frames of one shape, not {shapes or "none"}')
   if max(shapes[0][:2]) > ANIMATION_SIDES[suffix]:
-    raise ValueError(
-      f'{path}: sides of at most {ANIMATION_SIDES[suffix]:,} pixels, not {max(shapes[0][:2]):,}; take fewer images'
-    )
+    allowed = f'sides of at most {ANIMATION_SIDES[suffix]:,} pixels'
+    raise ValueError(f'{path}: {allowed}, not {max(shapes[0][:2]):,}; take fewer images')
   if not seconds > 0 or not hold >= 0:
     raise ValueError(f'an animation needs seconds > 0 and hold >= 0, not {seconds} and {hold}')
-  pictures = [_pillow(frame) for frame in frames]
-  if suffix == '.webp':
-    pictures, options = [picture.convert('RGB') for picture in pictures], {'lossless': True}
-  else:
-    options = {'optimize': False}
-  durations = [round(1000 * seconds)] * len(pictures)
+  durations = [round(1000 * seconds)] * len(frames)
   durations[-1] += round(1000 * hold)
+  options = {'duration': durations, 'loop': 0, 'optimize': False, 'lossless': True}  # of a GIF, and of a WebP
+  first, *others = map(_pillow, frames)
   with files.replacing(path) as beside:
-    first, *others = pictures
-    first.save(beside, format=suffix[1:], save_all=True, append_images=others, duration=durations, loop=0, **options)
+    first.save(beside, format=suffix[1:], save_all=True, append_images=others, **options)

@@ -69,12 +69,10 @@ def train_iterator(
     config: the data section, as `dataset.load` checked it.
     batch_size: examples in a batch of all processes together.
     seed: of order, flips and noise.
-    process_index: this process.
-    process_count: processes that share the batch.
+    process_index, process_count: this process among those that share the batch.
 
   Returns:
-    An iterator over {'image': float32 [b, H, W, C] in [-1, 1], 'label': int32 [b]}, b = batch_size / process_count,
-    with `get_state` and `set_state`.
+    An iterator over {'image': float32 [b, H, W, C] in [-1, 1], 'label': int32 [b]}, b = batch_size / process_count.
 
   Raises:
     ArgumentError: fewer examples than a batch, a batch that the processes cannot share, or a negative seed.
@@ -128,17 +126,13 @@ def eval_batches(
     ArgumentError: a batch that the processes cannot share.
   """
   treatment = {'dequantise': config.dequantise, 'binarise': config.binarise}
-  rows = _local_rows(batch_size, process_index, process_count)
+  rows, shape = _local_rows(batch_size, process_index, process_count), split.images.shape[1:]
   for start in range(0, len(split), batch_size):
     positions = np.arange(start, start + batch_size)[rows]
     mask = positions < len(split)
     positions = np.where(mask, positions, 0)
-    noise = functools.partial(_noise_of_examples, positions, split.images.shape[1:])
+    noise = lambda of=positions: np.stack([_uniform([_EVALUATION, int(i)], shape) for i in of])
     yield {'image': scale(split.images[positions], noise, **treatment), 'label': split.labels[positions]}, mask
-
-
-def _noise_of_examples(positions: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-  return np.stack([_uniform([_EVALUATION, int(i)], shape) for i in positions])
 
 
 def _uniform(seed: list[int], shape: tuple[int, ...]) -> np.ndarray:
@@ -169,9 +163,7 @@ def scale(images: np.ndarray, noise: Callable[[], np.ndarray], *, dequantise: bo
   scaled = images.astype(np.float32)
   if dequantise:
     scaled += noise()
-    scaled /= 128
-  else:
-    scaled /= 127.5
+  scaled /= 128 if dequantise else 127.5
   scaled -= 1
   return scaled
 

@@ -26,21 +26,13 @@ def shuffled(images: np.ndarray, labels: np.ndarray, *, seed: int) -> Stream:
   """
   if not len(labels) or len(labels) != len(images):
     raise ValueError(f'{len(images)} images and {len(labels)} labels are no set to train on')
-  if np.asarray(images).dtype != np.uint8:
-    raise ValueError(
-      f'images are {np.asarray(images).dtype}; they must be uint8, as gengan.data.images.to_uint8 makes them'
-    )
+  if (dtype := np.asarray(images).dtype) != np.uint8:
+    raise ValueError(f'images are {dtype}; they must be uint8, as gengan.data.images.to_uint8 makes them')
   return in_epochs(lambda epoch: (images, labels), len(labels), seed=seed)
 
 
 def in_epochs(examples: Callable[[int], Examples], size: int, *, seed: int) -> Stream:
-  """Streams one epoch after another, each in an order of its own.
-
-  Args:
-    examples: from the number of an epoch to its set.
-    size: of every set.
-    seed: of the orders.
-  """
+  """Streams one epoch after another, each in an order of its own; `examples` gives the set of an epoch, of one size."""
 
   @functools.lru_cache(maxsize=4)
   def order(epoch: int) -> np.ndarray:
@@ -48,15 +40,13 @@ def in_epochs(examples: Callable[[int], Examples], size: int, *, seed: int) -> S
 
   def stream(start: int, stop: int) -> Examples:
     parts = []
-    while True:
+    while start < stop or not parts:  # no examples have a shape, too
       epoch, first = divmod(start, size)
       last = min(size, first + stop - start)
       images, labels = examples(epoch)
       rows = order(epoch)[first:last]
       parts.append((images[rows], labels[rows]))
       start += last - first
-      if start >= stop:
-        break
     return tuple(np.concatenate(arrays) for arrays in zip(*parts, strict=True))
 
   return stream
@@ -77,10 +67,8 @@ def mix(first: Stream, second: Stream, *, share: float) -> Stream:
 
   def stream(start: int, stop: int) -> Examples:
     taken = np.array([seconds(i + 1) > seconds(i) for i in range(start, stop)], bool)
-    parts = [
-      (~taken, first(start - seconds(start), stop - seconds(stop))),
-      (taken, second(seconds(start), seconds(stop))),
-    ]
+    before, after = seconds(start), seconds(stop)
+    parts = [(~taken, first(start - before, stop - after)), (taken, second(before, after))]
     parts = [(rows, part) for rows, part in parts if rows.any()]
     shapes = {part[0].shape[1:] for _, part in parts}
     if len(shapes) > 1:

@@ -82,10 +82,9 @@ def _shards(folder: pathlib.Path, spec: str) -> list[pathlib.Path]:
   stem, count = numbered.groups() if numbered else ('images', f'{len(files):05d}')
   expected = [f'{stem}-{number:05d}-of-{count}.npz' for number in range(int(count))]
   if wrong := sorted({file.name for file in files} ^ set(expected)):
-    raise ValueError(
-      f'{spec} must hold one .npz file or all of one set, such as {expected[0]} to {expected[-1]}; '
-      f'{wrong[0]} is {"too much" if (folder / wrong[0]).exists() else "missing"}'
-    )
+    allowed = f'one .npz file or all of one set, such as {expected[0]} to {expected[-1]}'
+    there = 'too much' if (folder / wrong[0]).exists() else 'missing'
+    raise ValueError(f'{spec} must hold {allowed}; {wrong[0]} is {there}')
   return files
 
 
@@ -131,17 +130,15 @@ def grey_levels(images: dict[str, np.ndarray], spec: str) -> dict[str, np.ndarra
   for split, array in images.items():
     if array.ndim not in (3, 4) or (array.ndim == 4 and array.shape[-1] not in (1, 3, 4)):
       hint = '; move the channels last' if array.ndim == 4 and array.shape[1] in (1, 3, 4) else ''
-      raise ValueError(
-        f'{spec}: {split} images have shape {array.shape}; [N, H, W] or [N, H, W, C] with C 1, 3 or 4{hint}'
-      )
+      allowed = '[N, H, W] or [N, H, W, C] with C 1, 3 or 4'
+      raise ValueError(f'{spec}: {split} images have shape {array.shape}; {allowed}{hint}')
     if array.size == 0:
       raise ValueError(f'{spec}: {split} images have shape {array.shape}: there is none')
   kinds = {array.dtype for array in images.values()}
   if len(kinds) > 1:
     raise ValueError(f'{spec}: the splits have different types, {", ".join(sorted(str(kind) for kind in kinds))}')
   kind = kinds.pop()
-  low = min(array.min() for array in images.values())
-  high = max(array.max() for array in images.values())
+  low, high = min(array.min() for array in images.values()), max(array.max() for array in images.values())
   if kind.kind == 'b' or (kind.kind in 'iu' and low >= 0 and high <= 1):
     return {split: array.astype(np.uint8) * np.uint8(255) for split, array in images.items()}
   if kind == np.uint16:
@@ -150,9 +147,8 @@ def grey_levels(images: dict[str, np.ndarray], spec: str) -> dict[str, np.ndarra
     return {split: array.astype(np.uint8) for split, array in images.items()}
   if kind.kind == 'f' and low >= 0 and high <= 1:
     return {split: np.round(array * 255).astype(np.uint8) for split, array in images.items()}
-  raise ValueError(
-    f'{spec}: images are {kind} from {low} to {high}; they must be uint8, uint16, bool, or float from 0 to 1'
-  )
+  allowed = 'uint8, uint16, bool, or float from 0 to 1'
+  raise ValueError(f'{spec}: images are {kind} from {low} to {high}; they must be {allowed}')
 
 
 def _labels(
@@ -169,20 +165,16 @@ def _labels(
   }
   for split, array in labels.items():
     if array.ndim != 1 or array.dtype.kind not in 'iuUS':
-      raise ValueError(
-        f'{spec}: {split} labels are {array.dtype} {array.shape}; they must be whole numbers or strings, [N]'
-      )
+      kind = f'{array.dtype} {array.shape}'
+      raise ValueError(f'{spec}: {split} labels are {kind}; they must be whole numbers or strings, [N]')
   everything = np.concatenate(list(labels.values()))
   if everything.dtype.kind in 'US':
-    classes, codes = np.unique(everything, return_inverse=True)
-    ends = np.cumsum([len(array) for array in labels.values()])[:-1]
-    parts = np.split(codes.astype(np.int32), ends)
-    return dict(zip(labels, parts, strict=True)), tuple(
-      np.char.decode(classes) if classes.dtype.kind == 'S' else classes.tolist()
-    )
+    classes = np.unique(everything)
+    codes = {split: np.searchsorted(classes, array).astype(np.int32) for split, array in labels.items()}
+    return codes, tuple((np.char.decode(classes) if classes.dtype.kind == 'S' else classes).tolist())
   low, high = int(everything.min()), int(everything.max())
-  count = 1 + high if names is None else len(names)
-  if low < 0 or high >= min(count, 1 << 20):
-    raise ValueError(f'{spec}: labels go from {low} to {high}; they must go from 0 to {min(count, 1 << 20) - 1}')
-  class_names = tuple(str(i) for i in range(count)) if names is None else tuple(str(name) for name in names)
-  return {split: array.astype(np.int32) for split, array in labels.items()}, class_names
+  names = range(1 + high) if names is None else names
+  count = min(len(names), 1 << 20)
+  if low < 0 or high >= count:
+    raise ValueError(f'{spec}: labels go from {low} to {high}; they must go from 0 to {count - 1}')
+  return {split: array.astype(np.int32) for split, array in labels.items()}, tuple(map(str, names))

@@ -16,11 +16,7 @@ _KINDS = {  # who opens it at a place, and what a place looks like
 
 
 def open_source(source: str, *, data_dir: str = '') -> Source:
-  """Opens one of `SOURCES` without decoding an image.
-
-  Args:
-    source: its spec.
-    data_dir: where TFDS keeps its sets; '' is its default.
+  """Opens one of `SOURCES` without decoding an image. TFDS keeps its sets in `data_dir`, or where it does by default.
 
   Raises:
     ArgumentError: the spec is of no known kind, or lacks its place.

@@ -29,10 +29,8 @@ def split_indices(
   parts = _stratified(train.names, train.labels, fractions)
   if not len(parts['train']):
     raise ValueError(f'{source.spec} has {len(train)} examples: none is left to train on beside validation and test')
-  own = {
-    split: (split, np.arange(len(source.splits[split]))) for split in ('validation', 'test') if split in source.splits
-  }
-  return {split: own.get(split) or ('train', parts[split]) for split in SPLITS}
+  own = lambda split: (split, np.arange(len(source.splits[split])))
+  return {split: ('train', parts[split]) if split in parts else own(split) for split in SPLITS}
 
 
 def subset(names: Sequence[str], labels: np.ndarray, *, per_class: int, imbalance: float, seed: int) -> np.ndarray:

@@ -37,16 +37,13 @@ def describe(splits: Mapping[str, Any], class_names: tuple[str, ...]) -> dict[st
 
 def treatment(config: Mapping[str, Any]) -> dict[str, Any]:
   """What `dataset.load` and the iterator do to every image, by the data section of a config."""
-  if config['binarise'] != 'none':
-    scale = 'black and white: -1, 1'
-  else:
-    scale = '(x + u) / 128 - 1' if config['dequantise'] else 'x / 127.5 - 1'
+  grey = '(x + u) / 128 - 1' if config['dequantise'] else 'x / 127.5 - 1'
   return {
     'image_shape': [config['image_size'], config['image_size'], config['channels']],
     'crop': 'centre square' if config['crop'] else 'none: stretched',
     'resize': 'bicubic, antialiased (Pillow)',
     'alpha': 'composited on white',
-    'scale': scale,
+    'scale': grey if config['binarise'] == 'none' else 'black and white: -1, 1',
     **{name: config[name] for name in ('flip', 'dequantise', 'binarise')},
   }
 
@@ -101,8 +98,6 @@ def _moments(images) -> dict[str, Any]:
   # A histogram is exact and needs no floating-point copy of the images.
   levels = np.arange(256) / 127.5 - 1
   counts = [np.bincount(images[..., channel].ravel(), minlength=256) for channel in range(images.shape[-1])]
-  means = [float(np.average(levels, weights=count)) for count in counts]
-  stds = [
-    float(np.average((levels - mean) ** 2, weights=count) ** 0.5) for mean, count in zip(means, counts, strict=True)
-  ]
-  return {'mean': means, 'std': stds, 'moments_examples': len(images)}
+  means = [np.average(levels, weights=count) for count in counts]
+  stds = [np.average((levels - mean) ** 2, weights=count) ** 0.5 for mean, count in zip(means, counts, strict=True)]
+  return {'mean': list(map(float, means)), 'std': list(map(float, stds)), 'moments_examples': len(images)}

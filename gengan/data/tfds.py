@@ -33,11 +33,10 @@ def open_tfds(name: str, *, data_dir: str = '') -> Source:
   if 'image' not in info.features or not isinstance(info.features['image'], tfds.features.Image):
     raise ValueError(f'{spec} has no feature "image"; it has {", ".join(info.features)}')
   labelled = 'label' in info.features and isinstance(info.features['label'], tfds.features.ClassLabel)
-  found = {name: name for name in SPLITS if name in info.splits}
-  if 'train' not in found:
+  if 'train' not in info.splits:
     raise ValueError(f'{spec} has no split "train"; it has {", ".join(info.splits)}')
   splits, identity = {}, [info.full_name]
-  for split in found:
+  for split in (name for name in SPLITS if name in info.splits):
     source = builder.as_data_source(split=split, decoders={'image': tfds.decode.SkipDecoding()})
     _check_files(info.splits[split], f'{spec}: {split}')
     splits[split] = _records(split, source, labelled=labelled, keep=info.splits[split].num_bytes <= KEPT_BYTES)
@@ -80,11 +79,10 @@ def _builder(tfds, name: str, data_dir: str, spec: str):
   else:
     builder = named_builder(name, data_dir)
     if not pathlib.Path(builder.data_path, 'dataset_info.json').is_file():
-      raise FileNotFoundError(
-        f'{spec} is not prepared in {builder.data_path}; prepare it with: {prepare_command(name, data_dir)}'
-      )
-  if builder.info.file_format.value != 'array_record':
-    found = builder.info.file_format.value
+      command = prepare_command(name, data_dir)
+      raise FileNotFoundError(f'{spec} is not prepared in {builder.data_path}; prepare it with: {command}')
+  found = builder.info.file_format.value
+  if found != 'array_record':
     raise ValueError(f'{spec} was prepared as {found}; array_record is needed: {prepare_command(name, data_dir)}')
   return builder
 

@@ -15,12 +15,7 @@ from gengan.host.files import write_text
 
 
 def clean(
-  source: str,
-  out: str,
-  *,
-  data_dir: str = '',
-  exclude: tuple[str, ...] = EXCLUDABLE,
-  settings: Settings = DEFAULT,
+  source: str, out: str, *, data_dir: str = '', exclude: tuple[str, ...] = EXCLUDABLE, settings: Settings = DEFAULT
 ) -> dict[str, int]:
   """Examines a source and writes `report.html`, `findings.json` and `exclude.json` into a folder.
 

@@ -106,21 +106,17 @@ def _figure(source: Source, facts: Examined, i: int, css: str, word: str) -> str
   split, name = str(facts.split[i]), facts.names[i]
   label = f' · {source.class_names[facts.labels[i]]}' if source.class_names else ''
   caption = f'<b>{word}</b>{html.escape(name)}<br><span class="quiet">{split}{html.escape(label)}</span>'
-  if i in facts.errors:
-    picture = '<div class="lost">?</div>'
-  else:
-    picture = _picture(source.splits[split].read(int(facts.index[i])))
+  lost = '<div class="lost">?</div>'
+  picture = lost if i in facts.errors else _picture(source.splits[split].read(int(facts.index[i])))
   return f'<figure class="{css}">{picture}<figcaption>{caption}</figcaption></figure>'
 
 
 def _picture(data: bytes | np.ndarray) -> str:
   image = decoding.decode(data).image
   small = max(image.size) <= _SIDE
-  if not small:
-    image.thumbnail((_SIDE, _SIDE), Image.Resampling.LANCZOS)
+  kind, css = ('png', 'pixels') if small else ('jpeg', '')
+  image.thumbnail((_SIDE, _SIDE), Image.Resampling.LANCZOS)  # leaves a small one as it is
   buffer = io.BytesIO()
-  image.save(buffer, 'PNG' if small else 'JPEG', **({} if small else {'quality': 85}))
+  image.save(buffer, kind, quality=85)  # of a JPEG
   encoded = base64.b64encode(buffer.getvalue()).decode()
-  return (
-    f'<img alt="" class="{"pixels" if small else ""}" src="data:image/{"png" if small else "jpeg"};base64,{encoded}">'
-  )
+  return f'<img alt="" class="{css}" src="data:image/{kind};base64,{encoded}">'
