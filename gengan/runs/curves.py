@@ -16,8 +16,16 @@ _GROUPS = {
   'losses': ('d_loss', 'g_loss'),
   'mean logits of the discriminator': ('d_real', 'd_fake'),
   'accuracy of the discriminator': ('d_accuracy_real', 'd_accuracy_fake'),
-  'regularisers': ('r1', 'r2', 'gradient_penalty', 'path_length', 'consistency'),
+  'penalties': ('r1', 'r2', 'gradient_penalty', 'path_length_penalty', 'lecam'),
   'evidence lower bound (nats)': ('elbo', 'recon', 'kl'),
+  **{
+    title: tuple(f'{network}_{name}' for network in ('d', 'g', 'encoder', 'decoder'))
+    for name, title in (
+      ('grad_norm', 'norm of the gradient'),
+      ('param_norm', 'norm of the parameters'),
+      ('learning_rate', 'learning rate'),
+    )
+  },
   "diversity as a share of the real data's": ('diversity_ratio', 'nearest_ratio', 'contrast_ratio'),
 }
 
