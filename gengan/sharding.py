@@ -32,13 +32,15 @@ def initialize(requested: bool = False, *, heartbeat_timeout_seconds: int = 30) 
 
   Nothing happens unless asked: a cluster's environment variables are also set for jobs of a single process.
 
+  Slurm, Open MPI, Kubernetes and Cloud TPU are recognised; elsewhere JAX_COORDINATOR_ADDRESS, GENGAN_NUM_PROCESSES and
+  GENGAN_PROCESS_ID say who is who.
+
   Args:
     requested: from the configuration. The environment variable GENGAN_DISTRIBUTED=1 asks as well.
     heartbeat_timeout_seconds: after how long a silent process counts as dead, which ends the others.
 
   Returns:
-    Whether this is now a multi-process run. Slurm, Open MPI, Kubernetes and Cloud TPU are recognised; elsewhere
-    JAX_COORDINATOR_ADDRESS, GENGAN_NUM_PROCESSES and GENGAN_PROCESS_ID say who is who.
+    Whether this is now a multi-process run.
 
   Raises:
     ValueError: GENGAN_NUM_PROCESSES or GENGAN_PROCESS_ID is set without the other.
@@ -69,7 +71,8 @@ def make_mesh(*, data: int = -1, fsdp: int = 1, devices: Sequence[jax.Device] | 
   devices = jax.devices() if devices is None else list(devices)
   count = len(devices)
   if fsdp < 1 or count % fsdp:
-    raise ArgumentError('fsdp', fsdp, f'a divisor of the {count} devices: {_divisors(count)}')
+    divisors = ', '.join(str(size) for size in range(1, count + 1) if count % size == 0)
+    raise ArgumentError('fsdp', fsdp, f'a divisor of the {count} devices: {divisors}')
   if data == -1:
     data = count // fsdp
   if data * fsdp != count:
@@ -79,7 +82,7 @@ def make_mesh(*, data: int = -1, fsdp: int = 1, devices: Sequence[jax.Device] | 
 
 
 def check_mode(mode: str, mesh: Mesh) -> None:
-  """Raises an ArgumentError unless a step can be compiled for this mesh in this mode, 'jit' or 'pmap'."""
+  """Raises ArgumentError unless a step can be compiled for this mesh in this mode."""
   if mode not in ('jit', 'pmap'):
     raise ArgumentError('mode', mode, "'jit' or 'pmap'")
   if mode == 'pmap' and mesh.shape['fsdp'] > 1:
@@ -89,7 +92,7 @@ def check_mode(mode: str, mesh: Mesh) -> None:
 
 
 def check_batch_size(batch_size: int, mesh: Mesh) -> None:
-  """Raises an ArgumentError unless the batch of one step, over all processes, divides evenly over the devices."""
+  """Raises ArgumentError unless the batch of one step, over all processes, divides evenly over the devices."""
   if batch_size < 1 or batch_size % mesh.size:
     below = batch_size // mesh.size * mesh.size
     nearest = ' or '.join(str(size) for size in (below, below + mesh.size) if size > 0)
@@ -107,15 +110,11 @@ def batch_sharding(mesh: Mesh) -> NamedSharding:
 
 
 def state_sharding(mesh: Mesh, abstract_state: PyTree, *, min_size: int = MIN_SIZE) -> PyTree:
-  """The layout of a state on a mesh, as a tree of NamedSharding.
+  """The layout of a state, of arrays or of jax.ShapeDtypeStruct, on a mesh, as a tree of NamedSharding.
 
   A leaf of at least `min_size` elements is cut over 'fsdp' along its largest dimension that divides evenly (the last of
   equals); any other leaf is replicated. The rule sees shapes alone, so optimizer moments and moving averages lie as
   their parameters do.
-
-  Args:
-    abstract_state: a tree of arrays or of jax.ShapeDtypeStruct.
-    min_size: in elements.
   """
   fsdp = mesh.shape['fsdp']
 
@@ -153,14 +152,9 @@ def shard_batch(batch: Batch, mesh: Mesh, *, whole: bool = False) -> Batch:
 
 
 def abstract_state(algorithm: Algorithm, batch: Batch, mesh: Mesh, *, min_size: int = MIN_SIZE) -> State:
-  """The state's shapes, dtypes and layout, without making it: what `Checkpointer.restore` needs.
+  """The state as jax.ShapeDtypeStruct with its layout, without making it: what `Checkpointer.restore` needs.
 
-  Args:
-    batch: arrays or jax.ShapeDtypeStruct; only shapes and dtypes are used.
-    min_size: as in `state_sharding`.
-
-  Returns:
-    A State of jax.ShapeDtypeStruct, each with its sharding.
+  Of the batch, arrays or jax.ShapeDtypeStruct, only shapes and dtypes are used; `min_size` is that of `state_sharding`.
   """
   state = jax.eval_shape(lambda: algorithm.init(jax.random.key(0), _zeros(batch)))
   return jax.tree.map(
@@ -175,12 +169,10 @@ def init(algorithm: Algorithm, key: jax.Array, batch: Batch, mesh: Mesh, *, min_
 
   Arguments are those of `abstract_state`; equal keys give equal states on every mesh.
   """
-  abstract = abstract_state(algorithm, batch, mesh, min_size=min_size)
+  layout = jax.tree.map(lambda leaf: leaf.sharding, abstract_state(algorithm, batch, mesh, min_size=min_size))
+  options = _cpu_options(mesh.devices.flat[0].platform, CPU_INIT_OPTIONS)
   make = lambda key: algorithm.init(key, _zeros(batch))
-  layout = jax.tree.map(lambda leaf: leaf.sharding, abstract)
-  return jax.jit(
-    make, out_shardings=layout, compiler_options=_cpu_options(mesh.devices.flat[0].platform, CPU_INIT_OPTIONS)
-  )(key)
+  return jax.jit(make, out_shardings=layout, compiler_options=options)(key)
 
 
 def compile_step(
@@ -225,13 +217,8 @@ def compile_step(
     return _pmap_step(step, mesh, axis_name, donated)
   whole = replicated(mesh)
   layout = whole if state_sharding is None else state_sharding
-  compiled = jit_step(
-    step,
-    mesh.devices.flat[0].platform,
-    in_shardings=(layout, batch_sharding(mesh), whole),
-    out_shardings=(layout, whole),
-    donate_argnums=donated,
-  )
+  shardings = {'in_shardings': (layout, batch_sharding(mesh), whole), 'out_shardings': (layout, whole)}
+  compiled = jit_step(step, mesh.devices.flat[0].platform, donate_argnums=donated, **shardings)
 
   def run(state, batch, key):
     return compiled(state, shard_batch(batch, mesh), key)
@@ -243,21 +230,19 @@ def compile_step(
 def jit_step(step: Callable, platform: str | None = None, **settings) -> Callable:
   """`jax.jit` of any train step, with what makes one quick on a CPU: compiler options, and `memory.keep_freed`.
 
-  Args:
-    platform: 'cpu', 'gpu' or 'tpu'; None: that of the default device.
-    **settings: of `jax.jit`.
+  The platform is 'cpu', 'gpu' or 'tpu' (None: that of the default device), the settings are those of `jax.jit`.
   """
   platform = platform or jax.devices()[0].platform
-  _keep_memory(platform)
+  if platform == 'cpu':
+    memory.keep_freed()
   return jax.jit(step, compiler_options=_cpu_options(platform, CPU_STEP_OPTIONS), **settings)
 
 
 def _pmap_step(step: Callable, mesh: Mesh, axis_name: str, donated: tuple[int, ...]) -> Callable:
-  devices = list(mesh.devices.flat)
-  _keep_memory(devices[0].platform)
-  compiled = jax.pmap(
-    step, axis_name, in_axes=(None, 0, None), out_axes=(None, None), devices=devices, donate_argnums=donated
-  )
+  devices, axes = list(mesh.devices.flat), {'in_axes': (None, 0, None), 'out_axes': (None, None)}
+  if devices[0].platform == 'cpu':
+    memory.keep_freed()
+  compiled = jax.pmap(step, axis_name, devices=devices, donate_argnums=donated, **axes)
 
   def run(state, batch, key):
     check_batch_size(len(next(iter(batch.values()))), mesh)
@@ -265,12 +250,6 @@ def _pmap_step(step: Callable, mesh: Mesh, axis_name: str, donated: tuple[int, .
     return compiled(state, parts, key)
 
   return run
-
-
-def _keep_memory(platform: str) -> None:
-  """A step on a CPU allocates its temporary memory anew each time; on an accelerator the host has none to keep."""
-  if platform == 'cpu':
-    memory.keep_freed()
 
 
 def _cpu_options(platform: str, options: dict[str, str]) -> dict[str, str] | None:
@@ -289,7 +268,3 @@ def _compiler_accepts(options: tuple[tuple[str, str], ...]) -> bool:
 
 def _zeros(batch: Batch) -> Batch:
   return jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), batch)
-
-
-def _divisors(count: int) -> str:
-  return ', '.join(str(size) for size in range(1, count + 1) if count % size == 0)

@@ -28,16 +28,15 @@ def cached(
   *,
   folder: pathlib.Path | None = None,
 ) -> dict[str, np.ndarray]:
-  """What `compute` returns, computed once for every key.
+  """What `compute` returns, arrays by name, computed once for every key.
 
-  A file that is damaged or was made for another key is computed again, with a warning; it is written beside and
-  renamed, so two processes may want the same one.
+  A file that is damaged or was made for another key is computed again, with a warning.
 
   Args:
     kind: first part of the file's name, for people.
     key: JSON-able; everything that the arrays depend on.
-    compute: gives the arrays by name.
-    folder: default: `default_folder()`.
+    compute: called where there is no file.
+    folder: None: `default_folder()`.
   """
   name = json.dumps(key, sort_keys=True)
   path = (folder or default_folder()) / f'{kind}-{hashlib.sha256(name.encode()).hexdigest()[:24]}.npz'
@@ -48,15 +47,11 @@ def cached(
       warnings.warn(f'{path} is damaged ({error}); it is computed again', stacklevel=2)
   arrays = {key: np.asarray(value) for key, value in compute().items()}
   try:
-    _write(path, arrays, name)
+    with replacing(path) as beside, beside.open('wb') as file:
+      np.savez(file, **{f'array/{key}': value for key, value in arrays.items()}, name=name, sha256=_hash(arrays))
   except OSError as error:
     warnings.warn(f'{path} cannot be written ({error}); it will be computed again. GENGAN_CACHE moves it', stacklevel=2)
   return arrays
-
-
-def _write(path: pathlib.Path, arrays: Mapping[str, np.ndarray], name: str) -> None:
-  with replacing(path) as beside, beside.open('wb') as file:
-    np.savez(file, **{f'array/{key}': value for key, value in arrays.items()}, name=name, sha256=_hash(arrays))
 
 
 def _read(path: pathlib.Path, name: str) -> dict[str, np.ndarray]:

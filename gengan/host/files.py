@@ -75,12 +75,8 @@ def read_json(path: str | os.PathLike) -> dict[str, Any]:
 def require_writable(folder: pathlib.Path, *, flag: str) -> None:
   """Makes a folder and a file in it, and takes away again what was not there.
 
-  Args:
-    folder: need not exist.
-    flag: that names it, for the message.
-
   Raises:
-    ValueError: files cannot be written there.
+    ValueError: files cannot be written there; names the flag that gave the folder.
   """
   made = [path for path in (folder, *folder.parents) if not path.exists()]
   try:

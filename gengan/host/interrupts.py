@@ -14,13 +14,10 @@ class Interrupts:
   With `jax.distributed` all processes have to stop at the same step. There JAX listens for SIGTERM and agrees on the
   step with the other processes; SIGINT is passed on as SIGTERM. Outside the main thread, where Python allows no signal
   handlers, entering does nothing.
-
-  Attributes:
-    requested: whether this process was asked to stop.
   """
 
   def __init__(self):
-    self.requested = False
+    self.requested = False  # of this process
     self._previous = {}
 
   def __enter__(self):
@@ -36,11 +33,7 @@ class Interrupts:
     self._previous = {}
 
   def should_stop(self, step: int) -> bool:
-    """Whether to stop after `step`, the same answer in every process. Each must ask after every step.
-
-    Args:
-      step: steps done, rising by one from call to call.
-    """
+    """Whether to stop now that `step` steps are done, the same in every process. Each must ask after every step."""
     if jax.distributed.is_initialized():
       return multihost_utils.reached_preemption_sync_point(step)
     return self.requested

@@ -6,17 +6,12 @@ from typing import IO
 
 
 def take(path: pathlib.Path, taken: str) -> IO[str]:
-  """Locks a file for this process: until it is closed, or until the process ends, however it ends.
+  """Locks a file, made where it is missing, until it is closed or this process ends, however it ends.
 
-  The file stays when the lock is given back: a file that is deleted can be locked by two at once. File systems without
-  locks are let pass.
-
-  Args:
-    path: made where it is missing; its folder must exist.
-    taken: the message where another process holds it.
+  The file stays when the lock is given back: a file that is deleted can be locked by two at once.
 
   Raises:
-    ValueError: `taken`.
+    ValueError: another process holds it; `taken` is the message.
   """
   file = path.open('w')
   try:

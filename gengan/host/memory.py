@@ -11,10 +11,7 @@ def keep_freed() -> bool:
 
   A compiled step on a CPU takes its temporary memory anew each time. Above 32 MiB, glibc has the kernel map it page by
   page and gives it back afterwards, which took up to a quarter of the time of a DCGAN step. Sets M_MMAP_THRESHOLD and
-  M_TRIM_THRESHOLD of mallopt(3); of no use on an accelerator.
-
-  Returns:
-    Whether the C library took it; False where it is not glibc.
+  M_TRIM_THRESHOLD of mallopt(3); of no use on an accelerator. False where the C library is not glibc.
   """
   try:
     mallopt = ctypes.CDLL(None).mallopt

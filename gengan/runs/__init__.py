@@ -8,7 +8,6 @@ from gengan.runs.folder import default_workdir as default_workdir
 from gengan.runs.folder import has_checkpoints as has_checkpoints
 from gengan.runs.folder import open_checkpoints as open_checkpoints
 from gengan.runs.folder import require_same as require_same
-from gengan.runs.folder import summary as summary
 from gengan.runs.trained import Run as Run
 from gengan.runs.trained import example_batch as example_batch
 from gengan.runs.trained import load as load

@@ -33,7 +33,7 @@ _DAMAGED = '.damaged'
 
 
 class Restored(NamedTuple):
-  """What `Checkpointer.restore` returns: all that was given to `Checkpointer.save`."""
+  """All that was given to `Checkpointer.save`."""
 
   step: int
   state: State
@@ -48,21 +48,15 @@ class Checkpointer:
   Use it as a context manager, or call `close()`: leaving waits for the last save. An error in the background is raised
   by the next `save`, `wait` or `close`. An object that only restores changes nothing in the directory, so a run that is
   still going can be read.
+
+  Args:
+    directory: made on the first save. All processes of a run must see it under this name.
+    **rules: which checkpoints are kept, the fields of `finished.Rules`; raises ArgumentError for what cannot be.
   """
 
   def __init__(self, directory: str | os.PathLike, **rules: Any):
-    """Touches no file.
-
-    Args:
-      directory: made on the first save. All processes of a run must see it under this name.
-      **rules: which checkpoints are kept, the fields of `finished.Rules`.
-
-    Raises:
-      ArgumentError: an impossible rule.
-    """
     self.directory = pathlib.Path(directory).absolute()
     self._rules = finished.Rules(**rules)
-    self._rules.check()
     self._orbax = ocp.AsyncCheckpointer(ocp.StandardCheckpointHandler())
     self._background = concurrent.futures.ThreadPoolExecutor(1, thread_name_prefix='checkpoint')
     self._pending: concurrent.futures.Future | None = None
@@ -100,13 +94,11 @@ class Checkpointer:
   ) -> bool:
     """Starts to save; returns when the state has been copied, so that it may be donated.
 
-    Every process calls it with its own `data`.
-
     Args:
       step: later than every finished checkpoint's.
       state: a tree of arrays, on any mesh.
-      data: the state of this process's data iterator, as JSON-able values.
-      config: the run's configuration, as JSON-able values.
+      data: the state of this process's data iterator, as JSON-able values; each process gives its own.
+      config: of the run, as JSON-able values.
       metrics: scalars by name.
 
     Returns:
@@ -123,10 +115,8 @@ class Checkpointer:
     self._clean()
     newest = max(self.steps(), default=-1)
     if step <= newest:
-      raise ValueError(
-        f'step {step} cannot be saved: {self.directory / finished.name(newest)} is not older; '
-        'restore it first, move it away or use another directory'
-      )
+      why = f'{self._path(newest)} is not older; restore it first, move it away or use another directory'
+      raise ValueError(f'step {step} cannot be saved: {why}')
     arrays = leaves.by_path(state)
     metrics = {name: float(value) for name, value in (metrics or {}).items()}
     about = {
@@ -137,13 +127,13 @@ class Checkpointer:
       'leaves': {path: leaves.describe(leaf) for path, leaf in arrays.items()},
     }
     about, data = _to_json(about), _to_json(dict(data))
-    partial = self.directory / (finished.name(step) + _PARTIAL)
+    partial = self._path(step, _PARTIAL)
     partial.mkdir(parents=True, exist_ok=True)
-    (partial / _data_file(jax.process_index())).write_text(data)
+    _data_file(partial, jax.process_index()).write_text(data)
     if jax.process_index() == 0:
       (partial / 'checkpoint.json').write_text(about)
     # Orbax makes the processes meet before it writes, hence every data file is there when the arrays are.
-    self._orbax.save(partial / 'state', args=ocp.args.StandardSave(leaves.nested(leaves.filled(arrays))), force=True)
+    self._orbax.save(partial / 'state', args=ocp.args.StandardSave(leaves.nested(arrays)), force=True)
     self._pending = self._background.submit(self._finish, step)
     self._current = step
     return True
@@ -168,7 +158,7 @@ class Checkpointer:
     state = jax.tree.unflatten(jax.tree.structure(abstract_state), [arrays[path] for path in expected])
     # Written by another number of processes, the iterators' states are those of process 0, the same for all.
     same = about['processes'] == jax.process_count()
-    data = json.loads((folder / _data_file(jax.process_index() if same else 0)).read_text())
+    data = json.loads(_data_file(folder, jax.process_index() if same else 0).read_text())
     self._current = found
     return Restored(found, state, data, about['config'], finished.metrics(folder))
 
@@ -178,15 +168,7 @@ class Checkpointer:
     return found, finished.about(folder)['leaves']
 
   def read(self, abstract: Mapping[str, jax.ShapeDtypeStruct], *, step: int) -> dict[str, jax.Array]:
-    """Some leaves of a checkpoint, after checking every byte of it.
-
-    Args:
-      abstract: by path, of the shapes and dtypes there, as for `restore`.
-      step: of the checkpoint.
-
-    Raises:
-      FileNotFoundError, ValueError: as `restore`.
-    """
+    """Some leaves of a checkpoint by path, of the shapes and dtypes there; checks and errors are those of `restore`."""
     return _read_arrays(self._found(step)[1], abstract)
 
   def wait(self) -> None:
@@ -207,6 +189,9 @@ class Checkpointer:
       self._background.shutdown()
       self._orbax.close()
 
+  def _path(self, step: int, suffix: str = '') -> pathlib.Path:
+    return self.directory / (finished.name(step) + suffix)
+
   def _found(self, wanted: int | str | None) -> tuple[int, pathlib.Path]:
     """The step to read and its folder, the same in every process: the first one looks."""
     self.wait()
@@ -220,7 +205,7 @@ class Checkpointer:
       step = int(multihost_utils.broadcast_one_to_all(np.int32(step)))
     if step < 0:
       raise error or ValueError(f'process 0 found no intact checkpoint in {self.directory}')
-    return step, self.directory / finished.name(step)
+    return step, self._path(step)
 
   def _choose(self, wanted: int | str | None) -> int:
     steps = self.steps()
@@ -234,24 +219,25 @@ class Checkpointer:
       known = f'; there are {", ".join(map(str, steps))}' if steps else ''
       of_step = '' if wanted is None else f' of step {wanted}'
       raise FileNotFoundError(f'no checkpoint{of_step} in {self.directory}{known}')
-    if wanted is None:
-      wanted, damaged = finished.newest_intact(self.directory, steps)
-      self._damaged |= damaged
-    else:
-      checksums.verify(self.directory / finished.name(wanted))
-    return wanted
+    if wanted is not None:
+      checksums.verify(self._path(wanted))
+      return wanted
+    newest, damaged = finished.newest_intact(self.directory, steps)
+    self._damaged |= damaged
+    return newest
 
   def _clean(self) -> None:
     """Before the first save: removes what a killed run left half-written, and sets damaged checkpoints aside."""
-    if not self._cleaned and jax.process_index() == 0:
+    if self._cleaned:
+      return
+    if jax.process_index() == 0:
       self.directory.mkdir(parents=True, exist_ok=True)
       for leftover in self.directory.glob('*' + _PARTIAL):
         shutil.rmtree(leftover)
       for step in self._damaged:
-        aside = self.directory / (finished.name(step) + _DAMAGED)
-        shutil.rmtree(aside, ignore_errors=True)
-        (self.directory / finished.name(step)).rename(aside)
-    if not self._cleaned and jax.process_count() > 1:
+        shutil.rmtree(self._path(step, _DAMAGED), ignore_errors=True)
+        self._path(step).rename(self._path(step, _DAMAGED))
+    if jax.process_count() > 1:
       multihost_utils.sync_global_devices('gengan.runs.checkpoint.clean')
     self._cleaned = True
     self._damaged.clear()
@@ -261,23 +247,19 @@ class Checkpointer:
     self._orbax.wait_until_finished()
     if jax.process_index() != 0:
       return
-    partial = self.directory / (finished.name(step) + _PARTIAL)
-    final = self.directory / finished.name(step)
-    checksums.seal(partial)
-    if final.exists():  # an empty or unhashed folder of this name: never a finished checkpoint
-      shutil.rmtree(final)
-    partial.rename(final)
+    checksums.seal(self._path(step, _PARTIAL))
+    if self._path(step).exists():  # an empty or unhashed folder of this name: never a finished checkpoint
+      shutil.rmtree(self._path(step))
+    self._path(step, _PARTIAL).rename(self._path(step))
     files.sync(self.directory)
     steps = self.steps()
     for old in set(steps) - finished.kept(self.directory, steps, self._rules):
       # Renamed first, so that a kill in between leaves no folder that looks finished.
-      doomed = self.directory / (finished.name(old) + _PARTIAL)
-      (self.directory / finished.name(old)).rename(doomed)
-      shutil.rmtree(doomed)
+      shutil.rmtree(self._path(old).rename(self._path(old, _PARTIAL)))
 
 
-def _data_file(process: int) -> str:
-  return f'data-{process:05d}.json'
+def _data_file(folder: pathlib.Path, process: int) -> pathlib.Path:
+  return folder / f'data-{process:05d}.json'
 
 
 def _to_json(value: dict[str, Any]) -> str:
@@ -289,15 +271,11 @@ def _to_json(value: dict[str, Any]) -> str:
 
 def _read_arrays(folder: pathlib.Path, expected: Mapping[str, Any]) -> dict[str, jax.Array]:
   """Leaves of a checkpoint by path, on their shardings. Orbax keeps none without elements: those are made."""
-  target = leaves.nested({path: _on_a_device(leaf) for path, leaf in leaves.filled(expected).items()})
-  arguments = ocp.args.PyTreeRestore(
-    target, restore_args=ocp.checkpoint_utils.construct_restore_args(target), partial_restore=True
-  )
+  first = jax.sharding.SingleDeviceSharding(jax.local_devices()[0])
+  place = lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=getattr(leaf, 'sharding', None) or first)
+  target = leaves.nested({path: place(leaf) for path, leaf in expected.items()})
+  where = ocp.checkpoint_utils.construct_restore_args(target)
   with ocp.Checkpointer(ocp.PyTreeCheckpointHandler()) as reader:
+    arguments = ocp.args.PyTreeRestore(target, restore_args=where, partial_restore=True)
     arrays = flax.traverse_util.flatten_dict(reader.restore(folder / 'state', args=arguments), sep='/')
   return arrays | {path: jnp.zeros(leaf.shape, leaf.dtype) for path, leaf in expected.items() if leaf.size == 0}
-
-
-def _on_a_device(leaf: jax.ShapeDtypeStruct) -> jax.ShapeDtypeStruct:
-  sharding = getattr(leaf, 'sharding', None) or jax.sharding.SingleDeviceSharding(jax.local_devices()[0])
-  return jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding)

@@ -1,11 +1,12 @@
 """The finished checkpoints of a folder: which there are, which is the best, which is read and which are kept."""
 
+import dataclasses
 import json
 import logging
 import math
 import pathlib
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from gengan.core import ArgumentError
 from gengan.host import checksums
@@ -13,7 +14,8 @@ from gengan.host import checksums
 log = logging.getLogger(__name__)
 
 
-class Rules(NamedTuple):
+@dataclasses.dataclass(frozen=True)
+class Rules:
   """Which checkpoints are kept; the fields are those of `config.checkpoint`.
 
   Attributes:
@@ -22,6 +24,9 @@ class Rules(NamedTuple):
     best_metric: also the one that is best by this metric; '': none. Without it or where it is not finite, a checkpoint
       does not compete.
     best_mode: 'min' or 'max'.
+
+  Raises:
+    ArgumentError: a value that cannot be.
   """
 
   keep_latest: int = 2
@@ -29,8 +34,7 @@ class Rules(NamedTuple):
   best_metric: str = ''
   best_mode: str = 'min'
 
-  def check(self) -> None:
-    """Raises an ArgumentError for what cannot be."""
+  def __post_init__(self):
     if self.keep_latest < 1:
       raise ArgumentError('keep_latest', self.keep_latest, 'at least 1')
     if self.keep_every_steps < 0:

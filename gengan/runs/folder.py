@@ -7,7 +7,7 @@ checkpoints/      see `checkpoint`                         samples/, tensorboard
 
 import contextlib
 import pathlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 import jax
 import numpy as np
@@ -53,10 +53,8 @@ def require_same(workdir: pathlib.Path, config: ConfigDict, dataset: data.Datase
   require_same_run(config, workdir)
   kept = load_dataset_facts(workdir)
   if changed := differences(kept, dataset.statistics):
-    raise ValueError(
-      f'{workdir} holds a run on other data, {kept.get("source")}: {"; ".join(changed)}. '
-      'Give it the data that it was trained on, or choose another --workdir'
-    )
+    right = 'Give it the data that it was trained on, or choose another --workdir'
+    raise ValueError(f'{workdir} holds a run on other data, {kept.get("source")}: {"; ".join(changed)}. {right}')
 
 
 def create(workdir: pathlib.Path, config: ConfigDict, dataset: data.Dataset) -> None:
@@ -72,8 +70,7 @@ def create(workdir: pathlib.Path, config: ConfigDict, dataset: data.Dataset) -> 
   if jax.process_index() == 0:
     files.write_json(workdir / 'config.json', config.to_dict())
     if not has_checkpoints(workdir):
-      about = {**dataset.statistics, 'class_names': list(dataset.class_names)}
-      files.write_json(workdir / 'dataset.json', about)
+      files.write_json(workdir / 'dataset.json', {**dataset.statistics, 'class_names': list(dataset.class_names)})
       (workdir / 'init_from.json').unlink(missing_ok=True)  # of an attempt that was never saved
 
 
@@ -94,15 +91,8 @@ def claimed(workdir: pathlib.Path) -> Iterator[None]:
         stack.enter_context(locks.take(workdir / '.lock', f'{workdir} is being trained by another process'))
       except (ValueError, OSError) as error:
         refusal = error
-    refused = refusal is not None
-    if jax.process_count() > 1:
-      refused = bool(multihost_utils.broadcast_one_to_all(np.int32(refused)))
-    if refused:
-      raise refusal or ValueError(f'process 0 could not lock {workdir}')
+    if jax.process_count() > 1 and multihost_utils.broadcast_one_to_all(np.int32(refusal is not None)):
+      refusal = refusal or ValueError(f'process 0 could not lock {workdir}')
+    if refusal:
+      raise refusal
     yield
-
-
-def summary(workdir: pathlib.Path, pictures: Sequence[pathlib.Path]) -> str:
-  """What a finished run left, for a person."""
-  left = [workdir / 'samples', *pictures, workdir / 'metrics.jsonl', workdir / 'tensorboard', workdir / 'checkpoints']
-  return ''.join(f'\n  {path}' for path in left)

@@ -1,6 +1,7 @@
 """The leaves of a state by their paths, as a checkpoint names, describes and compares them."""
 
 import pathlib
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import flax
@@ -18,14 +19,9 @@ def by_path(tree: PyTree) -> dict[str, Any]:
   return leaves
 
 
-def filled(leaves: dict[str, Any]) -> dict[str, Any]:
-  """Those that have elements: Orbax writes no others."""
-  return {path: leaf for path, leaf in leaves.items() if leaf.size}
-
-
-def nested(leaves: dict[str, Any]) -> dict[str, Any]:
-  """The tree of dicts that the paths spell."""
-  return flax.traverse_util.unflatten_dict(leaves, sep='/')
+def nested(leaves: Mapping[str, Any]) -> dict[str, Any]:
+  """The tree of dicts that the paths spell, of those leaves that have elements: Orbax writes no others."""
+  return flax.traverse_util.unflatten_dict({path: leaf for path, leaf in leaves.items() if leaf.size}, sep='/')
 
 
 def describe(leaf: Any) -> str:
@@ -45,9 +41,11 @@ def check(folder: pathlib.Path, found: dict[str, str], expected: dict[str, str])
     'not in the model': [path for path in found if path not in expected],
     'different': [f'{path} is {found[path]}, the model has {expected[path]}' for path in differ],
   }
-  texts = []
-  for name, paths in problems.items():
-    if paths:
-      texts.append(f'{name}: ' + ', '.join(paths[:5]) + (f' and {len(paths) - 5} more' if len(paths) > 5 else ''))
-  if texts:
-    raise ValueError(f'{folder} does not fit the model; ' + '; '.join(texts))
+  if text := listed(problems):
+    raise ValueError(f'{folder} does not fit the model; {text}')
+
+
+def listed(problems: Mapping[str, Sequence[str]]) -> str:
+  """'missing: a, b; different: c', five of each at most and without those that are empty."""
+  more = lambda paths: f' and {len(paths) - 5} more' if len(paths) > 5 else ''
+  return '; '.join(f'{name}: {", ".join(paths[:5])}{more(paths)}' for name, paths in problems.items() if paths)

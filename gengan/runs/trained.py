@@ -23,23 +23,15 @@ WEIGHTS = ('averaged', 'trained')
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Run:
-  """A trained model and what it was trained on.
+  """A trained model and what it was trained on."""
 
-  Attributes:
-    config: as it was resolved.
-    algorithm: made from it.
-    state: of one checkpoint; `ema_params` are the weights that were asked for.
-    step: train steps done.
-    num_classes: of the data.
-    class_names: one for each.
-  """
-
-  config: ConfigDict
+  config: ConfigDict  # as it was resolved
   algorithm: core.Algorithm
-  state: core.State
-  step: int
-  num_classes: int
+  state: core.State  # of one checkpoint; `ema_params` are the weights that were asked for
+  step: int  # train steps done
+  num_classes: int  # of the data
   class_names: tuple[str, ...]
+  _jitted: dict[tuple, Callable] = dataclasses.field(default_factory=dict, init=False, repr=False)
 
   def sample(self, labels: int | Sequence[int], *, seed: int = 0, truncation: float = 1.0) -> np.ndarray:
     """Draws images, [N, H, W, C] float32 in [-1, 1]; the same for the same seed.
@@ -52,9 +44,10 @@ class Run:
     Raises:
       ArgumentError: a class that there is not, labels for a model without classes, a truncation that it cannot do.
     """
+    classes = configs.classes(self.config)
     if isinstance(labels, (int, np.integer)):
-      labels = np.arange(labels) % max(configs.classes(self.config), 1)
-    elif not configs.classes(self.config):
+      labels = np.arange(labels) % max(classes, 1)
+    elif not classes:
       raise ArgumentError('labels', list(labels), 'a number of images', why='but the model knows no classes')
     labels = self._labels(labels, len(labels))
     draw = self._compiled('sample', functools.partial(core.sample, self.algorithm, truncation=truncation), truncation)
@@ -94,10 +87,6 @@ class Run:
       known = f'from 0 to {classes - 1}' if classes else '0, for the model knows no classes'
       raise ArgumentError('labels', labels if labels is None else found.tolist(), f'one for each image, {known}')
     return found.astype(np.int32)
-
-  @functools.cached_property
-  def _jitted(self) -> dict[tuple, Callable]:
-    return {}
 
   def _compiled(self, name: str, function: Callable, *settings: Any) -> Callable:
     """The jitted function, made at its first use with these settings."""

@@ -100,7 +100,9 @@ def fit(training: Training, *, writers: Sequence[Any] = (), profile_steps: int =
     if stop:
       text = {'stopped': f'saved at step {step} of {config.num_steps}; the same command continues from there'}
     else:
-      text = {'done': runs.summary(workdir, snapshots.finish(state, workdir / 'metrics.jsonl'))}
+      left = [workdir / name for name in ('metrics.jsonl', 'tensorboard', 'checkpoints')]
+      left = [workdir / 'samples', *snapshots.finish(state, workdir / 'metrics.jsonl'), *left]
+      text = {'done': ''.join(f'\n  {path}' for path in left)}
     writer.write_texts(step, text)
   return state
 

@@ -36,11 +36,10 @@ class Inherited(NamedTuple):
 
   def __str__(self) -> str:
     """One line."""
-    kinds = {'missing there': self.missing, 'of another shape there': self.other}
-    rest = [f'{kind}: {_first(paths)}' for kind, paths in kinds.items() if paths]
     total = len(self.taken) + len(self.missing) + len(self.other)
     taken = f'{len(self.taken)} of {total} arrays of weights begin as in {self.source} at step {self.step}'
-    return '; '.join([taken, *rest])
+    rest = leaves.listed({'missing there': self.missing, 'of another shape there': self.other})
+    return f'{taken}; {rest}' if rest else taken
 
 
 def find(init_from: str, abstract_state: State) -> Inherited:
@@ -118,7 +117,3 @@ def record(inherited: Inherited, workdir: pathlib.Path) -> None:
     'dataset': {name: dataset.get(name) for name in ('source', 'sha256')},
   }
   files.write_json(workdir / 'init_from.json', about)
-
-
-def _first(paths: Sequence[str]) -> str:
-  return ', '.join(paths[:5]) + (f' and {len(paths) - 5} more' if len(paths) > 5 else '')

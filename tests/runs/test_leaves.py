@@ -23,7 +23,7 @@ def test_two_leaves_of_one_path_are_refused():
 
 
 def test_a_leaf_without_elements_is_left_out():
-  assert list(leaves.filled({'a': np.zeros((0, 3)), 'b': np.zeros(1)})) == ['b']
+  assert list(leaves.nested({'a': np.zeros((0, 3)), 'b': np.zeros(1)})) == ['b']
 
 
 def test_every_kind_of_difference_is_named_up_to_five():
