@@ -17,7 +17,7 @@ _PREFETCHED = 4  # batches made ahead
 _ORDER, _FLIPS, _NOISE, _EVALUATION = range(4)  # so that no two uses of random numbers share a stream
 
 
-class TrainIterator:
+class TrainIterator(Iterator[dict[str, np.ndarray]]):
   """Endless batches; batch k is a function of the seed and of k alone. Made by `train_iterator`."""
 
   def __init__(self, make_batch: Callable[[int], dict[str, np.ndarray]], *, threads: int, identity: dict[str, int]):
@@ -27,9 +27,6 @@ class TrainIterator:
     batches = grain.MapDataset.range(sys.maxsize).map(make_batch)
     options = grain.ReadOptions(num_threads=threads, prefetch_buffer_size=_PREFETCHED + threads)
     self._iterator = iter(batches.to_iter_dataset(options))
-
-  def __iter__(self) -> 'TrainIterator':
-    return self
 
   def __next__(self) -> dict[str, np.ndarray]:
     return next(self._iterator)

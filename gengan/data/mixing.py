@@ -32,7 +32,10 @@ def shuffled(images: np.ndarray, labels: np.ndarray, *, seed: int) -> Stream:
 
 
 def in_epochs(examples: Callable[[int], Examples], size: int, *, seed: int) -> Stream:
-  """Streams one epoch after another, each in an order of its own; `examples` gives the set of an epoch, of one size."""
+  """Streams one epoch after another, each in an order of its own.
+
+  `examples` gives the set of an epoch by its number, always of the same size.
+  """
 
   @functools.lru_cache(maxsize=4)
   def order(epoch: int) -> np.ndarray:
@@ -40,7 +43,7 @@ def in_epochs(examples: Callable[[int], Examples], size: int, *, seed: int) -> S
 
   def stream(start: int, stop: int) -> Examples:
     parts = []
-    while start < stop or not parts:  # no examples have a shape, too
+    while start < stop or not parts:  # once at least, for the shapes
       epoch, first = divmod(start, size)
       last = min(size, first + stop - start)
       images, labels = examples(epoch)

@@ -198,3 +198,13 @@ def test_enlarging_is_smooth():
   row = prepared(edge, 16, 1)[8, :, 0].astype(int)
   assert len(np.unique(row)) > 3  # repeating pixels gives two values
   assert np.abs(np.diff(row)).max() < 200
+
+
+@pytest.mark.parametrize('count', [0, 1, 64, 65, 1000])
+def test_threads_do_everything_once_and_raise_what_is_raised(count):
+  done = []
+  decoding.in_threads(done.append, count)
+  assert sorted(done) == list(range(count))
+  if count:
+    with pytest.raises(ZeroDivisionError):
+      decoding.in_threads(lambda i: 1 / (count - 1 - i), count)

@@ -16,19 +16,10 @@ KINDS = {
   'unreadable': ('Unreadable files', 'Damaged, cut short, or not an image.'),
   'blank': ('Blank images', 'Nearly one colour all over. Transparent ground counts as white, so white on it is blank.'),
   'duplicate': ('Exact duplicates', 'The same pixels more than once in one split. The first copy stays.'),
-  'near_duplicate': (
-    'Near duplicates',
-    'Almost the same picture in one split, such as saved anew or scaled. The first stays.',
-  ),
+  'near_duplicate': ('Near duplicates', 'Almost the same picture in one split: saved anew or scaled. The first stays.'),
   'leakage': ('Leakage between splits', 'The same pixels in a held-out split and in another. The held-out copy stays.'),
-  'near_leakage': (
-    'Near leakage between splits',
-    'Almost the same picture in two such splits. The held-out copy stays.',
-  ),
-  'conflicting_labels': (
-    'Copies with different labels',
-    'The same pixels under several labels: at least one is wrong.',
-  ),
+  'near_leakage': ('Near leakage between splits', 'Near duplicates of images in a held-out split, which stay there.'),
+  'conflicting_labels': ('Copies with different labels', 'The same pixels under several labels: one or more is wrong.'),
   'outlier_size': ('Unusual sizes', 'Less than half or over twice the usual side, or a shape far from the usual one.'),
   'outlier_mode': ('Unusual channels', 'Stored with other channels or depth than nearly all the rest.'),
   'rare_label': ('Labels with few examples', 'Too few training examples to learn from.'),
