@@ -1,4 +1,8 @@
-"""Every metric as a pure function: NumPy arrays in, Python floats out. Features are [N, D], one row a sample."""
+"""Every metric as a pure function: NumPy arrays in, Python floats out. Features are [N, D], one row a sample.
+
+Each raises a ValueError, which names the argument, for shapes that do not fit, too few rows, values that are not finite
+and settings out of range; docstrings tell what else they refuse.
+"""
 
 from gengan.metrics.bootstrap import Bootstrap as Bootstrap
 from gengan.metrics.bootstrap import bootstrap as bootstrap

@@ -27,9 +27,6 @@ def diversity(images: np.ndarray, *, size: int = 8) -> float:
 
   Returns:
     Between 0 (all alike) and 2 (black and white halves differ everywhere).
-
-  Raises:
-    ValueError: another shape, fewer than two images, or values that are not finite.
   """
   return float(_distances(images, size).mean())
 
@@ -70,10 +67,7 @@ def check(
 
   Returns:
     Metrics `diversity`, `diversity_ratio`, `nearest_ratio`, `contrast_ratio` (a ratio is 1 where the real images have
-    none either), and the warnings; none where all is well.
-
-  Raises:
-    ValueError: unequal shapes, fewer than two images, or real images that are not finite.
+    none either), and the warnings; none where all is well. Samples that are not finite are a warning, too.
   """
   if np.shape(samples) != np.shape(real):
     raise ValueError(f'samples {list(np.shape(samples))} and real images {list(np.shape(real))} differ in shape')

@@ -18,8 +18,8 @@ def authenticity(train: np.ndarray, generated: np.ndarray) -> float:
   """Share of generated samples that are not noisy copies of training samples (authenticity of Alaa et al. 2022).
 
   A sample g whose nearest training sample is t is authentic where t has a training neighbour nearer than g:
-  min_{t' != t} d(t, t') < d(t, g). (Released code looks that distance up at the
-  index of a generated sample instead of that of t, which gives another number.)
+  min_{t' != t} d(t, t') < d(t, g). (Released code looks that distance up at the index of a generated sample instead of
+  that of t, which gives another number.)
 
   Args:
     train: [N, D] features, N >= 2.
@@ -28,9 +28,6 @@ def authenticity(train: np.ndarray, generated: np.ndarray) -> float:
   Returns:
     In [0, 1]: 0 for copies; for new samples of the same distribution about a half or somewhat more, since their
     nearest training sample tends to be in a dense place. Compare with `authenticity(train, held_out)`.
-
-  Raises:
-    ValueError: shapes that do not fit, or values that are not finite.
 
   Examples:
     >>> train = [[0.0], [1.0], [2.0]]
@@ -70,7 +67,7 @@ def data_copying(
     `cells`: Z_U of every cell, NaN where it does not count.
 
   Raises:
-    ValueError: shapes that do not fit, values that are not finite, or more cells than distinct training samples.
+    ValueError: more cells than distinct training samples.
 
   Examples:
     >>> train, test = np.arange(100.0)[:, None], np.arange(100.0)[:, None] + 0.5
@@ -112,9 +109,6 @@ def distance_to_closest_record(train: np.ndarray, holdout: np.ndarray, generated
       half. One half is ideal, 1 is copying.
     `median_to_train`, `median_to_holdout`: medians of the generated samples' distances to those sets, thinned.
     `median_holdout_to_train`: what the distance to the same training samples is for new real samples.
-
-  Raises:
-    ValueError: shapes that do not fit, or values that are not finite.
   """
   train, holdout = checks.pair(train, holdout, ('train', 'holdout'))
   train, generated = checks.pair(train, generated, ('train', 'generated'))

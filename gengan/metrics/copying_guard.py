@@ -29,30 +29,21 @@ SIDE = 16  # pixels at most that `pooled` leaves
 class Report(NamedTuple):
   """What the guard found.
 
-  Attributes:
-    copies: share of the generated images that are copies.
-    refused: whether this is too much; None where it cannot be told, for most held-out images have twins to train on.
-    distance: to the nearest training image, up to which a sample can be a copy; a low quantile of the reference's, but
-      at least `FLOOR` times its median.
-    ratio: of that distance to the one to the `NEXT`-th nearest, up to which a sample can be a copy; likewise, at least
-      `FLOOR`.
-    copies_reference: share of the reference's images that the same rule calls copies.
-    reference: 'held-out images', or 'other training images' where there were too few of them.
-    nearer: probability that a generated image is nearer to the training set than one of the reference; 1/2 for as near.
-    median_generated, median_reference: distances to the nearest training image.
-    num_train, num_reference, num_generated: images compared.
+  A sample can be a copy up to two limits: its distance to the nearest training image, and the ratio of that to its
+  distance to the `NEXT`-th nearest. Both are low quantiles of the reference's, but the one is at least `FLOOR` times
+  the reference's median, the other at least `FLOOR`.
   """
 
-  copies: float
-  refused: bool | None
-  distance: float
-  ratio: float
-  copies_reference: float
-  reference: str
-  nearer: float
-  median_generated: float
+  copies: float  # share of the generated images
+  refused: bool | None  # whether this is too much; None: it cannot be told, for most held-out images have twins
+  distance: float  # the limit
+  ratio: float  # the limit
+  copies_reference: float  # share of the reference's images that the same rule calls copies
+  reference: str  # 'held-out images', or 'other training images' where there were too few of them
+  nearer: float  # probability that a sample is nearer to the training set than one of the reference; 1/2: as near
+  median_generated: float  # distance to the nearest training image
   median_reference: float
-  num_train: int
+  num_train: int  # images compared
   num_reference: int
   num_generated: int
 
@@ -102,10 +93,7 @@ def report(
       training image to the nearest other one is taken instead.
     generated: [M, D].
     quantile: of the held-out distances, up to which a sample can be a copy.
-    ratio_quantile: of the held-out ratios, likewise.
-
-  Raises:
-    ValueError: shapes that do not fit, values that are not finite, or a quantile outside (0, 1).
+    ratio_quantile: of the held-out ratios, likewise; both within (0, 1).
   """
   if not 0 < quantile < 1 or not 0 < ratio_quantile < 1:
     raise ValueError(f'quantiles must be between 0 and 1, not {quantile} and {ratio_quantile}')
@@ -121,7 +109,8 @@ def report(
   copies, copies_reference = (float(np.mean(are_copies(each, distance, ratio))) for each in (generated_around, around))
   twins = np.median(expected) < TWINS * np.median(around[:, -1])
   distances = generated_around[:, 0]
-  ranks = np.searchsorted(np.sort(expected), distances, 'left') + np.searchsorted(np.sort(expected), distances, 'right')
+  ordered = np.sort(expected)
+  ranks = np.searchsorted(ordered, distances, 'left') + np.searchsorted(ordered, distances, 'right')
   return Report(
     copies=copies,
     refused=None if twins else copies - copies_reference > LIMIT,
@@ -139,11 +128,9 @@ def report(
 
 
 def are_copies(distances: np.ndarray, distance: float, ratio: float) -> np.ndarray:
-  """Which samples are copies, [N] bool.
+  """Which samples are copies, [N] bool, by the limits of a `Report`.
 
-  Args:
-    distances: to the nearest training images, nearest first, [N, `NEXT` or more].
-    distance, ratio: of a `Report`.
+  `distances` [N, `NEXT` or more] are those to a sample's nearest training images, nearest first.
   """
   return (distances[:, 0] <= distance) & (_ratios(distances) <= ratio)
 
@@ -155,9 +142,6 @@ def _around(queries: np.ndarray, views: np.ndarray, *, others: bool = False) -> 
     queries: [N, D].
     views: [V, L, D].
     others: query n is view 0 of image n, which is left out with all its views.
-
-  Raises:
-    ValueError: see `nearest_neighbours`.
   """
   num_views, count, size = views.shape
   wanted = max(min(FAR, count - others), NEXT)

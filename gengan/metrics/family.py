@@ -86,47 +86,28 @@ class Inputs(NamedTuple):
 
 
 class Scores(NamedTuple):
-  """What a family measured on one sample set.
+  """What a family measured on one sample set."""
 
-  Attributes:
-    values: by name.
-    by_class: by name, one value a class in the order of the labels, where a score is a mean over classes.
-    errors: standard errors by name, of a family that is measured once; of others, sample sets give the deviation.
-    setting: in words, what the values depend on beside all that is the same for every family.
-  """
-
-  values: Mapping[str, float]
-  by_class: Mapping[str, Sequence[float]] = {}
-  errors: Mapping[str, float] = {}
-  setting: str = ''
+  values: Mapping[str, float]  # by name
+  by_class: Mapping[str, Sequence[float]] = {}  # by name, a value for every label in order; a score may be their mean
+  errors: Mapping[str, float] = {}  # standard errors by name, of a family that is measured once
+  setting: str = ''  # in words, what the values depend on beside all that is the same for every family
 
 
 class Meaning(NamedTuple):
-  """What a score says, for people.
+  """What a score says, for people."""
 
-  Attributes:
-    better: 'higher', 'lower', the best value such as '0.5', or '' where none is better.
-    text: one line.
-  """
-
-  better: str
-  text: str
+  better: str  # 'higher', 'lower', the best value such as '0.5', or '' where none is better
+  text: str  # one line
 
 
 class Family(NamedTuple):
-  """Scores that are asked for by one name: the module's, which defines this as FAMILY.
-
-  Attributes:
-    measure: from `Inputs` to `Scores`.
-    names: how the names of its scores begin, whatever the network, and what each says.
-    needs: of CONDITIONAL, CLASSES, OWN_CLASSES, FLOAT_LATENTS and `evaluated(name)`.
-    once: measured with the first seed alone, because no sample enters.
-  """
+  """Scores that are asked for by one name: the module's, which defines this as FAMILY."""
 
   measure: Callable[[Inputs], Scores]
-  names: Mapping[str, Meaning]
-  needs: tuple[str, ...] = ()
-  once: bool = False
+  names: Mapping[str, Meaning]  # how the names of its scores begin, whatever the network, and what each says
+  needs: tuple[str, ...] = ()  # of CONDITIONAL, CLASSES, OWN_CLASSES, FLOAT_LATENTS and `evaluated(name)`
+  once: bool = False  # measured with the first seed alone, because no sample enters
 
 
 def find(name: str) -> Family:

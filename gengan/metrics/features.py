@@ -10,21 +10,13 @@ from gengan.metrics.moments import Moments
 
 
 class Features(NamedTuple):
-  """What is kept of a set of images.
+  """What is kept of a set of images."""
 
-  Attributes:
-    moments: mean and covariance of the features of all images.
-    rows: [M, D] float32, the features of some of the images, for metrics that compare pairs.
-    positions: [M] int64, which images those are.
-    logits: [N, K] float32 of all images, or None where the network does not classify.
-    labels: [N] int32 of all images.
-  """
-
-  moments: Moments
-  rows: np.ndarray
-  positions: np.ndarray
-  logits: np.ndarray | None
-  labels: np.ndarray
+  moments: Moments  # of the features of all images
+  rows: np.ndarray  # [M, D] float32, the features of some of the images, for metrics that compare pairs
+  positions: np.ndarray  # [M] int64, which images those are
+  logits: np.ndarray | None  # [N, K] float32 of all images; None: the network does not classify
+  labels: np.ndarray  # [N] int32 of all images
 
   @property
   def row_labels(self) -> np.ndarray:

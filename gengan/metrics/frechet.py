@@ -32,8 +32,7 @@ def frechet_distance(mu1: np.ndarray, sigma1: np.ndarray, mu2: np.ndarray, sigma
     reported as it is.
 
   Raises:
-    ValueError: shapes that do not fit, values that are not finite, or a covariance that is not symmetric or has
-      eigenvalues farther below 0 than rounding explains.
+    ValueError: a covariance that is not symmetric or has eigenvalues farther below 0 than rounding explains.
 
   Examples:
     >>> frechet_distance([0.0], [[1.0]], [3.0], [[4.0]])  # 3^2 + (2 - 1)^2
@@ -55,9 +54,6 @@ def frechet_distance_of_moments(x: Moments, y: Moments) -> float:
 
 def frechet_distance_of_features(x: np.ndarray, y: np.ndarray) -> float:
   """`frechet_distance` of two sets of features, [N, D] and [M, D], N and M at least 2.
-
-  Raises:
-    ValueError: shapes that do not fit, or values that are not finite.
 
   Warns:
     FewSamplesWarning: fewer than 2,048 samples or than dimensions. The estimate is biased upwards by a term in 1/N

@@ -22,9 +22,6 @@ def frechet_distance_infinity(
     sizes: how many subsets, 2 or more.
     smallest: samples in the smallest; by default a tenth (5,000 of 50,000 in the paper).
     seed: of the choice of subsets.
-
-  Raises:
-    ValueError: shapes that do not fit, values that are not finite, or too few samples for so many sizes.
   """
   if not isinstance(real, Moments):
     raise ValueError(f'real must be Moments, not {type(real).__name__}; metrics.moments makes them from features')

@@ -25,7 +25,7 @@ def inception_score(probs: np.ndarray, *, splits: int = 1) -> tuple[float, float
     Mean and standard deviation of the scores of the parts, each score between 1 and K; the deviation of one is 0.
 
   Raises:
-    ValueError: another shape, rows that are no probabilities, or fewer rows than splits.
+    ValueError: rows that are no probabilities, or fewer than splits.
 
   Examples:
     >>> inception_score([[1.0, 0.0], [0.0, 1.0]])  # two sure answers, two classes

@@ -22,7 +22,7 @@ def intra_class_frechet_distance(
     The unweighted mean and the distance by class.
 
   Raises:
-    ValueError: shapes that do not fit, values that are not finite, or a class that one of the sets lacks.
+    ValueError: a class of which one of the sets has fewer than two samples.
 
   Warns:
     FewSamplesWarning: once, for the smallest class.

@@ -32,7 +32,7 @@ def kernel_distance(
     y: [M, D] features; N and M may differ.
     subsets: None: over all rows, the estimate of least variance, in tiles. Otherwise the mean over so many random
       subsets, as publications have it (100 subsets of 1,000).
-    subset_size: rows of x and of y in each; by default 1,000, or all where there are fewer.
+    subset_size: rows of x and of y in each, at most all; by default 1,000, or all where there are fewer.
     seed: of the subsets.
 
   Returns:
@@ -40,9 +40,6 @@ def kernel_distance(
     Often printed times 1,000. All is in float64, but for the products of float32 features in random subsets and in sets
     as large as 6,000 rows of 2,048 dimensions: centred, in float32, they leave an error of about 1e-10 (relative to
     features of variance 1), six digits of any distance that is not next to 0.
-
-  Raises:
-    ValueError: shapes that do not fit, values that are not finite, or subsets larger than the sets.
 
   Examples:
     >>> round(kernel_distance([[0.0], [2.0]], [[1.0], [1.0]]), 6)  # 1 + 8 - 2 (1 + 27) / 2
@@ -79,20 +76,13 @@ class _Side(NamedTuple):
 
   The root of the kernel is M + u with M = 1 + |centre|^2 / D and u = q + d_i + e_j, where q = x'_i.y'_j / D and
   d = x'.centre / D. What is linear in q needs no pairs; what is quadratic and cubic is small and wants all pairs.
-
-  Attributes:
-    rows: [N, D] x until `_moved`, then x' / scale in the precision of the products.
-    along: [N] d.
-    squares: [N] |x'|^2 / D.
-    gamma: scale^2 / D, so that q is gamma times the product of two moved rows.
-    bulk: M.
   """
 
-  rows: np.ndarray
-  along: np.ndarray
-  squares: np.ndarray
-  gamma: float
-  bulk: float
+  rows: np.ndarray  # [N, D] x until `_moved`, then x' / scale in the precision of the products
+  along: np.ndarray  # [N] d
+  squares: np.ndarray  # [N] |x'|^2 / D
+  gamma: float  # scale^2 / D, so that q is gamma times the product of two moved rows
+  bulk: float  # M
 
 
 class _Pair(NamedTuple):

@@ -25,7 +25,7 @@ def importance_weighted_bounds(log_weights: np.ndarray) -> np.ndarray:
     log_weights: [K, N], log p(x_n | z_kn) + log p(z_kn) - log q(z_kn | x_n) with z_kn drawn from q(z | x_n).
 
   Raises:
-    ValueError: another shape, or values that are NaN or infinite (but for log w = -inf, unless a whole column is).
+    ValueError: values that are NaN or infinite (but for log w = -inf, unless a whole column is).
   """
   log_weights = checks.numbers(log_weights, 'log_weights').astype(np.float64)
   if log_weights.ndim != 2 or not log_weights.size:
@@ -43,9 +43,6 @@ def bits_per_dimension(log_likelihood: float, shape: Sequence[int]) -> float:
   Args:
     log_likelihood: mean in nats an image, or a bound of it.
     shape: of one image, [H, W, C].
-
-  Raises:
-    ValueError: not a finite number, or an empty shape.
   """
   if not math.isfinite(log_likelihood):
     raise ValueError(f'log_likelihood is {log_likelihood}')
@@ -60,9 +57,6 @@ def active_units(means: np.ndarray, *, threshold: float = ACTIVE_VARIANCE) -> in
 
   Args:
     means: [N, Z] means of the posterior, N >= 2; another shape of latents is flattened by the caller.
-
-  Raises:
-    ValueError: another shape, fewer than two rows, or values that are not finite.
   """
   means = checks.features(means, 'means', at_least=2).astype(np.float64)
   if not threshold >= 0:
@@ -71,15 +65,7 @@ def active_units(means: np.ndarray, *, threshold: float = ACTIVE_VARIANCE) -> in
 
 
 def reconstruction_error(images: np.ndarray, reconstructions: np.ndarray) -> float:
-  """Mean squared difference a pixel and channel, in squared units of the images (4 at most, for [-1, 1]).
-
-  Args:
-    images: [N, H, W, C].
-    reconstructions: the same shape, of the same images.
-
-  Raises:
-    ValueError: unequal shapes, no images, or values that are not finite.
-  """
+  """Mean squared difference a pixel and channel of [N, H, W, C], in their squared units (4 at most, for [-1, 1])."""
   if np.shape(images) != np.shape(reconstructions) or not np.size(images):
     shapes = f'{list(np.shape(images))} and {list(np.shape(reconstructions))}'
     raise ValueError(f'images and reconstructions must have the same shape, not {shapes}')

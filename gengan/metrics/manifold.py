@@ -20,17 +20,13 @@ def precision_recall(real: np.ndarray, fake: np.ndarray, *, k: int = 3) -> dict[
 
   Returns:
     `precision` and `recall`, in [0, 1].
-
-  Raises:
-    ValueError: shapes that do not fit, values that are not finite, or k samples or fewer.
   """
   hits = _hits(real, fake, k, closed=True)
   return {'precision': _share(hits.x_balls_at_y), 'recall': _share(hits.y_balls_at_x)}
 
 
 def precision_recall_density_coverage(real: np.ndarray, fake: np.ndarray, *, k: int = 5) -> dict[str, float]:
-  """Precision, recall, density and coverage (Naeem et al. 2020, section 3), with open balls as in their
-  package.
+  """Precision, recall, density and coverage (Naeem et al. 2020, section 3), with open balls as in their package.
 
   With B(x) the ball around a sample up to its k-th nearest other sample of the same set,
   precision = mean_j any_i [fake_j in B(real_i)], recall = mean_i any_j [real_i in B(fake_j)],
@@ -45,9 +41,6 @@ def precision_recall_density_coverage(real: np.ndarray, fake: np.ndarray, *, k: 
   Returns:
     `precision`, `recall` and `coverage` in [0, 1] and `density`, which is 1 in expectation for samples of the real
     distribution and may be larger.
-
-  Raises:
-    ValueError: shapes that do not fit, values that are not finite, or k samples or fewer.
 
   Examples:
     >>> real = [[0.0], [1.0], [2.0], [3.0]]

@@ -11,17 +11,11 @@ CHUNK = 1024  # rows that moments are taken of at a time
 
 
 class Moments(NamedTuple):
-  """Mean and scatter of a set of features, in float64; sets are joined by `merge`, in any order.
+  """Mean and scatter of a set of features, in float64; sets are joined by `merge`, in any order."""
 
-  Attributes:
-    count: N.
-    mean: [D].
-    scatter: [D, D], sum over the samples of (x - mean)(x - mean)^T.
-  """
-
-  count: int
-  mean: np.ndarray
-  scatter: np.ndarray
+  count: int  # N
+  mean: np.ndarray  # [D]
+  scatter: np.ndarray  # [D, D], sum over the samples of (x - mean)(x - mean)^T
 
   @property
   def covariance(self) -> np.ndarray:
@@ -32,11 +26,7 @@ class Moments(NamedTuple):
 
 
 def moments(features: np.ndarray) -> Moments:
-  """Moments of one array of features [N, D], N >= 1.
-
-  Raises:
-    ValueError: another shape, or values that are not finite.
-  """
+  """Moments of one array of features [N, D], N >= 1."""
   features = checks.features(features, 'features').astype(np.float64)
   mean = features.mean(axis=0)
   features -= mean
@@ -44,11 +34,7 @@ def moments(features: np.ndarray) -> Moments:
 
 
 def merge(first: Moments, second: Moments) -> Moments:
-  """Moments of two sets together, from those of each (Chan, Golub and LeVeque 1983).
-
-  Raises:
-    ValueError: features of different dimensions.
-  """
+  """Moments of two sets of as many dimensions together, from those of each (Chan, Golub and LeVeque 1983)."""
   if first.mean.shape != second.mean.shape:
     raise ValueError(f'moments of {len(first.mean)} and of {len(second.mean)} dimensions cannot be merged')
   count = first.count + second.count
@@ -62,7 +48,7 @@ def moments_of_batches(batches: Iterable[np.ndarray]) -> Moments:
   """Moments of features that come in batches [B, D] of any sizes, of which about a thousand rows are held at a time.
 
   Raises:
-    ValueError: no batch at all, batches of different dimensions, or values that are not finite.
+    ValueError: no batch at all, or batches of different dimensions.
   """
   total, waiting, rows = None, [], 0
 

@@ -43,9 +43,6 @@ def nearest_neighbours(queries: np.ndarray, references: np.ndarray, k: int = 1) 
   Returns:
     Indices into the references, int64 [N, k], and distances, float64 [N, k], nearest first; of equally near ones, the
     lower index. Distances are exact to rounding: that of a copy is 0.
-
-  Raises:
-    ValueError: shapes that do not fit, values that are not finite, or fewer than k references.
   """
   queries, references = checks.pair(queries, references, ('queries', 'references'))
   k = checks.count(k, 'k', at_most=len(references))
@@ -73,9 +70,6 @@ def balls(x: np.ndarray, y: np.ndarray, x_radii: np.ndarray, y_radii: np.ndarray
     x_radii: [N] radii of balls around the rows of x, as distances that this module found: ties are then exact.
     y_radii: [M].
     closed: whether a ball holds its surface: distance <= radius instead of distance < radius.
-
-  Raises:
-    ValueError: shapes that do not fit, or values that are not finite.
   """
   x, y = checks.pair(x, y, ('x', 'y'))
   compare = np.less_equal if closed else np.less

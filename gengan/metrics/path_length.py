@@ -50,9 +50,6 @@ def perceptual_path_length(
 
   Returns:
     The mean of the distances kept, in units of `distance`.
-
-  Raises:
-    ValueError: shapes that do not fit, values that are not finite, or a setting out of range.
   """
   start, end, count = _checked(start, end)
   positions = _checked_settings(epsilon, trim, batch_size, positions, count, seed)

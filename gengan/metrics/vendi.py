@@ -26,7 +26,7 @@ def vendi_score(x: np.ndarray, *, q: float = 1.0) -> float:
     From 1, where all point the same way, to min(N, D), where as many are orthogonal.
 
   Raises:
-    ValueError: another shape, values that are not finite, a row of zeros, or a negative order.
+    ValueError: a row of zeros.
 
   Examples:
     >>> round(vendi_score([[1.0, 0.0], [1.0, 0.0], [0.0, 1.0]]), 3)  # exp of the entropy of (2/3, 1/3)

@@ -55,21 +55,13 @@ class ResNet(nn.Module):
 
 @dataclasses.dataclass(frozen=True)
 class Classifier:
-  """A trained network.
+  """A trained network."""
 
-  Attributes:
-    variables: linen collections of `ResNet`.
-    num_classes: K.
-    width: of `ResNet`.
-    validation_accuracy: in [0, 1], of the step that was kept; NaN where there was nothing to validate on.
-    step: the step that was kept.
-  """
-
-  variables: Any
-  num_classes: int
-  width: int
-  validation_accuracy: float
-  step: int
+  variables: Any  # linen collections of `ResNet`
+  num_classes: int  # K
+  width: int  # of `ResNet`
+  validation_accuracy: float  # in [0, 1], of the step that was kept; NaN where there was nothing to validate on
+  step: int  # the step that was kept
 
   @property
   def sha256(self) -> str:

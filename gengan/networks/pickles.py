@@ -243,10 +243,13 @@ def array(name: str, tensor: Tensor, load: Callable[[Storage], bytes]) -> np.nda
   """The tensor's values; `load` gives the bytes of its storage.
 
   Raises:
-    ValueError: the storage is too short for the tensor.
+    ValueError: the storage has another length than the pickle says, or is too short for the tensor.
   """
   storage, offset, shape, strides = tensor
-  values = np.frombuffer(load(storage), storage.dtype)
+  block, expected = load(storage), storage.length * np.dtype(storage.dtype).itemsize
+  if len(block) != expected:
+    raise ValueError(f'its storage {storage.key} has {len(block):,} bytes, not {expected:,}')
+  values = np.frombuffer(block, storage.dtype)
   last = offset + sum((length - 1) * stride for length, stride in zip(shape, strides, strict=True))
   if math.prod(shape) > len(values) or (math.prod(shape) and last >= len(values)):
     raise ValueError(f'{name} reaches beyond its storage of {len(values):,} values')
