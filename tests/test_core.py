@@ -162,8 +162,8 @@ def test_what_cannot_be_traced_is_told_with_the_axis_named():
 
 def test_an_evaluation_step_is_traced_too():
   def eval_step(state, batch, key):
-    raise ValueError('config.model.width is odd')
+    raise core.ArgumentError('width', 3, 'even')
 
   algorithm = core.Algorithm(None, lambda state, batch, key: (state, {}), eval_step, None, None)
-  with pytest.raises(ValueError, match=r'^config\.model\.width is odd'):
+  with pytest.raises(ValueError, match='^width is 3; it must be even'):
     core.check_steps(algorithm, {}, {}, axis_name=None, devices=8)
