@@ -79,7 +79,7 @@ def evaluate(args: argparse.Namespace) -> tuple[pathlib.Path, pathlib.Path]:
     'source': run.config.data.source,
     'features': network.size,
     'by_class': {
-      name: dict(zip(dataset.class_names, values, strict=True)) for name, values in measured.about['by_class'].items()
+      name: dict(zip(dataset.class_names, each, strict=True)) for name, each in measured.about['by_class'].items()
     },
   }
   measured = dataclasses.replace(measured, about=about)

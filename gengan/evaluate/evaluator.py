@@ -25,25 +25,15 @@ MAX_TRAIN = 60_000  # training images whose features are kept to look for copies
 
 @dataclasses.dataclass(frozen=True)
 class Settings:
-  """What to measure and how.
+  """What to measure and how; all but the families is part of the protocol, which says what it is."""
 
-  Attributes:
-    families: names for `gengan.metrics.family.find`.
-    split: 'validation' or 'test', the real images that are compared with.
-    num_generated: images of one sample set.
-    num_pairwise: images of each kind at most in metrics that compare all pairs.
-    seeds: one sample set each; the scores' deviations are over them.
-    truncation: of the latents, see `core.Prior`.
-    weights: 'averaged' or 'trained', for the protocol; the state must hold what it says.
-  """
-
-  families: tuple[str, ...]
+  families: tuple[str, ...]  # names for `gengan.metrics.family.find`
   split: str = 'validation'
   num_generated: int = 10_000
   num_pairwise: int = 10_000
   seeds: tuple[int, ...] = (0,)
   truncation: float = 1.0
-  weights: str = 'averaged'
+  weights: str = 'averaged'  # the state must hold what it says
 
 
 class Evaluator:
@@ -73,22 +63,18 @@ class Evaluator:
     self.settings, self.network = settings, network
     self.mesh, self._dataset, self._config = mesh, dataset, config
     self.real = self._features_of(split, settings.num_pairwise)
+    shared = {name: value for name, value in vars(settings).items() if name != 'families'}
     self.protocol = Protocol(
+      **shared,
       data_sha256=dataset.statistics['sha256'],
-      split=settings.split,
       training=f'{len(dataset.train)} images, chosen as {dataset.statistics["chosen_sha256"]}',
       preprocessing=', '.join(f'{name} {value}' for name, value in dataset.statistics['preprocessing'].items()),
       num_real=len(split),
-      num_generated=settings.num_generated,
-      num_pairwise=settings.num_pairwise,
       network=network.name,
       network_sha256=network.sha256,
       resizer=network.resizer,
       precision=network.precision,
       labels='drawn from the training labels',
-      seeds=settings.seeds,
-      truncation=settings.truncation,
-      weights=settings.weights,
     )
 
   def __call__(self, state: core.State, algorithm: core.Algorithm) -> dict[str, float]:
@@ -108,15 +94,8 @@ class Evaluator:
     there = fulfilled(self.network.name, self._config) | given(algorithm, self._dataset.image_shape)
     family.check(settings.families, there)
     families = {name: family.find(name) for name in settings.families}
-    model = opened(
-      algorithm,
-      state,
-      self._dataset,
-      self._config,
-      split=settings.split,
-      truncation=settings.truncation,
-      mesh=self.mesh,
-    )
+    options = {'split': settings.split, 'truncation': settings.truncation, 'mesh': self.mesh}
+    model = opened(algorithm, state, self._dataset, self._config, **options)
     found = {name: [] for name in families}
     for seed in settings.seeds:
       inputs = family.Inputs(self._features(state, algorithm, seed), self.network, seed, model)
@@ -162,11 +141,8 @@ class Evaluator:
     return extract(self.network, batches, mesh=self.mesh, batch_size=batch_size(self.mesh), keep=keep)
 
   def _features_of(self, split, keep) -> Features:
+    kept, network = some(len(split), keep), self.network
     key = data_key(self._dataset) | {'split': split.name, 'keep': keep, 'version': FEATURES_VERSION}
-    kept = some(len(split), keep)
+    key |= {'network': network.name} | {name: getattr(network, name) for name in ('sha256', 'resizer', 'precision')}
     compute = lambda: to_arrays(self._extract(real_batches(split, self._config), kept))
-    return from_arrays(cache.cached(f'features-{self.network.name}', key | _identity(self.network), compute))
-
-
-def _identity(network: Network) -> dict[str, str]:
-  return {'network': network.name, 'sha256': network.sha256, 'resizer': network.resizer, 'precision': network.precision}
+    return from_arrays(cache.cached(f'features-{network.name}', key, compute))

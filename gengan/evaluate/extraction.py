@@ -24,7 +24,7 @@ def extract(
   On the host this holds the covariance, the rows to keep, and the class scores of all images.
 
   Args:
-    network: see `Network`.
+    network: whose features they are.
     batches: pairs of uint8 images [b, H, W, C] and labels [b], b at most `batch_size`.
     mesh: whose devices share a batch.
     batch_size: images that are read at a time; a multiple of the mesh's devices. The network is given fewer at a time

@@ -27,8 +27,7 @@ def make_network(name: str, dataset: data.Dataset, config: ConfigDict) -> Networ
       and then cached; 'inception:FILE' with the published weights of FID; 'inception_clean:FILE' with the resizer of
       clean-fid; 'inception_other:FILE' with other weights for the same network, whose scores are never called FID;
       'vgg:FILE' with published weights of VGG16 and 'vgg_other:FILE' with others.
-    dataset: of the run.
-    config: of the run.
+    dataset, config: of the run.
 
   Raises:
     ArgumentError: see `check`.

@@ -25,16 +25,9 @@ def opened(
   truncation: float,
   mesh: jax.sharding.Mesh,
 ) -> family.Model:
-  """The model as families ask it.
+  """The model of a run as families ask it: with the held-out images of a split, and a truncation of what it draws.
 
-  Args:
-    algorithm: of the run.
-    state: on all devices of the mesh.
-    dataset: of the run.
-    config: of the run.
-    split: 'test' or 'validation', the held-out images.
-    truncation: of what it draws.
-    mesh: whose devices draw.
+  The state must lie on all devices of the mesh, which draw.
   """
   held_out = getattr(dataset, split)
 

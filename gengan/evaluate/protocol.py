@@ -8,45 +8,24 @@ from typing import Any
 
 @dataclasses.dataclass(frozen=True)
 class Protocol:
-  """Everything that two numbers must have in common to be compared.
+  """Everything that two numbers must have in common to be compared."""
 
-  Attributes:
-    data_sha256: of the source of the real images.
-    split: the real images that were compared with: 'validation' or 'test'.
-    training: the images that the model was trained on: how many, and a hash of which. Labels are drawn as they have
-      them, and copies are looked for among them.
-    preprocessing: what was done to all of them.
-    num_real: real images.
-    num_generated: generated images of one sample set.
-    num_pairwise: images of each kind at most, chosen at random, in metrics that compare all pairs.
-    network: of the features: 'inception', 'classifier' or 'pixels'.
-    network_sha256: of its weights.
-    resizer: how images reach the network's size.
-    precision: of the network's arithmetic.
-    labels: where the generated images' labels come from.
-    seeds: of the sample sets.
-    truncation: psi of the latents; 1.0 is none.
-    weights: 'averaged' or 'trained'.
-    settings: one text for each family that has settings of its own: the classifier that learns from samples, the
-      importance samples of a likelihood, the paths of a path length.
-  """
-
-  data_sha256: str
-  split: str
-  training: str
-  preprocessing: str
-  num_real: int
-  num_generated: int
-  num_pairwise: int
-  network: str
-  network_sha256: str
-  resizer: str
-  precision: str
-  labels: str
-  seeds: tuple[int, ...]
-  truncation: float
-  weights: str
-  settings: tuple[str, ...] = ()
+  data_sha256: str  # of the source of the real images
+  split: str  # the real images that were compared with: 'validation' or 'test'
+  training: str  # images: how many, and a hash of which; their labels are drawn, copies are looked for among them
+  preprocessing: str  # what was done to all of them
+  num_real: int  # real images
+  num_generated: int  # generated images of one sample set
+  num_pairwise: int  # images of each kind at most, chosen at random, in metrics that compare all pairs
+  network: str  # of the features: 'inception_fid', 'classifier' or 'pixels', for example
+  network_sha256: str  # of its weights
+  resizer: str  # how images reach the network's size
+  precision: str  # of the network's arithmetic
+  labels: str  # where the generated images' labels come from
+  seeds: tuple[int, ...]  # one sample set each; the scores' deviations are over them
+  truncation: float  # of the latents, see `core.Prior`; 1.0 is none
+  weights: str  # 'averaged' or 'trained'
+  settings: tuple[str, ...] = ()  # one text for each family that has settings of its own, see `family.Scores`
 
   def differences(self, other: 'Protocol') -> list[str]:
     """One text for every field that is not the same."""
@@ -59,20 +38,15 @@ class Protocol:
 
 @dataclasses.dataclass(frozen=True)
 class Evaluation:
-  """The scores of one model.
+  """The scores of one model, with the standard deviation (n - 1) over sample sets where there are several.
 
-  Attributes:
-    scores: by name, the mean over sample sets.
-    deviations: by name, the standard deviation over sample sets (n - 1), missing where there was one set; of
-      likelihoods and reconstructions, which no sample enters, the bootstrapped standard error over held-out images.
-    protocol: of all of them.
-    about: what was evaluated (run, step) and findings that are no scores; not part of the protocol.
+  Of likelihoods and reconstructions, which no sample enters, it is the bootstrapped standard error over real images.
   """
 
-  scores: Mapping[str, float]
-  deviations: Mapping[str, float]
-  protocol: Protocol
-  about: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+  scores: Mapping[str, float]  # by name, the mean over sample sets
+  deviations: Mapping[str, float]  # by name
+  protocol: Protocol  # of all of them
+  about: Mapping[str, Any] = dataclasses.field(default_factory=dict)  # run, step, and findings that are no scores
 
   def to_json(self) -> str:
     """One JSON object; `from_json` is its inverse."""
@@ -92,13 +66,7 @@ class Evaluation:
 
 
 def table(evaluations: Mapping[str, Evaluation]) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
-  """Scores of several models side by side.
-
-  Args:
-    evaluations: by the model's name; two or more, or one.
-
-  Returns:
-    The heads ('metric', name, ...) and one row of texts a metric that any of them has.
+  """Scores of models, by name, side by side: heads ('metric', name, ...) and a row of texts for every metric of any.
 
   Raises:
     ValueError: nothing to show, or two protocols; names every difference.

@@ -17,11 +17,11 @@ from gengan.evaluate.images import generated_batches, labels_like
 from gengan.evaluate.protocol import Evaluation, cell
 from gengan.host import files
 from gengan.metrics import family, neighbours
+from gengan.metrics.frechet import ENOUGH
 from gengan.runs import curves
 
 SAMPLES = 64
 SHEET_ROWS, SHEET_NEAREST = 12, 3
-FEW_SAMPLES = 2048
 
 
 def write(
@@ -38,10 +38,8 @@ def write(
     curves.plot(metrics, folder / 'curves.png')
     pictures['curves'] = _picture(folder / 'curves.png', pixels=False)
   page, record = folder / 'index.html', folder / 'evaluation.json'
-  with files.replacing(record) as beside:
-    beside.write_text(evaluation.to_json(), 'utf-8')
-  with files.replacing(page) as beside:
-    beside.write_text(render(evaluation, pictures, evaluator.settings.families), 'utf-8')
+  files.write_text(record, evaluation.to_json())
+  files.write_text(page, render(evaluation, pictures, evaluator.settings.families))
   return page, record
 
 
@@ -72,13 +70,13 @@ def warnings(evaluation: Evaluation) -> list[str]:
   protocol, scores = evaluation.protocol, evaluation.scores
   found = []
   fewest = min(protocol.num_real, protocol.num_generated)
-  if fewest < FEW_SAMPLES:
+  if fewest < ENOUGH:
     found.append(
-      f'{fewest:,} images are few: a Fréchet distance is biased upwards below {FEW_SAMPLES:,}; compare it only with '
+      f'{fewest:,} images are few: a Fréchet distance is biased upwards below {ENOUGH:,}; compare it only with '
       'one of equally many images.'
     )
   network_size = evaluation.about.get('features')
-  if network_size and FEW_SAMPLES <= fewest <= network_size:
+  if network_size and ENOUGH <= fewest <= network_size:
     found.append(
       f'{fewest:,} images are no more than the {network_size:,} features: a Fréchet distance is biased upwards.'
     )
@@ -96,18 +94,11 @@ def neighbour_sheet(samples: np.ndarray, labels: np.ndarray, dataset: data.Datas
   train_nearest, distances = neighbours.nearest_neighbours(drawn, evaluator.train.rows, SHEET_NEAREST)
   split = getattr(dataset, evaluator.settings.split)
   split_nearest, _ = neighbours.nearest_neighbours(drawn, evaluator.real.rows, SHEET_NEAREST)
-  rows = []
+  rows, gap = [], np.full_like(samples[:1], 255)
   for sample in np.argsort(distances[:, 0])[:SHEET_ROWS]:
-    gap = np.full_like(samples[:1], 255)
-    nearest = [
-      each.images[rows.positions[found[sample]]]
-      for each, rows, found in (
-        (dataset.train, evaluator.train, train_nearest),
-        (split, evaluator.real, split_nearest),
-      )
-    ]
-    real = [nearest[0], gap, nearest[1]]
-    rows.append(np.concatenate([samples[sample : sample + 1], gap, *real]))
+    train = dataset.train.images[evaluator.train.positions[train_nearest[sample]]]
+    held_out = split.images[evaluator.real.positions[split_nearest[sample]]]
+    rows.append(np.concatenate([samples[sample : sample + 1], gap, train, gap, held_out]))
   return images.grid(np.concatenate(rows), columns=len(rows[0]), scale=_scale(samples))
 
 
