@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.experimental import multihost_utils
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
 from gengan.core import Algorithm, ArgumentError, Batch, PyTree, State
@@ -31,7 +32,6 @@ def initialize(requested: bool = False, *, heartbeat_timeout_seconds: int = 30) 
   """Joins the other processes of a multi-process run; call it before anything touches a device.
 
   Nothing happens unless asked: a cluster's environment variables are also set for jobs of a single process.
-
   Slurm, Open MPI, Kubernetes and Cloud TPU are recognised; elsewhere JAX_COORDINATOR_ADDRESS, GENGAN_NUM_PROCESSES and
   GENGAN_PROCESS_ID say who is who.
 
@@ -55,6 +55,25 @@ def initialize(requested: bool = False, *, heartbeat_timeout_seconds: int = 30) 
     num_processes=num_processes, process_id=process_id, heartbeat_timeout_seconds=heartbeat_timeout_seconds
   )
   return True
+
+
+def decided_by_first(decide: Callable[[], int], otherwise: str) -> int:
+  """What process 0 decides, a number from 0, in every process of the run; `decide` is called there alone.
+
+  Raises:
+    ValueError, OSError: as `decide` in process 0; in the others a ValueError, `otherwise`.
+  """
+  answer, error = -1, ValueError(otherwise)
+  if jax.process_index() == 0:
+    try:
+      answer = decide()
+    except (ValueError, OSError) as refusal:
+      error = refusal
+  if jax.process_count() > 1:
+    answer = int(multihost_utils.broadcast_one_to_all(np.int32(answer)))
+  if answer < 0:
+    raise error
+  return answer
 
 
 def make_mesh(*, data: int = -1, fsdp: int = 1, devices: Sequence[jax.Device] | None = None) -> Mesh:
@@ -157,11 +176,8 @@ def abstract_state(algorithm: Algorithm, batch: Batch, mesh: Mesh, *, min_size: 
   Of the batch, arrays or jax.ShapeDtypeStruct, only shapes and dtypes are used; `min_size` is that of `state_sharding`.
   """
   state = jax.eval_shape(lambda: algorithm.init(jax.random.key(0), _zeros(batch)))
-  return jax.tree.map(
-    lambda leaf, sharding: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding),
-    state,
-    state_sharding(mesh, state, min_size=min_size),
-  )
+  laid_out = lambda leaf, sharding: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding)
+  return jax.tree.map(laid_out, state, state_sharding(mesh, state, min_size=min_size))
 
 
 def init(algorithm: Algorithm, key: jax.Array, batch: Batch, mesh: Mesh, *, min_size: int = MIN_SIZE) -> State:

@@ -268,6 +268,22 @@ def test_steps_on_a_cpu_keep_their_memory(monkeypatch, mode):
   assert kept == [mode]
 
 
+def test_what_the_first_process_decides_holds_in_all(monkeypatch):
+  def refuse():
+    raise OSError('no such folder')
+
+  assert sharding.decided_by_first(lambda: 7, 'process 0 could not') == 7
+  with pytest.raises(OSError, match='no such folder'):
+    sharding.decided_by_first(refuse, 'process 0 could not')
+  monkeypatch.setattr(sharding.jax, 'process_count', lambda: 2)
+  monkeypatch.setattr(sharding.jax, 'process_index', lambda: 1)
+  monkeypatch.setattr(sharding.multihost_utils, 'broadcast_one_to_all', lambda mine: np.int32(7))
+  assert sharding.decided_by_first(refuse, 'process 0 could not') == 7  # `refuse` is not asked here
+  monkeypatch.setattr(sharding.multihost_utils, 'broadcast_one_to_all', lambda mine: np.int32(-1))
+  with pytest.raises(ValueError, match='process 0 could not'):
+    sharding.decided_by_first(refuse, 'process 0 could not')
+
+
 def test_one_process_starts_nothing_unless_asked(monkeypatch):
   monkeypatch.delenv('GENGAN_DISTRIBUTED', raising=False)
   assert sharding.initialize() is False

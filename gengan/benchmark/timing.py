@@ -12,7 +12,7 @@ from ml_collections import ConfigDict
 
 from gengan import core, sharding
 from gengan.config import check, classes, set_classes
-from gengan.train import setup
+from gengan.train import preparation
 
 WARM_UP = 2  # steps: memory is laid out in the first
 CLASSES = 10  # where a config leaves it to the data
@@ -23,7 +23,6 @@ def measure(config: ConfigDict, *, steps: int) -> dict[str, Any]:
 
   Args:
     config: as for `gengan.train.run`. Where its `num_classes` is 0, the data is taken to have 10.
-    steps: how many to time.
 
   Returns:
     median_ms, min_ms and cpu_ms (processor time of this process, median) of a step; images_per_second; compile_seconds;
@@ -35,7 +34,7 @@ def measure(config: ConfigDict, *, steps: int) -> dict[str, Any]:
   config = ConfigDict(config.to_dict())
   check(config)
   set_classes(config, config.model.get('num_classes', 0) or CLASSES, labelled=True)
-  mesh, algorithm, shapes, abstract_state = setup.make(config)
+  mesh, algorithm, shapes, abstract_state = preparation.set_up(config)
   batch = _random_batch(shapes, seed=config.seed, num_classes=classes(config))
   key = jax.random.key(config.seed)
   layout = sharding.state_sharding(mesh, abstract_state)
@@ -65,7 +64,7 @@ def measure(config: ConfigDict, *, steps: int) -> dict[str, Any]:
   }
 
 
-def machine() -> dict[str, Any]:
+def machine() -> dict[str, str]:
   """What the numbers depend on: the devices, the processors this process may use, and the versions."""
   device = jax.devices()[0]
   cores = len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count()
@@ -79,19 +78,17 @@ def machine() -> dict[str, Any]:
 
 def table(result: dict[str, Any]) -> str:
   """What `measure` gives, for a person."""
-  flop = (
-    f'{result["gflop"]:.2f} GFLOP, {result["gflop_per_second"]:.1f} GFLOP/s'
-    if result['gflop']
-    else 'unknown in pmap mode'
-  )
+  work, on = 'unknown in pmap mode', result['machine']
+  if result['gflop']:
+    work = f'{result["gflop"]:.2f} GFLOP, {result["gflop_per_second"]:.1f} GFLOP/s'
   rows = {
     'step': f'{result["median_ms"]:.1f} ms (median of {result["steps"]}; fastest {result["min_ms"]:.1f} ms)',
     'processor': f'{result["cpu_ms"]:.1f} ms a step',
     'images': f'{result["images_per_second"]:.0f} a second',
-    'work': flop,
+    'work': work,
     'compiled': f'in {result["compile_seconds"]:.1f} s',
-    'machine': ', '.join(str(value) for value in (result['machine']['devices'], result['machine']['processor'])),
-    'versions': f'jax {result["machine"]["jax"]}, Python {result["machine"]["python"]}',
+    'machine': f'{on["devices"]}, {on["processor"]}',
+    'versions': f'jax {on["jax"]}, Python {on["python"]}',
   }
   return '\n'.join(f'{name:10}{value}' for name, value in rows.items())
 

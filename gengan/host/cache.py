@@ -16,9 +16,8 @@ from gengan.host.files import replacing
 
 def default_folder() -> pathlib.Path:
   """$GENGAN_CACHE, or `gengan` in $XDG_CACHE_HOME or ~/.cache."""
-  if folder := os.environ.get('GENGAN_CACHE'):
-    return pathlib.Path(folder)
-  return pathlib.Path(os.environ.get('XDG_CACHE_HOME') or pathlib.Path.home() / '.cache') / 'gengan'
+  caches = pathlib.Path(os.environ.get('XDG_CACHE_HOME') or pathlib.Path.home() / '.cache')
+  return pathlib.Path(os.environ.get('GENGAN_CACHE') or caches / 'gengan')
 
 
 def cached(
@@ -30,13 +29,8 @@ def cached(
 ) -> dict[str, np.ndarray]:
   """What `compute` returns, arrays by name, computed once for every key.
 
-  A file that is damaged or was made for another key is computed again, with a warning.
-
-  Args:
-    kind: first part of the file's name, for people.
-    key: JSON-able; everything that the arrays depend on.
-    compute: called where there is no file.
-    folder: None: `default_folder()`.
+  A file that is damaged or was made for another key is computed again, with a warning. The key is JSON-able: all that
+  the arrays depend on; `kind` begins the file's name, for people; `folder` is `default_folder()` where it is None.
   """
   name = json.dumps(key, sort_keys=True)
   path = (folder or default_folder()) / f'{kind}-{hashlib.sha256(name.encode()).hexdigest()[:24]}.npz'

@@ -1,7 +1,6 @@
 """Runs: their folder, their checkpoints, and the trained model in it, for every tool but training itself."""
 
 from gengan.runs.checkpoint import Checkpointer as Checkpointer
-from gengan.runs.checkpoint import Restored as Restored
 from gengan.runs.folder import claimed as claimed
 from gengan.runs.folder import create as create
 from gengan.runs.folder import default_workdir as default_workdir

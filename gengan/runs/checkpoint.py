@@ -18,10 +18,10 @@ from typing import Any, NamedTuple
 import flax
 import jax
 import jax.numpy as jnp
-import numpy as np
 import orbax.checkpoint as ocp
 from jax.experimental import multihost_utils
 
+from gengan import sharding
 from gengan.core import State
 from gengan.host import checksums, files
 from gengan.runs import finished, leaves
@@ -84,13 +84,7 @@ class Checkpointer:
     return finished.best(self.directory, self.steps(), self._rules)
 
   def save(
-    self,
-    step: int,
-    state: State,
-    *,
-    data: Mapping[str, Any],
-    config: Mapping[str, Any],
-    metrics: Mapping[str, Any] | None = None,
+    self, step: int, state: State, *, data: Mapping[str, Any], config: Mapping[str, Any], metrics: Mapping | None = None
   ) -> bool:
     """Starts to save; returns when the state has been copied, so that it may be donated.
 
@@ -195,16 +189,8 @@ class Checkpointer:
   def _found(self, wanted: int | str | None) -> tuple[int, pathlib.Path]:
     """The step to read and its folder, the same in every process: the first one looks."""
     self.wait()
-    step, error = -1, None
-    if jax.process_index() == 0:
-      try:
-        step = self._choose(wanted)
-      except (ValueError, OSError) as refusal:
-        error = refusal
-    if jax.process_count() > 1:
-      step = int(multihost_utils.broadcast_one_to_all(np.int32(step)))
-    if step < 0:
-      raise error or ValueError(f'process 0 found no intact checkpoint in {self.directory}')
+    otherwise = f'process 0 found no intact checkpoint in {self.directory}'
+    step = sharding.decided_by_first(lambda: self._choose(wanted), otherwise)
     return step, self._path(step)
 
   def _choose(self, wanted: int | str | None) -> int:

@@ -18,14 +18,9 @@ _GROUPS = {
   'accuracy of the discriminator': ('d_accuracy_real', 'd_accuracy_fake'),
   'penalties': ('r1', 'r2', 'gradient_penalty', 'path_length_penalty', 'lecam'),
   'evidence lower bound (nats)': ('elbo', 'recon', 'kl'),
-  **{
-    title: tuple(f'{network}_{name}' for network in ('d', 'g', 'encoder', 'decoder'))
-    for name, title in (
-      ('grad_norm', 'norm of the gradient'),
-      ('param_norm', 'norm of the parameters'),
-      ('learning_rate', 'learning rate'),
-    )
-  },
+  'norm of the gradient': ('d_grad_norm', 'g_grad_norm', 'encoder_grad_norm', 'decoder_grad_norm'),
+  'norm of the parameters': ('d_param_norm', 'g_param_norm', 'encoder_param_norm', 'decoder_param_norm'),
+  'learning rate': ('d_learning_rate', 'g_learning_rate', 'encoder_learning_rate', 'decoder_learning_rate'),
   "diversity as a share of the real data's": ('diversity_ratio', 'nearest_ratio', 'contrast_ratio'),
 }
 
@@ -35,11 +30,8 @@ def plot(metrics_path: str | os.PathLike, path: str | os.PathLike) -> None:
 
   Metrics that are read together share axes (d_loss with g_loss, elbo with recon and kl); a prefix such as
   `validation/` keeps a metric on the axes of its name. The x axis is in thousands of images where the lines have
-  `kimg`, else in steps. An axis that outliers would flatten shows the middle 98 % and says so.
-
-  Args:
-    metrics_path: the run's metrics.jsonl, as `writers.JsonLinesWriter` writes it; may still be growing.
-    path: the .png to write.
+  `kimg`, else in steps. An axis that outliers would flatten shows the middle 98 % and says so. The run's metrics.jsonl
+  may still be growing.
 
   Raises:
     FileNotFoundError: no such metrics file.
@@ -51,22 +43,22 @@ def plot(metrics_path: str | os.PathLike, path: str | os.PathLike) -> None:
   if not curves:
     raise ValueError(f'{metrics_path}: no metrics to draw')
   group_of = {name: title for title, names in _GROUPS.items() for name in names}
-  axes_names: dict[str, list[str]] = {title: [] for title in _GROUPS}
-  for name in curves:
+  panels = {title: {} for title in _GROUPS}
+  for name, curve in curves.items():
     base = name.rsplit('/', 1)[-1]
-    axes_names.setdefault(group_of.get(base, base), []).append(name)
-  axes_names = {title: names for title, names in axes_names.items() if names}
-  columns = min(3, len(axes_names))
-  rows = math.ceil(len(axes_names) / columns)
+    panels.setdefault(group_of.get(base, base), {})[name] = curve
+  panels = {title: drawn for title, drawn in panels.items() if drawn}
+  columns = min(3, len(panels))
+  rows = math.ceil(len(panels) / columns)
   figure = Figure(figsize=(5.2 * columns, 3.4 * rows), layout='constrained')
-  for index, (title, names) in enumerate(axes_names.items()):
-    _draw(figure.add_subplot(rows, columns, index + 1), title, {name: curves[name] for name in names}, unit)
+  for place, (title, drawn) in enumerate(panels.items(), start=1):
+    _draw(figure.add_subplot(rows, columns, place), title, drawn, unit)
   with files.replacing(path) as beside:
     figure.savefig(beside, format='png', dpi=110)
 
 
-def _read(path: str | os.PathLike) -> tuple[dict[str, tuple[np.ndarray, np.ndarray]], str]:
-  """Each metric's x and y from JSON lines, in x's order, and the unit of x."""
+def _read(path: str | os.PathLike) -> tuple[dict[str, np.ndarray], str]:
+  """Each metric's x and y, [2, N], from JSON lines, in x's order, and the unit of x."""
   lines = []
   for line in pathlib.Path(path).read_text(encoding='utf-8').splitlines():
     with contextlib.suppress(json.JSONDecodeError):  # the last line of a run that is still writing, or was killed
@@ -76,11 +68,10 @@ def _read(path: str | os.PathLike) -> tuple[dict[str, tuple[np.ndarray, np.ndarr
   for line in lines:
     for name in line.keys() - {'step', 'time', 'kimg'}:
       points.setdefault(name, {})[line[unit]] = float(line[name])
-  curves = {name: np.array(sorted(values.items())).T for name, values in sorted(points.items())}
-  return {name: (x, y) for name, (x, y) in curves.items()}, unit
+  return {name: np.array(sorted(values.items())).T for name, values in sorted(points.items())}, unit
 
 
-def _draw(axes, title: str, curves: Mapping[str, tuple[np.ndarray, np.ndarray]], unit: str) -> None:
+def _draw(axes, title: str, curves: Mapping[str, np.ndarray], unit: str) -> None:
   shown, whole = [], []  # (lowest, highest) of every curve, with and without its outliers
   for name, (x, y) in curves.items():
     finite = np.isfinite(y)

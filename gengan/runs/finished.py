@@ -16,23 +16,12 @@ log = logging.getLogger(__name__)
 
 @dataclasses.dataclass(frozen=True)
 class Rules:
-  """Which checkpoints are kept; the fields are those of `config.checkpoint`.
+  """Which checkpoints are kept, the fields of `config.checkpoint`. Raises ArgumentError for what cannot be."""
 
-  Attributes:
-    keep_latest: how many of the newest, at least one.
-    keep_every_steps: also each whose step is a multiple of this; 0: none.
-    best_metric: also the one that is best by this metric; '': none. Without it or where it is not finite, a checkpoint
-      does not compete.
-    best_mode: 'min' or 'max'.
-
-  Raises:
-    ArgumentError: a value that cannot be.
-  """
-
-  keep_latest: int = 2
-  keep_every_steps: int = 0
-  best_metric: str = ''
-  best_mode: str = 'min'
+  keep_latest: int = 2  # of the newest, at least one
+  keep_every_steps: int = 0  # also each whose step is a multiple of this; 0: none
+  best_metric: str = ''  # also the best by this metric, of those that have it and where it is finite; '': none
+  best_mode: str = 'min'  # or 'max'
 
   def __post_init__(self):
     if self.keep_latest < 1:

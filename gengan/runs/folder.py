@@ -10,11 +10,9 @@ import pathlib
 from collections.abc import Iterator
 
 import jax
-import numpy as np
-from jax.experimental import multihost_utils
 from ml_collections import ConfigDict
 
-from gengan import data
+from gengan import data, sharding
 from gengan.config import load_dataset_facts, reading, require_same_run
 from gengan.data.statistics import differences
 from gengan.host import files, locks
@@ -85,14 +83,10 @@ def claimed(workdir: pathlib.Path) -> Iterator[None]:
   """
   workdir.mkdir(parents=True, exist_ok=True)
   with contextlib.ExitStack() as stack:
-    refusal = None
-    if jax.process_index() == 0:
-      try:
-        stack.enter_context(locks.take(workdir / '.lock', f'{workdir} is being trained by another process'))
-      except (ValueError, OSError) as error:
-        refusal = error
-    if jax.process_count() > 1 and multihost_utils.broadcast_one_to_all(np.int32(refusal is not None)):
-      refusal = refusal or ValueError(f'process 0 could not lock {workdir}')
-    if refusal:
-      raise refusal
+
+    def lock() -> int:
+      stack.enter_context(locks.take(workdir / '.lock', f'{workdir} is being trained by another process'))
+      return 0
+
+    sharding.decided_by_first(lock, f'process 0 could not lock {workdir}')
     yield

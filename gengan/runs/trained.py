@@ -31,7 +31,7 @@ class Run:
   step: int  # train steps done
   num_classes: int  # of the data
   class_names: tuple[str, ...]
-  _jitted: dict[tuple, Callable] = dataclasses.field(default_factory=dict, init=False, repr=False)
+  _jitted: dict[Any, Callable] = dataclasses.field(default_factory=dict, init=False, repr=False)  # by use
 
   def sample(self, labels: int | Sequence[int], *, seed: int = 0, truncation: float = 1.0) -> np.ndarray:
     """Draws images, [N, H, W, C] float32 in [-1, 1]; the same for the same seed.
@@ -50,7 +50,8 @@ class Run:
     elif not classes:
       raise ArgumentError('labels', list(labels), 'a number of images', why='but the model knows no classes')
     labels = self._labels(labels, len(labels))
-    draw = self._compiled('sample', functools.partial(core.sample, self.algorithm, truncation=truncation), truncation)
+    draw = jax.jit(functools.partial(core.sample, self.algorithm, truncation=truncation))
+    draw = self._jitted.setdefault(('sample', truncation), draw)
     key = jax.random.key(seed)
     return _in_parts(lambda part, labels: draw(self.state, jax.random.fold_in(key, part), labels), labels)
 
@@ -73,7 +74,7 @@ class Run:
     images, shape = np.asarray(images, np.float32), example_batch(self.config)['image'].shape[1:]
     if images.ndim != 4 or images.shape[1:] != shape or not len(images):
       raise ArgumentError('images', list(images.shape), f'[N, {", ".join(map(str, shape))}]')
-    compiled = self._compiled(name, function)
+    compiled = self._jitted.setdefault(name, jax.jit(function))
     return _in_parts(lambda _, *rows: compiled(self.state, *rows), images, self._labels(labels, len(images)))
 
   def _labels(self, labels: Sequence[int] | None, count: int) -> np.ndarray:
@@ -87,10 +88,6 @@ class Run:
       known = f'from 0 to {classes - 1}' if classes else '0, for the model knows no classes'
       raise ArgumentError('labels', labels if labels is None else found.tolist(), f'one for each image, {known}')
     return found.astype(np.int32)
-
-  def _compiled(self, name: str, function: Callable, *settings: Any) -> Callable:
-    """The jitted function, made at its first use with these settings."""
-    return self._jitted.setdefault((name, *settings), jax.jit(function))
 
 
 def load(workdir: str | os.PathLike, *, checkpoint: str | int = 'latest', weights: str = 'averaged') -> Run:

@@ -3,5 +3,4 @@
 from gengan.train.loop import Refused as Refused
 from gengan.train.loop import fit as fit
 from gengan.train.loop import run as run
-from gengan.train.preparation import Training as Training
 from gengan.train.preparation import prepare as prepare

@@ -6,32 +6,13 @@ import jax
 from ml_collections import ConfigDict
 
 from gengan import core, data, sharding
-from gengan.config import ConfigError
 from gengan.evaluate import in_training
 from gengan.metrics import collapse
 from gengan.metrics.averages import average
+from gengan.train.preparation import Training
 from gengan.train.progress import Progress
-from gengan.train.setup import Setup
 from gengan.train.snapshots import Snapshots
 from gengan.train.writers import MetricWriter
-
-Examine = Callable[[int, core.State, set[str]], dict[str, float]]
-
-
-def check(config: ConfigDict, setup: Setup) -> None:
-  """Refuses a `config.checkpoint.best_metric` that no examination of this run will give.
-
-  Raises:
-    ConfigError: names the metrics that there are.
-  """
-  wanted = config.checkpoint.best_metric
-  key = jax.eval_shape(lambda: jax.random.key(0))
-  values = jax.eval_shape(setup.algorithm.eval_step, setup.abstract_state, setup.batch, key)
-  known = [*(f'validation/{name}' for name in sorted(values)), *collapse.METRICS]
-  beginnings = in_training.score_names(config)
-  if wanted and wanted not in known and not wanted.startswith(beginnings):
-    known += [f'{name}...' if name.endswith('_') else name for name in beginnings]
-    raise ConfigError('checkpoint.best_metric', wanted, f'one of {", ".join(known)}')
 
 
 def due(config: ConfigDict, step: int, *, stop: bool) -> set[str]:
@@ -52,21 +33,14 @@ def due(config: ConfigDict, step: int, *, stop: bool) -> set[str]:
 
 
 def make(
-  config: ConfigDict,
-  dataset: data.Dataset,
-  setup: Setup,
-  *,
-  writer: MetricWriter,
-  progress: Progress,
-  snapshots: Snapshots,
-  key: jax.Array,
-) -> Examine:
+  training: Training, *, writer: MetricWriter, progress: Progress, snapshots: Snapshots, key: jax.Array
+) -> Callable[[int, core.State, set[str]], dict[str, float]]:
   """A function `(step, state, due) -> scores` that does what is due, but for saving, and writes what it finds.
 
   Scores are of the validation split; `eval_step` draws with the same `key` at every step. `progress` knows the
   discriminator's recent accuracies, and raises Diverged where a sample is not finite.
   """
-  algorithm, mesh = setup.algorithm, setup.mesh
+  config, dataset, algorithm, mesh = training.config, training.dataset, training.setup.algorithm, training.setup.mesh
   eval_step = jax.jit(algorithm.eval_step, out_shardings=sharding.replicated(mesh))
   evaluator = in_training.of_config(config, dataset, mesh)
 
@@ -84,12 +58,8 @@ def make(
     progress.require_finite(step, drawn)
     if 'validate' in due:
       scores |= {f'validation/{name}': value for name, value in validate(state).items()}
-      report = collapse.check(
-        drawn['samples'],
-        snapshots.real['image'],
-        d_accuracy_real=progress.take_recent('d_accuracy_real'),
-        d_accuracy_fake=progress.take_recent('d_accuracy_fake'),
-      )
+      accuracies = {name: progress.take_recent(name) for name in ('d_accuracy_real', 'd_accuracy_fake')}
+      report = collapse.check(drawn['samples'], snapshots.real['image'], **accuracies)
       scores |= report.metrics
       for warning in report.warnings:
         writer.write_texts(step, {'warning': warning})

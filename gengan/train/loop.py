@@ -1,6 +1,7 @@
 """The loop: evaluate -> save -> next batch -> step -> log the previous step's metrics."""
 
 import contextlib
+import functools
 import os
 from collections.abc import Sequence
 from typing import Any
@@ -16,7 +17,7 @@ from gengan.train.preparation import Training, prepare
 from gengan.train.profile import Profile
 from gengan.train.progress import Progress
 from gengan.train.snapshots import Snapshots, reference_batch
-from gengan.train.writers import MetricWriter, create
+from gengan.train.writers import create
 
 
 class Refused(ValueError):
@@ -68,11 +69,10 @@ def fit(training: Training, *, writers: Sequence[Any] = (), profile_steps: int =
     stack.enter_context(writer)
     writer.write_hparams(flatten(config.to_dict()))
     writer.write_texts(step, told)
-    progress = _make_progress(config, writer, checkpointer)
+    last_good = functools.partial(_last_good, checkpointer)
+    progress = Progress(writer, every_steps=config.log_every_steps, num_steps=config.num_steps, last_good=last_good)
     snapshots = _make_snapshots(training, step, sample_key)
-    examine = examination.make(
-      config, training.dataset, setup, writer=writer, progress=progress, snapshots=snapshots, key=eval_key
-    )
+    examine = examination.make(training, writer=writer, progress=progress, snapshots=snapshots, key=eval_key)
     layout = jax.tree.map(lambda leaf: leaf.sharding, setup.abstract_state)
     train_step = sharding.compile_step(
       setup.algorithm.train_step, mesh=setup.mesh, state_sharding=layout, mode=config.mesh.mode
@@ -100,9 +100,9 @@ def fit(training: Training, *, writers: Sequence[Any] = (), profile_steps: int =
     if stop:
       text = {'stopped': f'saved at step {step} of {config.num_steps}; the same command continues from there'}
     else:
-      left = [workdir / name for name in ('metrics.jsonl', 'tensorboard', 'checkpoints')]
-      left = [workdir / 'samples', *snapshots.finish(state, workdir / 'metrics.jsonl'), *left]
-      text = {'done': ''.join(f'\n  {path}' for path in left)}
+      pictures = [workdir / 'samples', *snapshots.finish(state, workdir / 'metrics.jsonl')]
+      others = [workdir / name for name in ('metrics.jsonl', 'tensorboard', 'checkpoints')]
+      text = {'done': ''.join(f'\n  {path}' for path in (*pictures, *others))}
     writer.write_texts(step, text)
   return state
 
@@ -161,10 +161,7 @@ def _make_snapshots(training: Training, step: int, key: jax.Array) -> Snapshots:
   return snapshots
 
 
-def _make_progress(config: ConfigDict, writer: MetricWriter, checkpointer: runs.Checkpointer) -> Progress:
-  def last_good() -> str:
-    checkpointer.wait()
-    steps = checkpointer.steps()
-    return f'the last good checkpoint is that of step {steps[-1]}' if steps else 'there is no checkpoint yet'
-
-  return Progress(writer, every_steps=config.log_every_steps, num_steps=config.num_steps, last_good=last_good)
+def _last_good(checkpointer: runs.Checkpointer) -> str:
+  checkpointer.wait()
+  steps = checkpointer.steps()
+  return f'the last good checkpoint is that of step {steps[-1]}' if steps else 'there is no checkpoint yet'

@@ -10,15 +10,10 @@ WARM = 3  # steps before: the first compiles, the next ones lay out memory
 
 
 class Profile:
-  """Traces some steps of a loop into a folder; leaving ends a trace that is still going.
+  """Traces `num` steps of a loop from step `start` to step `end` into a folder; leaving ends a trace still going.
 
   A run that ends sooner is traced to its end, and the steps before are fewer where it would otherwise be too short.
-
-  Args:
-    folder: of the trace.
-    start: steps done before the loop.
-    end: steps done after it.
-    num: steps to trace; 0: none. Below 0 raises ArgumentError.
+  A `num` of 0 traces none, below raises ArgumentError.
   """
 
   def __init__(self, folder: pathlib.Path, *, start: int, end: int, num: int):

@@ -16,23 +16,14 @@ ALLOWED = "a run's folder, or some of its networks as 'runs/a:generator,discrimi
 
 
 class Inherited(NamedTuple):
-  """Which leaves begin as they are in a checkpoint of another run.
+  """Which leaves begin as they are in a checkpoint of another run."""
 
-  Attributes:
-    source: the folder of that run.
-    step: of the checkpoint.
-    taken: shapes and layout of the leaves here, by their path there.
-    places: path here of each of them.
-    missing: paths that the checkpoint does not have.
-    other: path, shape here and shape there, where these differ.
-  """
-
-  source: pathlib.Path
-  step: int
-  taken: dict[str, jax.ShapeDtypeStruct]
-  places: dict[str, str]
-  missing: tuple[str, ...]
-  other: tuple[str, ...]
+  source: pathlib.Path  # folder of that run
+  step: int  # of the checkpoint
+  taken: dict[str, jax.ShapeDtypeStruct]  # the leaves here, with their layout, by their path there
+  places: dict[str, str]  # path here of each of them
+  missing: tuple[str, ...]  # paths that the checkpoint does not have
+  other: tuple[str, ...]  # path, shape here and shape there, where these differ
 
   def __str__(self) -> str:
     """One line."""

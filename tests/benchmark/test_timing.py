@@ -12,7 +12,7 @@ from configs.utility import digits
 from gengan import core
 from gengan.benchmark import __main__ as command
 from gengan.benchmark import timing
-from gengan.train import setup
+from gengan.train import preparation
 
 KEYS = {'median_ms', 'min_ms', 'cpu_ms', 'images_per_second', 'compile_seconds', 'steps', 'machine'}
 
@@ -89,7 +89,7 @@ def test_the_table_tells_every_number(config):
 
 
 def test_random_images_have_the_range_of_data(config):
-  batch = timing._random_batch(setup.make(config).batch, seed=0, num_classes=3)
+  batch = timing._random_batch(preparation.set_up(config).batch, seed=0, num_classes=3)
   assert batch['image'].shape == (8, 8, 8, 1) and batch['image'].dtype == np.float32
   assert -1 <= batch['image'].min() < -0.5 and 0.5 < batch['image'].max() <= 1
   assert batch['label'].dtype == np.int32 and set(batch['label'].tolist()) <= {0, 1, 2}

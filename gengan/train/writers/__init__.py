@@ -26,13 +26,9 @@ def create(
 ) -> MetricWriter:
   """The writers of a run: `metrics.jsonl` and `tensorboard/` in its folder, and progress on standard output.
 
-  Args:
-    workdir: the run's folder.
-    num_steps: where the run ends.
-    batch_size: images a step reads, over all processes.
-    resume_step: the step at which the run continues; what a killed run wrote of later steps is dropped.
-    process_index: only process 0 writes; None: of this process.
-    more: other writers that are told the same, and closed with these: gengan's, clu's or your own.
+  A run that continues at `resume_step` drops what a killed one wrote of later steps. A step reads `batch_size` images,
+  over all processes, of which only the one with `process_index` 0 writes (None: if it is this). `more` are other
+  writers, gengan's, clu's or your own, that are told the same and closed with these.
   """
   if jax.process_index() if process_index is None else process_index:
     return MetricWriter()

@@ -23,22 +23,15 @@ class ConsoleWriter(MetricWriter):
 
   On a terminal it is one live line; texts (warnings) and whatever else is printed scroll by above it. Elsewhere, as in
   a log file, it is a short plain line at the first call and then every `every_seconds` at most.
-
-  Args:
-    num_steps: where the run ends.
-    batch_size: images a step reads.
-    every_seconds: the shortest time between plain lines.
-    stream: where to write; by default standard output.
-    clock: seconds, monotonic.
   """
 
   def __init__(
     self,
     *,
     num_steps: int,
-    batch_size: int,
+    batch_size: int,  # images a step reads
     every_seconds: float = 30.0,
-    stream: TextIO | None = None,
+    stream: TextIO | None = None,  # standard output
     clock: Callable[[], float] = time.monotonic,
   ):
     self._num_steps, self._batch_size = num_steps, batch_size
