@@ -90,7 +90,5 @@ def newest_intact(directory: pathlib.Path, among: Sequence[int]) -> tuple[int, s
       damaged.add(step)
     else:
       return step, damaged
-  raise checksums.DamagedError(
-    f'every checkpoint in {directory} is damaged: steps {", ".join(map(str, among))}. '
-    'Bring one back from a copy, or move this folder away to start afresh'
-  )
+  which = f'every checkpoint in {directory} is damaged: steps {", ".join(map(str, among))}'
+  raise checksums.DamagedError(f'{which}. Bring one back from a copy, or move this folder away to start afresh')

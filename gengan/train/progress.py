@@ -21,11 +21,8 @@ class Diverged(FloatingPointError):
 class Progress:
   """Holds the metrics of the newest step, still on the device, until the next step has started.
 
-  Args:
-    writer: where the metrics go.
-    every_steps: how often they are written; every step is checked.
-    num_steps: the last step is always written.
-    last_good: says which checkpoint is the newest, for the message of `Diverged`.
+  Every step is checked; every `every_steps` and that of `num_steps`, the last, are written. `last_good` says which
+  checkpoint is the newest, for the message of `Diverged`.
   """
 
   def __init__(self, writer: MetricWriter, *, every_steps: int, num_steps: int, last_good: Callable[[], str]):

@@ -20,12 +20,8 @@ REFERENCES = 64  # real images beside which samples are looked at
 class Snapshots:
   """Draws and writes the pictures of one run. The latents are drawn once, so that grids over time compare.
 
-  Args:
-    folder: where the pictures go.
-    algorithm: its samples and, where it can give them, its reconstructions are drawn.
-    real: held-out images and labels; the samples have the same labels, and the reconstructions start from them.
-    key: draws the latents.
-    sharding: where decoded images lie, a replicated one on the mesh.
+  `real` are held-out images and labels: the samples have the same labels, and the reconstructions, where the algorithm
+  can give them, start from these images. Decoded images lie in `sharding`, a replicated one on the mesh.
   """
 
   def __init__(self, folder: pathlib.Path, algorithm: core.Algorithm, real: core.Batch, *, key: jax.Array, sharding):
