@@ -3,9 +3,8 @@
 Names, parameters and values are those of `flax.linen`; what differs is how the derivatives are computed.
 """
 
-from gengan.layers.initializers import normal_around_one
 from gengan.layers.linear import Conv, ConvTranspose, Dense
-from gengan.layers.normalization import BatchNorm
+from gengan.layers.normalization import BatchNorm, normal_around_one
 from gengan.layers.resolution import resolution_plan
 
 __all__ = ['BatchNorm', 'Conv', 'ConvTranspose', 'Dense', 'normal_around_one', 'resolution_plan']

@@ -23,8 +23,6 @@ class BatchNorm(nn.Module):
     axis_name: the pmap axis over which the batch is cut; None under a global-view `jit`.
     groups: equal consecutive parts of the whole batch, each with its own statistics (ghost batch normalisation; Hoffer
       et al. 2017), as that many separate devices would see them. The running statistics move towards their mean.
-    scale_init: of 'scale'.
-    bias_init: of 'bias'.
   """
 
   use_running_average: bool
@@ -73,6 +71,11 @@ class BatchNorm(nn.Module):
     if self.groups % devices:
       raise ValueError(f'batch_norm_groups is {self.groups}; it must be 1 or a multiple of the {devices} devices')
     return self.groups // devices, False
+
+
+def normal_around_one(stddev: float) -> Initializer:
+  """Normal with mean 1: DCGAN's scale of batch norm (Radford et al. 2016; PyTorch's example takes 0.02)."""
+  return lambda key, shape, dtype=float: 1.0 + stddev * jax.random.normal(key, shape, dtype)
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(0, 1))
