@@ -10,12 +10,13 @@ The same weights, seed and options give the same bytes, whatever the batch size 
 
 import argparse
 import dataclasses
-import os
 import pathlib
 from collections.abc import Sequence
 
 from gengan import config
 from gengan.config import arguments
+from gengan.generate import classes
+from gengan.host import files
 
 FORMATS = ('tfds', 'folder', 'npz', 'webdataset')
 
@@ -99,32 +100,20 @@ def _check(args: argparse.Namespace) -> None:
     raise ValueError('--classifier is for --min_confidence or --relabel, and both are missing')
   if args.relabel and args.min_confidence:
     raise ValueError('--relabel and --min_confidence: what that filter keeps has the label already; give one of them')
-  _check_out(args.out)
+  if args.out.exists() and not (args.out / 'card.json').exists():
+    raise ValueError(f'--out is {args.out}, which exists already')
+  files.require_writable(args.out.parent, flag='the folder of --out')
   _check_classes(args)
-
-
-def _check_out(out: pathlib.Path) -> None:
-  if out.exists() and not (out / 'card.json').exists():
-    raise ValueError(f'--out is {out}, which exists already')
-  above = next(folder for folder in out.absolute().parents if folder.exists())
-  if not above.is_dir():
-    raise ValueError(f'--out is {out}, but {above} is a file; it must be a folder')
-  if not os.access(above, os.W_OK):
-    raise ValueError(f'--out is {out}, but nothing may be written into {above}')
 
 
 def _check_classes(args: argparse.Namespace) -> None:
   """What the config and the class names say, which are in small files."""
-  conditional = config.classes(config.load(args.workdir)) > 0
-  names = config.load_dataset_facts(args.workdir)['class_names']
+  facts = config.load_dataset_facts(args.workdir)
   judged = [flag for flag in ('min_confidence', 'relabel') if getattr(args, flag)]
-  if judged and len(names) < 2:
+  if judged and len(facts['class_names']) < 2:
     raise ValueError(f'--{judged[0]} needs classes, and the training images of this run have none')
   asked = [flag for flag in ('balanced', 'labels', 'min_confidence') if getattr(args, flag)]
-  if asked and not conditional:
-    raise ValueError(f'{args.workdir} holds an unconditional model: it has no classes for --{asked[0]}')
-  if outside := [label for label in args.labels if not 0 <= label < len(names)]:
-    raise ValueError(f'--labels has {outside[0]}; the classes of this run are 0 to {len(names) - 1}')
+  classes.in_turn(config.load(args.workdir), facts, args.labels, flags=asked)
 
 
 if __name__ == '__main__':

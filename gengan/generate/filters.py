@@ -53,7 +53,6 @@ def discriminator(score: Score, *, seed: int, limits: Mapping[int, tuple[float, 
   calibrated.
 
   Args:
-    score: D's logits.
     seed: of the random numbers that decide, one a candidate.
     limits: M and gamma by label, see `calibrate`.
   """
@@ -126,13 +125,7 @@ class NearDuplicates:
   name = 'near_duplicate'
 
   def __init__(self, max_distance: int, kept: Sequence[int] = ()):
-    """Args:
-    max_distance: bits, 0 to 15, by which the hashes of near duplicates differ at most.
-    kept: hashes of images that were kept before.
-
-    Raises:
-      ValueError: another distance.
-    """
+    """Begins with the hashes of images that were kept before; a `max_distance` not in 0 to 15 bits is a ValueError."""
     if not 0 <= max_distance <= 15:
       raise ValueError(f'hashes of near duplicates can differ in 0 to 15 bits, not {max_distance}')
     self._max_distance = max_distance

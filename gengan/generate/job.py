@@ -11,7 +11,6 @@ import jax
 import numpy as np
 from rich import console, progress
 
-from gengan.core import Algorithm, State
 from gengan.evaluate.classifiers import data_classifier
 from gengan.generate import filters, guard, publishing, relabelling, stream
 from gengan.generate.formats import FORMATS, ledger
@@ -30,7 +29,6 @@ def run(job: Job, *, batch_size: int = 256, allow_copies: bool = False) -> str:
   """Generates the shards that have no receipt yet; publishes the set when all processes have done so.
 
   Args:
-    job: see `gengan.generate.request.prepare`.
     batch_size: images that this process's devices draw at once.
     allow_copies: publish although the generator copies its training images, or although nobody can tell.
 
@@ -82,7 +80,7 @@ def _run(job: Job, book: ledger.Ledger, batch_size: int, allow_copies: bool) -> 
   if left and request.unique >= 0:  # a shard depends on all before it
     left = [shard for shard in mine if shard >= left[0]]
   training = functools.cache(lambda: guard.training_features(job.run.config.data, job.workdir))
-  copying = guard.check(book, lambda: _samples(job, draw), training, allow=allow_copies)
+  copying = guard.check(book, lambda: guard.samples(draw, job.classes), training, allow=allow_copies)
   if left:
     judge = functools.cache(lambda: _judge(job, book))
     chosen = _filters(job, book, draw, judge, copying, training)
@@ -96,12 +94,6 @@ def _run(job: Job, book: ledger.Ledger, batch_size: int, allow_copies: bool) -> 
     time.sleep(POLL_SECONDS)
   counts = publishing.publish(job, book, copying)
   return f'{job.out}: {counts["kept"]:,} images' + (f', {counts["empty"]:,} not found' if counts['empty'] else '')
-
-
-def _samples(job: Job, draw: stream.Draw) -> np.ndarray:
-  """The uint8 images that the copying guard looks at: unfiltered."""
-  slots = np.arange(guard.SAMPLES)
-  return stream.fill(draw, slots, stream.labels_of(slots, job.classes)).images
 
 
 def _slots(job: Job, shard: int) -> np.ndarray:
@@ -125,19 +117,14 @@ def _write_shards(
     task = bar.add_task('generating', total=total, completed=total - todo)
     for shard in left:
       before, slots = len(unique.hashes) if unique else 0, _slots(job, shard)
-      filled = stream.fill(
-        draw,
-        slots,
-        stream.labels_of(slots, job.classes),
-        filters=chosen,
-        unique=unique,
-        max_attempts=job.request.max_attempts,
-        report=lambda found: bar.advance(task, found),
-      )
+      labels, attempts = stream.labels_of(slots, job.classes), job.request.max_attempts
+      report = functools.partial(bar.advance, task)
+      filled = stream.fill(draw, slots, labels, filters=chosen, unique=unique, max_attempts=attempts, report=report)
       if not (shard or len(filled.slots)):  # a later shard may stay empty, so that what was found before is not lost
+        dropped = ', '.join(f'{count:,} by {name}' for name, count in filled.dropped.items()) or 'none'
         raise ValueError(
-          f'none of the images {slots[0]} to {slots[-1]} was found in {job.request.max_attempts} attempts each; '
-          f'dropped: {_listed(filled.dropped)}. Loosen the filters'
+          f'none of the images {slots[0]} to {slots[-1]} was found in {attempts} attempts each; '
+          f'dropped: {dropped}. Loosen the filters'
         )
       _write(job, book, judge, shard, filled, {'hashes': unique.hashes[before:].tolist()} if unique else {})
 
@@ -165,11 +152,9 @@ def _filters(job: Job, book, draw, judge: Judge, copying: dict[str, Any], traini
   """The filters of the request, in the order in which they are asked."""
   request, chosen = job.request, []
   if request.discriminator_percentile:
-    score = _score(job.run.algorithm, job.run.state)
-    calibration = book.note('calibration')
-    if calibration is None:
-      calibration = list(_calibrate(job, draw, score).items())
-      book.write_note('calibration', calibration)
+    compiled = jax.jit(job.run.algorithm.score)
+    score = lambda images, labels: np.asarray(compiled(job.run.state, images, labels))
+    calibration = book.once('calibration', lambda: list(_calibrate(job, draw, score).items()))
     chosen.append(filters.discriminator(score, seed=request.seed, limits=dict(calibration)))
   if request.min_confidence:
     chosen.append(filters.confidence(judge(), request.min_confidence))
@@ -206,21 +191,9 @@ def _judge(job: Job, book) -> filters.Classifier:
     flag = '--relabel' if job.request.relabel else '--min_confidence'
     raise ValueError(f'{flag} without --classifier trains one on the real images, and {error}') from error
   own = data_classifier(images, job.run.config)
-  kept = book.note('classifier_sha256')
-  if kept is None:
-    book.write_note('classifier_sha256', own.sha256)
-  elif kept != own.sha256:
+  if book.once('classifier_sha256', lambda: own.sha256) != own.sha256:
     raise ValueError(
       'the classifier was trained anew and differs from that of the shards which exist; delete the unfinished set, or '
       'bring back the cache ($GENGAN_CACHE)'
     )
   return lambda images: own(images)[0]
-
-
-def _score(algorithm: Algorithm, state: State) -> filters.Score:
-  compiled = jax.jit(algorithm.score)
-  return lambda images, labels: np.asarray(compiled(state, images, labels))
-
-
-def _listed(counts: dict[str, int]) -> str:
-  return ', '.join(f'{count:,} by {name}' for name, count in counts.items()) or 'none'

@@ -13,18 +13,14 @@ from gengan.config import load_dataset_facts
 from gengan.generate.formats import FORMATS, card, ledger
 
 PLACES = ('workdir', 'source', 'exclude', 'network', 'init_from')  # keys of texts that may hold a path
+VERSION = importlib.metadata.version('gengan')
+GENERATOR = f'gengan {VERSION}'
 
 
 def publish(job, book: ledger.Ledger, copying: dict[str, Any]) -> dict[str, Any]:
   """Completes the files, counts the images in them anew, writes the card and gives the set its name.
 
-  Args:
-    job: see `gengan.generate.request.Job`.
-    book: with a receipt for every shard.
-    copying: report of the copying guard.
-
-  Returns:
-    The counts of the card.
+  There must be a receipt for every shard of the `request.Job`. Returns the counts of the card.
 
   Raises:
     RuntimeError: the files do not hold what was written.
@@ -39,7 +35,7 @@ def publish(job, book: ledger.Ledger, copying: dict[str, Any]) -> dict[str, Any]
     'image_shape': list(job.about.image_shape),
     'class_names': list(job.about.class_names),
     'licence': job.request.licence,
-    'generator': generator(),
+    'generator': GENERATOR,
     'software': {name: importlib.metadata.version(name) for name in ('jax', 'flax', 'numpy', 'pillow')},
     'platform': jax.devices()[0].platform,
     'model': job.model,
@@ -76,16 +72,11 @@ def _counts(job, book: ledger.Ledger, receipts: Sequence[dict[str, Any]]) -> dic
   return {**counts, 'relabelled': total('relabelled')} if job.request.relabel and job.classes else counts
 
 
-def generator() -> str:
-  """This program and its version."""
-  return f'gengan {importlib.metadata.version("gengan")}'
-
-
 def environment(job) -> dict[str, str]:
   """What the bytes depend on beside `job.plan`; it must stay the same from a set's first shard to its last."""
   return {
     'run': job.model['run'],
-    'gengan': importlib.metadata.version('gengan'),
+    'gengan': VERSION,
     'jax': jax.__version__,
     'device': jax.devices()[0].device_kind,
   }
@@ -96,11 +87,7 @@ def evaluation_of(job, book: ledger.Ledger) -> dict[str, Any] | None:
 
   What the first call finds is kept in the ledger, so an evaluation made while a job is stopped changes no byte.
   """
-  kept = book.note('evaluation')
-  if kept is None:
-    kept = {'found': _read_evaluation(job)}
-    book.write_note('evaluation', kept)
-  return kept['found']
+  return book.once('evaluation', lambda: {'found': _read_evaluation(job)})['found']
 
 
 def _read_evaluation(job) -> dict[str, Any] | None:

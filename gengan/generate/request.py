@@ -7,15 +7,15 @@ import importlib
 import json
 import pathlib
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import jax
 import numpy as np
 
 from gengan import runs
-from gengan.config import load_dataset_facts, recipes
-from gengan.generate import publishing, stream
+from gengan.config import load_dataset_facts
+from gengan.generate import classes, publishing, stream
 from gengan.generate.formats.shards import About
 from gengan.runs.weights import state_sha256
 
@@ -24,39 +24,22 @@ SHARD_BYTES, SHARD_IMAGES = 64 << 20, 16384  # of pixels and of images in a shar
 
 @dataclasses.dataclass(frozen=True)
 class Request:
-  """What the bytes of the set depend on, beside the weights; each field is a flag of the command.
+  """What the bytes of the set depend on, beside the weights; each field is a flag of the command."""
 
-  Attributes:
-    num: images.
-    format: a key of `gengan.generate.formats.FORMATS`.
-    labels: classes, in turn; empty: all that a conditional model has seen.
-    seed: of the whole set.
-    truncation: see `core.Prior`; above 1 it is expansion.
-    classifier: import path `module:function` of the judge for min_confidence and relabel; empty: gengan's own.
-    min_confidence: 0: no such filter.
-    relabel: the labels are those that the judge finds; see `gengan.generate.relabelling`.
-    discriminator_percentile: 0: no such filter.
-    unique: bits of 64; images whose perceptual hashes differ in no more are near duplicates. -1: no such filter.
-    drop_copies: draw again what the copying guard takes for a copy.
-    max_attempts: candidates a slot; 0: `stream.MAX_ATTEMPTS` with filters, else 1.
-    shard_size: images, a multiple of `stream.ROWS`; 0: as many as `SHARD_BYTES` and `SHARD_IMAGES` allow.
-    licence: as the user states it.
-  """
-
-  num: int
-  format: str
-  labels: tuple[int, ...] = ()
-  seed: int = 0
-  truncation: float = 1.0
-  classifier: str = ''
-  min_confidence: float = 0.0
-  relabel: bool = False
-  discriminator_percentile: float = 0.0
-  unique: int = -1
-  drop_copies: bool = False
-  max_attempts: int = 0
-  shard_size: int = 0
-  licence: str = 'not stated'
+  num: int  # images
+  format: str  # a key of `gengan.generate.formats.FORMATS`
+  labels: tuple[int, ...] = ()  # classes, in turn; empty: all that a conditional model has seen
+  seed: int = 0  # of the whole set
+  truncation: float = 1.0  # see `core.Prior`
+  classifier: str = ''  # `module:function`, the judge for min_confidence and relabel; empty: gengan's own
+  min_confidence: float = 0.0  # 0: no such filter
+  relabel: bool = False  # the labels are those that the judge finds; see `gengan.generate.relabelling`
+  discriminator_percentile: float = 0.0  # 0: no such filter
+  unique: int = -1  # bits of 64 by which perceptual hashes of near duplicates differ at most; -1: no such filter
+  drop_copies: bool = False  # draw again what the copying guard takes for a copy
+  max_attempts: int = 0  # candidates a slot; 0: `stream.MAX_ATTEMPTS` with filters, else 1
+  shard_size: int = 0  # images, a multiple of `stream.ROWS`; 0: as many as `SHARD_BYTES` and `SHARD_IMAGES` allow
+  licence: str = 'not stated'  # as the user states it
 
   @property
   def filtered(self) -> bool:
@@ -90,14 +73,7 @@ def prepare(
   checkpoint: str | int = 'latest',
   weights: str = 'averaged',
 ) -> Job:
-  """Opens the run and settles what the request leaves open.
-
-  Args:
-    request: as the user has it.
-    workdir: of the run.
-    out: folder to make.
-    checkpoint: 'latest', 'best' or a step.
-    weights: 'averaged' or 'trained'.
+  """Opens the run, see `runs.load`, and settles what the request to make the folder `out` leaves open.
 
   Raises:
     FileNotFoundError, ValueError: as `runs.load`; or the request does not fit the run.
@@ -110,14 +86,13 @@ def prepare(
   # Raises an ArgumentError before anything is written where the model cannot be truncated so.
   key, label = jax.eval_shape(lambda: jax.random.key(0)), jax.ShapeDtypeStruct((1,), np.int32)
   jax.eval_shape(functools.partial(run.algorithm.prior, truncation=request.truncation), run.state, key, label)
-  seen = load_dataset_facts(workdir).get('train_by_class')
-  names = run.class_names if recipes.classes(run.config) else ()
-  classes = classes_of(names, request.labels, seen=seen)
+  flags = ['labels'] if request.labels else []
+  turns = classes.in_turn(run.config, load_dataset_facts(workdir), request.labels, flags=flags)
   shape = (run.config.data.image_size, run.config.data.image_size, run.config.data.channels)
   size = request.shard_size or min(SHARD_IMAGES, max(SHARD_BYTES // int(np.prod(shape)), stream.ROWS))
   request = dataclasses.replace(
     request,
-    labels=classes,
+    labels=turns,
     shard_size=size // stream.ROWS * stream.ROWS,
     max_attempts=(request.max_attempts or stream.MAX_ATTEMPTS) if request.filtered else 1,
   )
@@ -129,8 +104,8 @@ def prepare(
     'weights_sha256': state_sha256(run.state),
     'config_sha256': hashlib.sha256(json.dumps(run.config.to_dict(), sort_keys=True).encode()).hexdigest(),
   }
-  names = run.class_names if classes or request.relabel else ()
-  return Job(run, workdir, out, request, classes, model, _about(request, out, shape, names, model))
+  names = run.class_names if turns or request.relabel else ()
+  return Job(run, workdir, out, request, turns, model, _about(request, out, shape, names, model))
 
 
 def _about(request: Request, out: pathlib.Path, image_shape, class_names: tuple[str, ...], model) -> About:
@@ -143,38 +118,13 @@ def _about(request: Request, out: pathlib.Path, image_shape, class_names: tuple[
     num_shards=-(-request.num // request.shard_size),
     provenance={
       'synthetic': 'true',
-      'generator': publishing.generator(),
-      'model': model['name'],
-      **{key: str(value) for key, value in model.items() if key != 'name'},
+      'generator': publishing.GENERATOR,
+      **{'model' if key == 'name' else key: str(value) for key, value in model.items()},
       'seed': str(request.seed),
     },
     description=f'Images drawn by {model["name"]} (run {model["run"]}, step {model["step"]}) with gengan.',
     licence=request.licence,
   )
-
-
-def classes_of(
-  class_names: Sequence[str], wanted: Sequence[int], *, seen: Sequence[int] | None = None
-) -> tuple[int, ...]:
-  """The classes that slots are given in turn; none where the model is unconditional.
-
-  Args:
-    class_names: that the model can be asked for.
-    wanted: classes; none: all of which the model has seen an image.
-    seen: training images by class; None: some of each.
-
-  Raises:
-    ValueError: there is no such class, or the model has never seen an image of it.
-  """
-  if wanted and not class_names:
-    raise ValueError('--labels and --balanced need classes, and this run is of an unconditional model')
-  if outside := [label for label in wanted if not 0 <= label < len(class_names)]:
-    raise ValueError(f'--labels has {outside[0]}; the classes of this run are 0 to {len(class_names) - 1}')
-  known = [label for label in range(len(class_names)) if seen is None or seen[label]]
-  if unknown := [label for label in wanted if label not in known]:
-    name = class_names[unknown[0]]
-    raise ValueError(f'--labels has {unknown[0]} ({name!r}), a class of which the run was trained on no image')
-  return tuple(wanted or known)
 
 
 def find(path: str) -> Callable:

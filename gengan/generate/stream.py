@@ -119,9 +119,9 @@ def make_draw(
 
 
 def _blocks(chosen: np.ndarray, decoded: jax.Array) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+  """Each block of a call with its images; blocks that only fill the call up are left out."""
   decoded = np.asarray(decoded)
-  for i, positions in enumerate(chosen):
-    yield positions, decoded[i * ROWS : (i + 1) * ROWS]
+  return zip(chosen, decoded.reshape(-1, ROWS, *decoded.shape[1:]), strict=False)
 
 
 def place(slots: np.ndarray) -> np.ndarray:

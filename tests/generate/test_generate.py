@@ -104,7 +104,8 @@ def test_kills_devices_and_processes_leave_no_trace(workdir, tmp_path, capsys):
     (['--seed=-1'], '--seed is -1'),
     (['--workdir=nowhere'], 'nowhere, which is not the folder of a run'),
     (['--out={taken}'], 'exists already'),
-    (['--out={taken}/file/g'], 'file is a file; it must be a folder'),
+    (['--out={taken}/file/g'], 'taken/file, where no files can be written: that is a file'),
+    (['--out=/proc/nowhere/set'], 'the folder of --out is /proc/nowhere, where no files can be written'),
     (['--min_confidence=1'], '--min_confidence is 1.0; it must be at least 0 and below 1'),
     (['--min_confidence=0.5', '--classifier=no.mod:f'], "--classifier is 'no.mod:f'"),
     (['--checkpoint=9'], '9'),
@@ -124,7 +125,9 @@ def test_a_mistake_is_one_line(workdir, tmp_path, capsys, flags, message):
 
 
 def test_a_file_system_that_refuses_is_one_line(workdir, tmp_path, capsys, monkeypatch):
-  monkeypatch.setattr(generate, '_check_out', lambda out: None)  # as if the folder had become a file since
+  monkeypatch.setattr(
+    generate.files, 'require_writable', lambda folder, *, flag: None
+  )  # as if the folder had become a file since
   (tmp_path / 'file').touch()
   with pytest.raises(SystemExit) as stop:
     generate.main([f'--workdir={workdir}', '--num=5', f'--out={tmp_path}/file/g'])

@@ -9,13 +9,13 @@ from gengan.host import checksums
 def test_shards_are_recorded_and_published(tmp_path):
   out = tmp_path / 'sets' / 'one'
   book = ledger.Ledger(out, {'num': 3})
-  assert book.receipt(0) is None and book.note('x') is None
+  assert book.receipt(0) is None and book.once('x', lambda: None) is None
   book.record(0, [shards.place(book.root, 'a/b.txt', b'hello')], {'kept': 3})
-  book.write_note('x', [1, 2])
+  assert book.once('x', lambda: [1, 2]) == [1, 2]
   book.close()
 
   book = ledger.Ledger(out, {'num': 3})
-  assert book.receipt(0)['kept'] == 3 and book.note('x') == [1, 2]
+  assert book.receipt(0)['kept'] == 3 and book.once('x', lambda: pytest.fail('found again')) == [1, 2]
   book.publish(1, [shards.place(book.root, 'card.json', b'{}')])
   assert sorted(path.name for path in out.iterdir()) == ['SHA256SUMS', 'a', 'card.json']
   assert not book.root.exists()
@@ -63,12 +63,12 @@ def test_an_empty_set_is_discarded_unless_another_process_is_at_work_on_it(tmp_p
 def test_a_damaged_file_is_named(name, tmp_path):
   book = ledger.Ledger(tmp_path / 'set', {'num': 3})
   book.record(0, [shards.place(book.root, 'a.txt', b'hello')], {'kept': 3})
-  book.write_note('x', [1, 2])
+  book.once('x', lambda: [1, 2])
   book.close()
   (book.root / name).write_text('{"num":')
   with pytest.raises(ValueError, match=rf'{name} is damaged: .*\. Delete {book.root} and generate the set again$'):
     again = ledger.Ledger(tmp_path / 'set', {'num': 3})
-    again.receipt(0), again.note('x')
+    again.receipt(0), again.once('x', lambda: 3)
 
 
 def test_a_folder_that_is_somebodys_own_is_refused_and_kept(tmp_path):

@@ -9,13 +9,7 @@ from gengan.generate.formats.shards import About
 
 
 def write(root: pathlib.Path, about: About, card: Mapping[str, Any]) -> list[str]:
-  """Writes both files below data; returns their names. The same card, the same bytes.
-
-  Args:
-    root: see `shards.place`.
-    about: of the set.
-    card: JSON-able, with the keys that `readme` reads.
-  """
+  """Writes both files below data (see `shards.place`); returns their names. The same card, the same bytes."""
   return [
     shards.place(root, 'card.json', shards.to_json(card).encode()),
     shards.place(root, 'README.md', readme(about, card).encode()),
@@ -26,16 +20,11 @@ def readme(about: About, card: Mapping[str, Any]) -> str:
   """The card as Markdown."""
   counts, model, training = card['counts'], card['model'], card['training_data']
   height, width, channels = about.image_shape
-  lines = [
+  parts = [
     f'# {card["name"]}: {counts["kept"]:,} synthetic images',
-    '',
     f'{about.description} No image is a photograph or a scan: all were drawn by the model below.',
-    '',
-    '```python',
-    card['load'],
-    '```',
-    '',
-    *_table(
+    f'```python\n{card["load"]}\n```',
+    _table(
       ['', ''],
       [
         ['images', f'{counts["kept"]:,}, {height} x {width} x {channels}, uint8'],
@@ -50,47 +39,33 @@ def readme(about: About, card: Mapping[str, Any]) -> str:
         ['SHA-256 of the training data', f'`{training["sha256"]}`'],
       ],
     ),
-    '',
     '## Counts',
-    '',
     f'{counts["asked"]:,} asked for, {counts["drawn"]:,} drawn, {counts["kept"]:,} kept, '
     f'{counts["empty"]:,} not found.',
   ]
   if card['request'].get('relabel'):
     other = f'; {counts["relabelled"]:,} were asked for as another class' if 'relabelled' in counts else ''
-    lines += ['', f'The label of an image is what a classifier found in it{other}.']
+    parts.append(f'The label of an image is what a classifier found in it{other}.')
   if counts['dropped']:
-    lines += ['', *_table(['dropped because of', 'candidates'], [[k, f'{v:,}'] for k, v in counts['dropped'].items()])]
+    parts.append(_table(['dropped because of', 'candidates'], [[k, f'{v:,}'] for k, v in counts['dropped'].items()]))
   if about.class_names:
     rows = [[label, name, f'{counts["by_class"].get(name, 0):,}'] for label, name in enumerate(about.class_names)]
-    lines += ['', *_table(['label', 'class', 'images'], rows)]
-  lines += ['', '## Copies of training images', '', card['copying']['text']]
-  lines += ['', '## How it was made', '', *_table(['', ''], [[k, f'`{v}`'] for k, v in card['request'].items()])]
-  lines += ['', '## What the model is worth', '', *_evaluation(card['evaluation'])]
-  lines += [
-    '',
-    '## Files',
-    '',
-    '`sha256sum -c SHA256SUMS` checks every file. card.json holds what is on this page.',
-    '',
-  ]
-  return '\n'.join(lines)
+    parts.append(_table(['label', 'class', 'images'], rows))
+  parts += ['## Copies of training images', card['copying']['text']]
+  parts += ['## How it was made', _table(['', ''], [[k, f'`{v}`'] for k, v in card['request'].items()])]
+  parts += ['## What the model is worth', _evaluation(card['evaluation'])]
+  parts += ['## Files', '`sha256sum -c SHA256SUMS` checks every file. card.json holds what is on this page.']
+  return '\n\n'.join(parts) + '\n'
 
 
-def _evaluation(evaluation: Mapping[str, Any] | None) -> list[str]:
+def _evaluation(evaluation: Mapping[str, Any] | None) -> str:
   if not evaluation:
-    return [
+    return (
       'Not measured: there was no evaluation of these weights when this set was begun (`python -m gengan.evaluate`).'
-    ]
-  return [
-    'As these weights were evaluated, with the protocol:',
-    '',
-    '```json',
-    shards.to_json(evaluation).strip(),
-    '```',
-  ]
+    )
+  return f'As these weights were evaluated, with the protocol:\n\n```json\n{shards.to_json(evaluation)}```'
 
 
-def _table(head: list[str], rows: list[list[Any]]) -> list[str]:
+def _table(head: list[str], rows: list[list[Any]]) -> str:
   line = lambda cells: '| ' + ' | '.join(str(cell).replace('|', '\\|').replace('\n', ' ') for cell in cells) + ' |'
-  return [line(head), line(['---'] * len(head)), *map(line, rows)]
+  return '\n'.join([line(head), line(['---'] * len(head)), *map(line, rows)])

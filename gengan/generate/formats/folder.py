@@ -29,7 +29,6 @@ def write_shard(root: pathlib.Path, about: About, shard: Shard) -> list[str]:
 
 def finish(root: pathlib.Path, about: About, lengths: list[int]) -> list[str]:
   """Joins the lines of metadata.jsonl."""
-  del lengths
   with shards.placing(root, 'train/metadata.jsonl') as beside, beside.open('wb') as file:
     for number in range(about.num_shards):
       file.write((root / 'lines' / f'{number:05d}.jsonl').read_bytes())
@@ -52,7 +51,6 @@ def read_back(data: pathlib.Path, about: About) -> Counter:
 
 def load_command(about: About, out: str) -> str:
   """Python that loads it."""
-  del about
   return f"from datasets import load_dataset\nimages = load_dataset('imagefolder', data_dir='{out}', split='train')"
 
 

@@ -11,10 +11,12 @@ at any moment the shards with a receipt are whole, and every other one is made a
 
 import contextlib
 import hashlib
+import itertools
 import json
 import os
 import pathlib
 import shutil
+from collections.abc import Callable
 from typing import Any
 
 from gengan.generate.formats import shards
@@ -24,12 +26,7 @@ FOLDERS = ('data', 'receipts', 'notes', 'tmp', 'lines')  # below <out>.partial; 
 
 
 class Ledger:
-  """The folder beside `out`, locked for this process while it is open.
-
-  Attributes:
-    root: <out>.partial.
-    out: what is made.
-  """
+  """The folder `root` beside `out`, <out>.partial, locked for this process while it is open."""
 
   def __init__(self, out: pathlib.Path, plan: dict[str, Any], *, rank: int = 0):
     """Begins a set, or goes on with one.
@@ -58,7 +55,7 @@ class Ledger:
     """The receipt of a finished shard, or None.
 
     Raises:
-      ValueError: it is damaged; names it. So does `note`.
+      ValueError: it is damaged; names it. So does `once`.
     """
     return self._read(f'receipts/{shard:05d}.json')
 
@@ -71,46 +68,40 @@ class Ledger:
       return False
 
   def record(self, shard: int, names: list[str], facts: dict[str, Any]) -> None:
-    """Marks a shard as finished.
-
-    Args:
-      names: of its files, below data.
-      facts: JSON-able, returned by `receipt` beside 'files'.
-    """
+    """Marks a shard as finished: the names of its files, below data, and what `receipt` returns beside 'files'."""
     content = {**facts, 'files': {name: self._sha256(name) for name in names}}
     self._write(f'receipts/{shard:05d}.json', json.dumps(content, sort_keys=True))
 
-  def note(self, name: str) -> Any | None:
-    """What `write_note` kept, or None."""
-    return self._read(f'notes/{name}.json')
+  def once(self, name: str, find: Callable[[], Any]) -> Any:
+    """What `find` gave when a process first asked for it: JSON-able, and kept until the set is published.
 
-  def write_note(self, name: str, content: Any) -> None:
-    """Keeps a JSON-able result that would be costly to find again."""
-    self._write(f'notes/{name}.json', json.dumps(content, sort_keys=True))
+    None is not kept: the next process looks again.
+    """
+    found = self._read(f'notes/{name}.json')
+    if found is None and (found := find()) is not None:
+      self._write(f'notes/{name}.json', json.dumps(found, sort_keys=True))
+    return found
 
   def discard_if_empty(self) -> None:
     """Gives the lock back, and deletes the folder if no shard is finished and no other process is at work."""
     self.close()
-    if self.root.exists() and not any((self.root / 'receipts').iterdir()) and not self._others_at_work():
+    if not self.root.exists() or any((self.root / 'receipts').iterdir()):
+      return
+    with contextlib.suppress(ValueError):  # another process is at work
+      for path in (self.root / 'tmp').glob('lock-*'):
+        locks.take(path, 'held').close()
       _take_away(self.root)
 
   def publish(self, num_shards: int, others: list[str]) -> None:
-    """Lists every file in SHA256SUMS and gives the set its name.
-
-    Args:
-      num_shards: all of them have receipts.
-      others: files below data that belong to no shard.
-    """
+    """Lists every file in SHA256SUMS, those of the shards and others below data, and gives the set its name."""
     listed = hashlib.sha256()
     with shards.placing(self.root, checksums.SUMS) as beside, beside.open('w') as file:
-      for known in (
-        *(self.receipt(shard)['files'] for shard in range(num_shards)),
-        {name: self._sha256(name) for name in others},
-      ):
-        for name, sha256 in known.items():
-          line = f'{sha256}  {name}\n'
-          listed.update(line.encode())
-          file.write(line)
+      of_shards = (known for shard in range(num_shards) for known in self.receipt(shard)['files'].items())
+      of_others = ((name, self._sha256(name)) for name in others)
+      for name, sha256 in itertools.chain(of_shards, of_others):
+        line = f'{sha256}  {name}\n'
+        listed.update(line.encode())
+        file.write(line)
       file.write(f'# {listed.hexdigest()}\n')  # the list vouches for itself, as in `checksums.seal`
     os.replace(self.root / 'data', self.out)
     files.sync(self.out.parent)
@@ -120,14 +111,6 @@ class Ledger:
   def close(self) -> None:
     """Gives the lock back."""
     self._lock.close()
-
-  def _others_at_work(self) -> bool:
-    try:
-      for path in (self.root / 'tmp').glob('lock-*'):
-        locks.take(path, 'another process is at work').close()
-    except ValueError:
-      return True
-    return False
 
   def _sha256(self, name: str) -> str:
     with (self.root / 'data' / name).open('rb') as file:

@@ -22,25 +22,15 @@ _HEADER = 33  # bytes of a PNG file before its second chunk
 
 
 class About(NamedTuple):
-  """What all shards of a set have in common.
+  """What all shards of a set have in common."""
 
-  Attributes:
-    name: of the set, as a Python identifier in small letters.
-    image_shape: (H, W, C), C = 1 or 3.
-    class_names: one a label; empty where images have no label.
-    num_shards: of the whole set.
-    provenance: written into every image: text by key.
-    description: one sentence.
-    licence: as the user stated it.
-  """
-
-  name: str
-  image_shape: tuple[int, int, int]
-  class_names: tuple[str, ...]
-  num_shards: int
-  provenance: Mapping[str, str]
-  description: str
-  licence: str
+  name: str  # of the set, as a Python identifier in small letters
+  image_shape: tuple[int, int, int]  # (H, W, C), C = 1 or 3
+  class_names: tuple[str, ...]  # one a label; empty where images have no label
+  num_shards: int  # of the whole set
+  provenance: Mapping[str, str]  # written into every image
+  description: str  # one sentence
+  licence: str  # as the user stated it
 
 
 class Shard(NamedTuple):
@@ -102,8 +92,7 @@ def file_name(stem: str, number: int, num_shards: int, suffix: str) -> str:
 def placing(root: pathlib.Path, name: str, *, area: str = 'data', durable: bool = True) -> Iterator[pathlib.Path]:
   """Where in `root`/tmp to write a file that becomes `root`/`area`/`name` once the block has ended.
 
-  Args:
-    durable: see `files.replacing`.
+  `durable` is that of `files.replacing`.
   """
   beside = root / 'tmp' / f'file-{_HOST}-{os.getpid()}'
   with files.replacing(root / area / name, beside=beside, durable=durable):
@@ -124,5 +113,4 @@ def to_json(content) -> str:
 
 def stand_alone(root: pathlib.Path, about: About, lengths: list[int]) -> list[str]:
   """`finish` of the formats whose shards need nothing beside them: no more files."""
-  del root, about, lengths
   return []

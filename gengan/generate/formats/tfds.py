@@ -36,11 +36,7 @@ def write_shard(root: pathlib.Path, about: About, shard: Shard) -> list[str]:
 
 
 def finish(root: pathlib.Path, about: About, lengths: list[int]) -> list[str]:
-  """Writes what TFDS reads first.
-
-  Args:
-    lengths: examples in each shard.
-  """
+  """Writes what TFDS reads first; `lengths` are the examples in each shard."""
   import tensorflow_datasets as tfds
   from tensorflow_datasets.core import naming, splits
   from tensorflow_datasets.core.dataset_info import DatasetIdentity
