@@ -21,7 +21,16 @@ SUFFIXES = ('.png', '.gif', '.webp')  # the last two are animations
 
 def main(argv: Sequence[str] | None = None) -> None:
   """The command line; exits with code 2 and one line where a flag or the run is unusable."""
-  parser = _parser()
+  parser = arguments.parser('sample', __doc__)
+  arguments.add_run(parser)
+  add = parser.add_argument
+  add('--num', type=int, default=64, help='images; rounded up to whole rows (default 64)')
+  kinds = f'one of {", ".join(SUFFIXES)} (default grid.png)'
+  add('--out', type=pathlib.Path, default=pathlib.Path('grid.png'), help=kinds)
+  add('--by_class', type=arguments.boolean, nargs='?', const=True, default=False, help='a labelled row for every class')
+  add('--labels', type=arguments.labels, default=[], help='a labelled row for each of these classes, such as 0,1,2')
+  add('--truncation', type=float, default=1.0, help='below 1: fewer, safer images; above: more, wilder (default 1)')
+  add('--interpolate', type=int, default=0, help='walks of this many images between random latents (default 0: none)')
   args = arguments.parse(parser, argv)
   with arguments.answering(parser):
     _check(args)
@@ -29,37 +38,12 @@ def main(argv: Sequence[str] | None = None) -> None:
     from gengan.sample import grids
 
     run = runs.load(args.workdir, checkpoint=args.checkpoint, weights=args.weights)
-    about = {'step': run.step, 'seed': args.seed, 'truncation': args.truncation, 'weights': args.weights}
-    grids.draw(
-      run,
-      args.out,
-      num=args.num,
-      classes=_classes(args, run),
-      walk=args.interpolate,
-      truncation=args.truncation,
-      seed=args.seed,
-      about=about,
-    )
+    classes = _classes(args, run)
+    latents = {'seed': args.seed, 'truncation': args.truncation}
+    about = {'step': run.step, **latents, 'weights': args.weights}
+    grids.draw(run, args.out, num=args.num, classes=classes, walk=args.interpolate, about=about, **latents)
     what = f'{args.weights} weights, seed {args.seed}, truncation {args.truncation:g}'
     print(f'{args.out}: samples of step {run.step} ({what})')
-
-
-def _parser() -> arguments.Parser:
-  parser = arguments.parser('sample', __doc__)
-  arguments.add_run(parser)
-  add = parser.add_argument
-  add('--num', type=int, default=64, help='images; rounded up to whole rows (default 64)')
-  add(
-    '--out',
-    type=pathlib.Path,
-    default=pathlib.Path('grid.png'),
-    help=f'one of {", ".join(SUFFIXES)} (default grid.png)',
-  )
-  add('--by_class', type=arguments.boolean, nargs='?', const=True, default=False, help='a labelled row for every class')
-  add('--labels', type=arguments.labels, default=[], help='a labelled row for each of these classes, such as 0,1,2')
-  add('--truncation', type=float, default=1.0, help='below 1: fewer, safer images; above: more, wilder (default 1)')
-  add('--interpolate', type=int, default=0, help='walks of this many images between random latents (default 0: none)')
-  return parser
 
 
 def _check(args: argparse.Namespace) -> None:

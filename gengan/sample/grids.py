@@ -28,13 +28,11 @@ def draw(
   """Draws images of a run into one file.
 
   Args:
-    run: opened.
     out: .png, or .gif or .webp for an animation of all walks at once, there and back.
     num: images at least; of an animation, walks.
     classes: that have rows of their own; empty: all in turn.
     walk: images on the way between two random latents; 0: no walks.
     truncation: see `core.Prior`.
-    seed: of the latents.
     about: metadata of a PNG file.
 
   Raises:
@@ -48,10 +46,9 @@ def draw(
     'columns': len(labels) // len(classes) if classes else None,
     'row_labels': [run.class_names[label] for label in classes],
   }
-  asked = {'labels': labels, 'truncation': truncation}
   drawn = functools.partial(sample_walks, num=walk) if walk else sample_images
-  samples = drawn(run.algorithm, run.state, jax.random.key(seed), **asked)
-  scale = visible_scale(samples)
+  samples = drawn(run.algorithm, run.state, jax.random.key(seed), labels=labels, truncation=truncation)
+  scale = max(1, 64 // samples.shape[-3])  # so that a person sees them: about 64 pixels
   if not walk:
     pictures = [images.grid(samples, scale=scale, **layout)]
   elif animated:
@@ -126,8 +123,3 @@ def choose_labels(num: int, *, classes: Sequence[int], num_classes: int) -> np.n
   if classes:
     return np.repeat(np.asarray(classes, np.int32), math.ceil(num / len(classes)))
   return np.arange(num, dtype=np.int32) % max(num_classes, 1)
-
-
-def visible_scale(samples: np.ndarray) -> int:
-  """By how much to enlarge images so that a person sees them: to about 64 pixels, never less than once."""
-  return max(1, 64 // samples.shape[-3])
