@@ -27,29 +27,19 @@ from gengan.data.mixing import Examples, Stream
 # A new set every few epochs; only images that a classifier recognises; its labels for all images; truncation above 1.
 MEANS = ('recycle', 'filter', 'relabel', 'expand')
 
-# (images of a set, seed, means) -> a stream of generated images; (labels [N], seed) -> images of these classes
-Generate = Callable[[int, int, str], Stream]
-GenerateOf = Callable[[np.ndarray, int], Examples]
+Generate = Callable[[int, int, str], Stream]  # (images of a set, seed, means) -> stream of them, all classes alike
+GenerateOf = Callable[[np.ndarray, int], Examples]  # (labels [N], seed) -> generated images and labels
 
 
 class Arm(NamedTuple):
-  """What a classifier is trained on.
-
-  Attributes:
-    stream: of examples.
-    num_generated: images of the generated set; of a recycled one, at a time. 0: none.
-    augmented: with classical augmentation.
-    passes: over the real images at most; 0: as many as the steps give.
-    class_weights: of the loss, or None.
-    real_alone: the real images, each as often as any other, and nothing else.
-  """
+  """What a classifier is trained on."""
 
   stream: Stream
-  num_generated: int = 0
-  augmented: bool = True
-  passes: int = 0
-  class_weights: np.ndarray | None = None
-  real_alone: bool = False
+  num_generated: int = 0  # images of the generated set; of a recycled one, at a time
+  augmented: bool = True  # with classical augmentation
+  passes: int = 0  # over the real images at most; 0: as many as the steps give
+  class_weights: np.ndarray | None = None  # [K], of the loss
+  real_alone: bool = False  # the real images, each as often as any other, and nothing else
 
 
 def balanced_names(ratios: Sequence[float], means: Sequence[str]) -> tuple[str, ...]:
@@ -83,8 +73,8 @@ def make_balanced(
 
   Args:
     name: of `balanced_names`.
-    real: the regime's training images and labels.
-    generate: (images of a set, seed, means) -> stream of them, all classes alike.
+    real: the regime's training images.
+    generate: draws generated ones.
     num_synthetic: images of the arms without real ones.
     mixed_means: of the generated images beside real ones, see `split_means`.
     passes: of the arm `real`.
@@ -111,14 +101,7 @@ def make_balanced(
 
 
 def make_long_tailed(name: str, real: Examples, generate_of: GenerateOf, *, num_classes: int, seed: int) -> Arm:
-  """An arm of a long-tailed regime.
-
-  Args:
-    name: of `LONG_TAILED`.
-    real: the training images and labels, every class present.
-    generate_of: (labels [N], seed) -> generated images of these classes, with their labels.
-    num_classes: K.
-    seed: of the order.
+  """An arm of a long-tailed regime, `LONG_TAILED` one; all K classes are among the real images.
 
   Raises:
     ValueError: an unknown name.

@@ -12,7 +12,7 @@ from ml_collections import ConfigDict
 from gengan import data, runs, train
 from gengan.data import mixing
 from gengan.evaluate.images import real_images
-from gengan.generate import guard, recycling, stream
+from gengan.generate import guard, recycling
 from gengan.host import files
 from gengan.metrics import copying_guard
 from gengan.networks import classifier
@@ -22,24 +22,16 @@ LEAST_LOOKS = 5  # at the validation images while a classifier trains, also wher
 
 
 class Unfinished(ValueError):
-  """Not every arm could be measured.
-
-  Attributes:
-    records: of the arms that were.
-    stopped: by a signal: the same command continues.
-  """
+  """Not every arm could be measured; `records` are of those that were."""
 
   def __init__(self, message: str, records: Sequence[dict[str, Any]] = (), *, stopped: bool = False):
     super().__init__(message)
-    self.records, self.stopped = list(records), stopped
+    self.records = list(records)
+    self.stopped = stopped  # by a signal: the same command continues
 
 
 def run(config: ConfigDict, workdir: pathlib.Path) -> list[dict[str, Any]]:
-  """Trains what is missing and returns all records.
-
-  Args:
-    config: see `configs/utility`.
-    workdir: keeps `config.json`, `results.jsonl` and the generators' runs.
+  """Trains what is missing and returns all records; `workdir` keeps them, the config and the generators' runs.
 
   Raises:
     ValueError, FileNotFoundError: the config or the data of a regime cannot work, or the folder holds a comparison with
@@ -69,11 +61,7 @@ def run(config: ConfigDict, workdir: pathlib.Path) -> list[dict[str, Any]]:
 
 
 def better_of_two(fit: Callable[[bool], classifier.Classifier]) -> classifier.Classifier:
-  """Of a classifier with augmentation and one without, the better one on validation images.
-
-  Args:
-    fit: from whether its images are augmented to the classifier.
-  """
+  """Of a classifier with augmentation, `fit(True)`, and one without, the better one on validation images."""
   return max((fit(True), fit(False)), key=lambda trained: trained.validation_accuracy)
 
 
@@ -95,7 +83,17 @@ def _run_regime(regime: plan.Regime, left, config: ConfigDict, folder: pathlib.P
 
   judge = functools.cache(lambda: better_of_two(lambda augmented: of_real(augmented, 0)))
   generated = source.make(opened, judge, config.synthetic)
-  shared = _facts(dataset, real, validation, test, opened.step, _copying(regime, generated.draw, dataset, folder))
+  samples = guard.samples(generated.draw, range(dataset.num_classes))
+  copying = copying_guard.report(*guard.training_features(regime.config.data, folder), copying_guard.pooled(samples))
+  by_class = lambda labels: np.bincount(labels, minlength=dataset.num_classes).tolist()
+  shared = {
+    'real_by_class': by_class(real[1]),
+    'num_validation': len(validation[1]),
+    'test_by_class': by_class(test[1]),
+    'class_names': list(dataset.class_names),
+    'generator_step': opened.step,
+    'copies': copying.to_json(),
+  }
   for name, seed in left:
     num_real = 0 if name.startswith('synthetic') else len(real[1])
     try:
@@ -141,19 +139,6 @@ def _scores(trained: classifier.Classifier, test: mixing.Examples, num_classes: 
   }
 
 
-def _facts(dataset: data.Dataset, real, validation, test, generator_step: int, copying) -> dict[str, Any]:
-  """What the records of a regime have in common."""
-  count = lambda labels: np.bincount(labels, minlength=dataset.num_classes).tolist()
-  return {
-    'real_by_class': count(real[1]),
-    'num_validation': len(validation[1]),
-    'test_by_class': count(test[1]),
-    'class_names': list(dataset.class_names),
-    'generator_step': generator_step,
-    'copies': copying,
-  }
-
-
 def _arm(name, regime, real, generated, num_classes, config, seed) -> arms.Arm:
   if regime.name == plan.LONG_TAIL:
     return arms.make_long_tailed(name, real, generated.of_labels, num_classes=num_classes, seed=seed)
@@ -180,7 +165,7 @@ def _fit(arm: arms.Arm, *, seed, num_classes, validation, config, flip, num_real
     mixing.batches(arm.stream, batch_size=config.classifier.batch_size),
     num_classes=num_classes,
     steps=steps,
-    validation=validation if len(validation[1]) else None,
+    validation=validation,
     seed=seed,
     policy=config.classifier.augment if arm.augmented else '',
     flip=flip and arm.augmented,
@@ -188,14 +173,6 @@ def _fit(arm: arms.Arm, *, seed, num_classes, validation, config, flip, num_real
     eval_every_steps=min(config.classifier.eval_every_steps, max(1, steps // LEAST_LOOKS)),
     class_weights=arm.class_weights,
   )
-
-
-def _copying(regime: plan.Regime, draw: stream.Draw, dataset: data.Dataset, folder: pathlib.Path) -> dict[str, Any]:
-  """The copying guard's report about this generator."""
-  slots = np.arange(guard.SAMPLES)
-  samples = stream.fill(draw, slots, stream.labels_of(slots, range(dataset.num_classes))).images
-  training, held_out = guard.training_features(regime.config.data, folder)
-  return copying_guard.report(training, held_out, copying_guard.pooled(samples)).to_json()
 
 
 def _require_same(config: ConfigDict, path: pathlib.Path) -> None:

@@ -1,6 +1,6 @@
 """The findings in a comparison's records: gains, best arms and worths, for the report and its picture."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,33 +14,30 @@ Records = Sequence[dict[str, Any]]
 
 
 class Worth(NamedTuple):
-  """What the images of a mixed arm were worth in one regime.
-
-  Attributes:
-    arm: its name.
-    real: real images a class that were used.
-    equivalent: real images a class that give this accuracy alone, see `equivalent_real`.
-    price: generated images for one more real one, see `generated_for_one_real`.
-  """
+  """What the images of a mixed arm were worth in one regime."""
 
   arm: str
-  real: int
-  equivalent: float
-  price: float
+  real: int  # real images a class that were used
+  equivalent: float  # real images a class that give this accuracy alone, see `equivalent_real`
+  price: float  # generated images for one more real one, see `generated_for_one_real`
+
+
+def gain_over(baseline: Mapping[int, float], own: Mapping[int, float], num_test: int) -> Gain | None:
+  """The gain of accuracies by seed over others, for the seeds that both have; None where they share none.
+
+  All were measured on `num_test` images, of which less than one decides nothing.
+  """
+  shared = sorted(own.keys() & baseline.keys())
+  pair = [own[seed] for seed in shared], [baseline[seed] for seed in shared]
+  return paired_gain(*pair, resolution=1 / max(1, num_test)) if shared else None
 
 
 def gains(records: Records, regime: str) -> dict[str, Gain]:
-  """Every arm's gain over `augmented` in one regime, paired by seed; over the seeds that both have."""
+  """Every arm's gain over `augmented` in one regime."""
   accuracies = by_arm(records, regime)
-  baseline = accuracies.get(BASELINE, {})
-  found = {}
-  for arm, own in accuracies.items():
-    shared = sorted(own.keys() & baseline.keys())
-    if arm != BASELINE and shared:
-      found[arm] = paired_gain(
-        [own[s] for s in shared], [baseline[s] for s in shared], resolution=1 / num_test(records, regime)
-      )
-  return found
+  baseline = accuracies.pop(BASELINE, {})
+  found = {arm: gain_over(baseline, own, num_test(records, regime)) for arm, own in accuracies.items()}
+  return {arm: gain for arm, gain in found.items() if gain}
 
 
 def best_synthetic(records: Records, regime: str) -> str | None:
@@ -90,19 +87,25 @@ def worths(records: Records) -> list[Worth]:
 
 def baseline_curve(records: Records) -> dict[int, float]:
   """From real images a class to the baseline's mean accuracy with them."""
-  curve = {}
+  balanced = [r for r in records if r['regime'] != LONG_TAIL]
+  return {n: float(np.mean(values)) for n, values in by_size(balanced, BASELINE).items()}
+
+
+def by_size(records: Records, arm: str) -> dict[int, list[float]]:
+  """Test accuracies of an arm by real images a class."""
+  found = {}
   for r in records:
-    if r['arm'] == BASELINE and r['regime'] != LONG_TAIL:
-      curve.setdefault(per_class(r), []).append(r['accuracy'])
-  return {n: float(np.mean(values)) for n, values in curve.items()}
+    if r['arm'] == arm:
+      found.setdefault(per_class(r), []).append(r['accuracy'])
+  return found
 
 
-def by_arm(records: Records, regime: str) -> dict[str, dict[int, float]]:
-  """Test accuracy by arm and seed."""
+def by_arm(records: Records, regime: str, field: str = 'accuracy') -> dict[str, dict[int, Any]]:
+  """A field of the records by arm and seed."""
   found = {}
   for r in records:
     if r['regime'] == regime:
-      found.setdefault(r['arm'], {})[r['seed']] = r['accuracy']
+      found.setdefault(r['arm'], {})[r['seed']] = r[field]
   return found
 
 

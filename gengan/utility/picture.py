@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 
 import numpy as np
 
-from gengan.utility.findings import Records, Worth, baseline_curve, by_arm, per_class, shown, worths
+from gengan.utility.findings import Records, Worth, baseline_curve, by_arm, by_size, per_class, shown, worths
 from gengan.utility.plan import LONG_TAIL
 from gengan.utility.statistics import deviation
 
@@ -30,6 +30,10 @@ def plot(records: Records, path: pathlib.Path) -> None:
     _plot_rows(first, balanced or records)
   for axes in others:
     _plot_worths(axes, found, baseline_curve(records))
+  for axes in (first, *others):
+    axes.grid(alpha=0.3)
+    if axes.get_legend_handles_labels()[0]:
+      axes.legend(frameon=False)
   figure.savefig(path, format='png', dpi=130)
 
 
@@ -41,22 +45,15 @@ def _plot_rows(axes, records: Records) -> None:
   axes.errorbar([np.mean(own) for own in values], rows, xerr=[deviation(own) for own in values], fmt='o', capsize=3)
   axes.set_yticks(rows, [shown(arm) for arm in accuracies])
   axes.set(xlabel='accuracy on real test images', ylim=(len(values) - 0.5, -0.5))
-  axes.grid(alpha=0.3)
 
 
 def _plot_accuracies(axes, records: Records) -> None:
   for arm in dict.fromkeys(r['arm'] for r in records):
-    points = {}
-    for r in records:
-      if r['arm'] == arm:
-        points.setdefault(per_class(r), []).append(r['accuracy'])
-    sizes = sorted(points)
-    means, deviations = [np.mean(points[n]) for n in sizes], [deviation(points[n]) for n in sizes]
+    sizes, values = zip(*sorted(by_size(records, arm).items()), strict=True)
+    means, deviations = [np.mean(each) for each in values], [deviation(each) for each in values]
     axes.errorbar(sizes, means, deviations, marker='o', markersize=4, capsize=3, label=shown(arm))
   axes.set(xscale='log', xlabel='real images a class', ylabel='accuracy on real test images')
   _mark(axes.xaxis, {per_class(r) for r in records})
-  axes.grid(alpha=0.3)
-  axes.legend(frameon=False)
 
 
 def _plot_worths(axes, found: Sequence[Worth], curve: dict[int, float]) -> None:
@@ -72,8 +69,6 @@ def _plot_worths(axes, found: Sequence[Worth], curve: dict[int, float]) -> None:
   axes.set(xscale='log', yscale='log', xlabel='real images a class', ylabel='worth real images a class')
   for axis in (axes.xaxis, axes.yaxis):
     _mark(axis, sizes)
-  axes.grid(alpha=0.3)
-  axes.legend(frameon=False)
 
 
 def _mark(axis, sizes: Collection[int]) -> None:

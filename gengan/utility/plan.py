@@ -1,48 +1,48 @@
 """The plan of a comparison: which regimes and arms it has, checked before anything is trained."""
 
-import functools
 import math
 import pathlib
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from ml_collections import ConfigDict
 
 from gengan import augment, data, train
 from gengan.config import ConfigError, check_numbers, require_fields
+from gengan.config.fields import find
 from gengan.core import ArgumentError
 from gengan.utility import arms, source
 
 LONG_TAIL = 'long_tail'
-FIELDS = (  # of a comparison's config; for those of `generator`, training itself looks
-  'generator',
-  'generator.model.conditional',
-  'generator.data.source',
-  'generator.optimizers',
-  'few_augment',
-  'regimes',
-  'generator_steps',
-  'ratios',
-  'seeds',
-  *(f'synthetic.{name}' for name in ('num', 'means', 'mixed_means', 'every_epochs', 'min_agreement', 'scale')),
-  *(f'classifier.{name}' for name in ('steps', 'passes', 'batch_size', 'width', 'augment', 'eval_every_steps')),
-  'long_tail.imbalance',
-  'long_tail.generator_steps',
+_distinct = lambda values: 0 < len(values) == len(set(values))
+_positive = lambda value: value >= 1
+POSITIVE = (
+  *('synthetic.num', 'synthetic.every_epochs', 'long_tail.generator_steps'),
+  *(f'classifier.{name}' for name in ('steps', 'passes', 'batch_size', 'width', 'eval_every_steps')),
 )
+# Fields of a comparison's config, whether a value can work, and what it must be; the rest of `generator` is training's.
+FIELDS = (
+  ('generator.model.conditional', bool, 'True: the images need labels'),
+  ('regimes', lambda sizes: _distinct(sizes) and min(sizes) >= 0, 'different numbers of images a class, 0 for all'),
+  ('generator_steps', lambda steps: all(map(_positive, steps)), 'numbers of at least 1'),
+  ('ratios', lambda ratios: all(0 < ratio < math.inf for ratio in ratios), 'positive numbers'),
+  ('ratios', lambda ratios: not ratios or _distinct([f'{ratio:g}' for ratio in ratios]), 'different numbers'),
+  ('seeds', lambda seeds: 1 <= seeds <= source.MAX_SEEDS, f'from 1 to {source.MAX_SEEDS}; 3 or more tell something'),
+  ('synthetic.min_agreement', lambda share: 0 < share < 1, 'between 0 and 1'),
+  ('synthetic.scale', lambda scale: 0 < scale < math.inf, 'above 0'),
+  ('long_tail.imbalance', _positive, 'at least 1; 1 leaves it out'),
+  *((field, _positive, 'at least 1') for field in POSITIVE),
+)
+POLICIES = ('few_augment', 'classifier.augment')
+MEANS = ('synthetic.means', 'synthetic.mixed_means')
 
 
 class Regime(NamedTuple):
-  """An amount of real data, and what is compared with it.
+  """An amount of real data, and what is compared with it."""
 
-  Attributes:
-    name: 'N_per_class', 'all' or 'long_tail'.
-    config: of the generator's run; its `data` section says which real images there are.
-    arms: names of the arms.
-  """
-
-  name: str
-  config: ConfigDict
-  arms: tuple[str, ...]
+  name: str  # 'N_per_class', 'all' or 'long_tail'
+  config: ConfigDict  # of the generator's run; its `data` section says which real images there are
+  arms: tuple[str, ...]  # their names
 
 
 def regimes(config: ConfigDict) -> list[Regime]:
@@ -56,62 +56,39 @@ def regimes(config: ConfigDict) -> list[Regime]:
   names = arms.balanced_names(config.ratios, config.synthetic.means)
   for per_class, steps in zip(config.regimes, config.generator_steps, strict=True):
     name = f'{per_class}_per_class' if per_class else 'all'
-    fields = {'data.examples_per_class': per_class}
-    made.append(Regime(name, _generator_config(config, steps, fields), names))
-  if config.long_tail.imbalance > 1:
-    fields = {'data.imbalance': config.long_tail.imbalance}
-    made.append(
-      Regime(LONG_TAIL, _generator_config(config, config.long_tail.generator_steps, fields), arms.LONG_TAILED)
-    )
+    made.append(Regime(name, _generator_config(config, steps, 'examples_per_class', per_class), names))
+  tail = config.long_tail
+  if tail.imbalance > 1:
+    generator = _generator_config(config, tail.generator_steps, 'imbalance', tail.imbalance)
+    made.append(Regime(LONG_TAIL, generator, arms.LONG_TAILED))
   return made
 
 
 def check(config: ConfigDict) -> None:
   """Raises a ConfigError for a field that is missing or cannot work."""
-  require_fields(config, FIELDS, kind="a comparison's config", example='configs/utility/digits.py')
+  needed = ['generator', 'generator.data.source', 'generator.optimizers', *POLICIES, *MEANS]
+  needed += [field for field, _, _ in FIELDS]
+  require_fields(config, needed, kind="a comparison's config", example='configs/utility/digits.py')
   check_numbers(config)
-  for field, valid, allowed in (
-    (
-      'regimes',
-      _distinct(config.regimes) and min(config.regimes) >= 0,
-      'different numbers of images a class, 0 for all',
-    ),
-    ('generator_steps', len(config.generator_steps) == len(config.regimes), 'one number a regime'),
-    ('generator_steps', all(steps >= 1 for steps in config.generator_steps), 'numbers of at least 1'),
-    ('ratios', all(0 < ratio < math.inf for ratio in config.ratios), 'positive numbers'),
-    ('ratios', not config.ratios or _distinct([f'{ratio:g}' for ratio in config.ratios]), 'different numbers'),
-    ('seeds', 1 <= config.seeds <= source.MAX_SEEDS, f'from 1 to {source.MAX_SEEDS}; 3 or more tell something'),
-    ('generator.model.conditional', config.generator.model.conditional, 'True: the images need labels'),
-    (
-      'generator.data.examples_per_class',
-      not config.generator.data.get('examples_per_class', 0),
-      '0: config.regimes says how many',
-    ),
-    ('synthetic.num', config.synthetic.num >= 1, 'at least 1'),
-    ('synthetic.min_agreement', 0 < config.synthetic.min_agreement < 1, 'between 0 and 1'),
-    ('synthetic.scale', 0 < config.synthetic.scale < math.inf, 'above 0'),
-    ('synthetic.every_epochs', config.synthetic.every_epochs >= 1, 'at least 1'),
-    *(
-      (f'classifier.{name}', config.classifier[name] >= 1, 'at least 1')
-      for name in ('steps', 'passes', 'batch_size', 'width', 'eval_every_steps')
-    ),
-    ('long_tail.imbalance', config.long_tail.imbalance >= 1, 'at least 1; 1 leaves it out'),
-    ('long_tail.generator_steps', config.long_tail.generator_steps >= 1, 'at least 1'),
-  ):
-    if not valid:
-      raise ConfigError(field, _field(config, field), allowed)
-  for field in ('few_augment', 'classifier.augment'):
+  for field, valid, allowed in FIELDS:
+    if not valid(value := find(config, field)):
+      raise ConfigError(field, value, allowed)
+  if len(config.generator_steps) != len(config.regimes):
+    raise ConfigError('generator_steps', config.generator_steps, 'one number a regime')
+  if per_class := config.generator.data.get('examples_per_class', 0):
+    raise ConfigError('generator.data.examples_per_class', per_class, '0: config.regimes says how many')
+  for field in POLICIES:
     try:
-      augment.policy(_field(config, field))
+      augment.policy(find(config, field))
     except ArgumentError as error:
       raise ConfigError(field, error.value, error.allowed) from error
-  for field, means in (('means', config.synthetic.means), ('mixed_means', (config.synthetic.mixed_means,))):
+  for field, means in zip(MEANS, (config.synthetic.means, (config.synthetic.mixed_means,)), strict=True):
     try:
       made = [tuple(sorted(arms.split_means(each))) for each in means]
     except ArgumentError as error:
-      raise ConfigError(f'synthetic.{field}', error.value, error.allowed, why=error.why) from error
+      raise ConfigError(field, error.value, error.allowed, why=error.why) from error
     if made and not _distinct(made):
-      raise ConfigError(f'synthetic.{field}', means, 'different means')
+      raise ConfigError(field, means, 'different means')
 
 
 def wanted(regime: Regime, seeds: int) -> list[tuple[str, int]]:
@@ -165,22 +142,15 @@ def _check_images(regime: Regime, dataset: data.Dataset) -> None:
       )
 
 
-def _generator_config(config: ConfigDict, steps: int, fields: dict[str, Any]) -> ConfigDict:
+def _generator_config(config: ConfigDict, steps: int, field: str, value: float) -> ConfigDict:
+  """That of a regime, which is told from the others by a field of `data`."""
   made = ConfigDict(config.generator.to_dict())
   with made.unlocked():
     made.num_steps = int(steps)
-    made.update_from_flattened_dict(fields)
-    if any(fields.values()):
+    made.data[field] = value
+    if value:
       made.augment = config.few_augment  # few images are learnt by heart without it
     for optimizer in made.optimizers.values():
       if isinstance(optimizer.learning_rate, ConfigDict):  # a schedule
         optimizer.learning_rate.kimg = int(1.2 * steps) * made.batch_size / 1000
   return made
-
-
-def _distinct(values) -> bool:
-  return 0 < len(values) == len(set(values))
-
-
-def _field(config: ConfigDict, path: str) -> Any:
-  return functools.reduce(lambda node, name: node[name], path.split('.'), config)

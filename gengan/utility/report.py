@@ -9,24 +9,11 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from gengan.host import files
-from gengan.utility import picture
+from gengan.utility import findings, picture
 from gengan.utility.arms import split_means
-from gengan.utility.findings import (
-  BASELINE,
-  Records,
-  baseline_curve,
-  best_mixed,
-  best_real,
-  best_synthetic,
-  by_arm,
-  gains,
-  has_both,
-  num_test,
-  shown,
-  worths,
-)
+from gengan.utility.findings import BASELINE, Records, by_arm, num_test, shown
 from gengan.utility.plan import LONG_TAIL, regimes, wanted
-from gengan.utility.statistics import ERRORS, Gain, deviation, paired_gain
+from gengan.utility.statistics import ERRORS, Gain, deviation
 
 
 def write(workdir: pathlib.Path, records: Records, config: ConfigDict) -> tuple[pathlib.Path, pathlib.Path]:
@@ -59,15 +46,15 @@ def _missing(records: Records, config: ConfigDict) -> list[str]:
 def _conclusion(records: Records) -> list[str]:
   lines = ['']
   for regime in dict.fromkeys(r['regime'] for r in records):
-    if arm := best_mixed(records, regime):
-      found = gains(records, regime)
-      best, worst = found[arm], min(gain.mean for name, gain in found.items() if has_both(name))
+    if arm := findings.best_mixed(records, regime):
+      found = findings.gains(records, regime)
+      best, worst = found[arm], min(gain.mean for name, gain in found.items() if findings.has_both(name))
       what = {'helps': 'helped', 'hurts': 'hurt', 'undecided': 'made no difference that this many seeds can show'}
       line = f'- **{_title(regime)}**: generated images {what[best.verdict]} (mixed arm that is best on '
       line += f'validation images: {shown(arm)}, {_points(best)} points over classical augmentation).'
       if worst < 0 and worst < best.mean and best.verdict != 'hurts':
         line += f' At the worst ratio: {100 * worst:+.2f} points.'
-      real = best_real(records, regime)
+      real = findings.best_real(records, regime)
       if real not in (None, BASELINE):
         line += f' But of the arms of real images alone, {shown(real)} is best on validation images: '
         line += f'{_points(found[real])} points.'
@@ -76,14 +63,13 @@ def _conclusion(records: Records) -> list[str]:
 
 
 def _amounts(records: Records, regime: str) -> str:
-  record = next(r for r in records if r['regime'] == regime and r['copies'])
+  record = next(r for r in records if r['regime'] == regime)
   real = record['real_by_class']
   each = f'{min(real)}' if min(real) == max(real) else f'{min(real)} to {max(real)}'
-  copies = record['copies']
   return (
     f'{sum(real):,} real training images, {each} a class; {record["num_validation"]:,} real validation images for '
     f'early stopping; {num_test(records, regime):,} real test images. The generator was trained on those '
-    f'training images and no others. Copies: {copies["text"]}'
+    f'training images and no others. Copies: {record["copies"]["text"]}'
   )
 
 
@@ -92,22 +78,21 @@ def _arms(records: Records, regime: str) -> list[str]:
     '| Arm | Generated | Accuracy | Seeds | Gain over augmented | p | Verdict |',
     '|---|---:|---:|---:|---:|---:|---|',
   ]
-  found = gains(records, regime)
+  found = findings.gains(records, regime)
   for arm, own in by_arm(records, regime).items():
     generated = next(r['num_generated'] for r in records if (r['regime'], r['arm']) == (regime, arm))
-    gain = found.get(arm)
-    tail = [_points(gain), _p(gain.p_value), gain.verdict] if gain else ['', '', '']
-    lines.append(_row([shown(arm), f'{generated:,}', f'{_mean(list(own.values()))} %', len(own), *tail]))
+    mean = f'{_mean(list(own.values()))} %'
+    lines.append(_row([shown(arm), f'{generated:,}', mean, len(own), *_told(found.get(arm))]))
   return lines
 
 
 def _gap(records: Records, regime: str) -> list[str]:
   """By how much generated images alone are worse than real ones alone."""
-  arm, real = best_synthetic(records, regime), best_real(records, regime)
-  own, baseline = (by_arm(records, regime).get(name, {}) for name in (arm, real))
-  if not (shared := sorted(own.keys() & baseline.keys())):
+  arm, real = findings.best_synthetic(records, regime), findings.best_real(records, regime)
+  generated_alone, real_alone = (by_arm(records, regime).get(name, {}) for name in (arm, real))
+  gap = findings.gain_over(generated_alone, real_alone, num_test(records, regime))
+  if gap is None:
     return []
-  gap = paired_gain([baseline[s] for s in shared], [own[s] for s in shared], resolution=1 / num_test(records, regime))
   return [
     f'Gap of generated images alone to real ones alone: {_points(gap)} points ({shown(arm)} to {shown(real)}, of '
     'either kind the arm that is best on validation images).',
@@ -117,29 +102,23 @@ def _gap(records: Records, regime: str) -> list[str]:
 
 def _by_class(records: Records, regime: str) -> list[str]:
   """Mean and standard deviation of every arm, and the paired gain of the `best_mixed` one."""
-  best = best_mixed(records, regime)
-  chosen = [r for r in records if r['regime'] == regime]
-  accuracies = {}  # arm -> seed -> accuracy of every class
-  for r in chosen:
-    accuracies.setdefault(r['arm'], {})[r['seed']] = r['by_class']
+  best = findings.best_mixed(records, regime)
+  accuracies = by_arm(records, regime, 'by_class')
+  first = next(r for r in records if r['regime'] == regime)
   heads = ['Class', *(shown(arm) for arm in accuracies)]
   heads += [f'Gain of {shown(best)}', 'p', 'Verdict'] if best else []
   lines = [_row(heads), '|---' + '|---:' * (len(heads) - 1) + '|']
-  for label, title in enumerate(chosen[0]['class_names']):
+  for label, title in enumerate(first['class_names']):
     cells = [title, *(_mean([values[label] for values in own.values()], digits=1) for own in accuracies.values())]
     if best:
-      shared = sorted(accuracies[best].keys() & accuracies[BASELINE].keys())
-      gain = paired_gain(
-        *([accuracies[arm][seed][label] for seed in shared] for arm in (best, BASELINE)),
-        resolution=1 / max(1, chosen[0]['test_by_class'][label]),
-      )
-      cells += [_points(gain), _p(gain.p_value), gain.verdict]
+      baseline, own = ({s: v[label] for s, v in accuracies[arm].items()} for arm in (BASELINE, best))
+      cells += _told(findings.gain_over(baseline, own, first['test_by_class'][label]))
     lines.append(_row(cells))
   return lines
 
 
 def _equivalence(records: Records) -> list[str]:
-  curve = baseline_curve(records)
+  curve = findings.baseline_curve(records)
   if len(curve) < 2:
     return ['It takes at least two regimes to say.']
   lines = [
@@ -148,7 +127,7 @@ def _equivalence(records: Records) -> list[str]:
     '| Real a class | Arm | Worth real a class | Generated for one real |',
     '|---:|---|---:|---:|',
   ]
-  for arm, real, equivalent, price in worths(records):
+  for arm, real, equivalent, price in findings.worths(records):
     outside = {math.inf: 'more than measured', 0: f'below {min(curve)}'}
     worth = outside.get(equivalent, f'{equivalent:.0f}')
     price = 'none' if price == math.inf else 'unknown' if equivalent == math.inf else f'{price:.1f}'
@@ -205,5 +184,8 @@ def _points(gain: Gain) -> str:
   return f'{100 * gain.mean:+.2f}{error}'
 
 
-def _p(value: float) -> str:
-  return '' if math.isnan(value) else f'{value:.3f}'
+def _told(gain: Gain | None) -> list[str]:
+  """Cells of a gain, its p-value and its verdict."""
+  if gain is None:
+    return ['', '', '']
+  return [_points(gain), '' if math.isnan(gain.p_value) else f'{gain.p_value:.3f}', gain.verdict]

@@ -18,25 +18,11 @@ MAX_SEEDS = 62  # slots are 32-bit numbers
 
 
 class Generated(NamedTuple):
-  """What `gengan.utility.arms` asks for.
-
-  Attributes:
-    stream: (images of a set, seed, means) -> stream of them, all classes alike.
-    of_labels: (labels [N], seed) -> images and labels, by the means of the mixed arms.
-    draw: see `gengan.generate.stream.make_draw`; without any means, for tests of copying.
-  """
+  """What `gengan.utility.arms` asks for."""
 
   stream: arms.Generate
-  of_labels: arms.GenerateOf
-  draw: stream.Draw
-
-
-class _Asked(NamedTuple):
-  """How images are drawn and filtered, and who labels those that are left; None: they have the labels asked for."""
-
-  draw: stream.Draw
-  filters: tuple[stream.Filter, ...]
-  labels_of: Callable[[np.ndarray], np.ndarray] | None
+  of_labels: arms.GenerateOf  # by the means of the mixed arms
+  draw: stream.Draw  # without any means, for tests of copying
 
 
 def make(opened: runs.Run, judge: Callable[[], Classifier], settings: ConfigDict) -> Generated:
@@ -53,38 +39,31 @@ def make(opened: runs.Run, judge: Callable[[], Classifier], settings: ConfigDict
   def draw_of(truncation: float) -> stream.Draw:
     return stream.make_draw(opened.algorithm, opened.state, seed=0, truncation=truncation)
 
-  def probabilities(images: np.ndarray) -> np.ndarray:
-    return judge()(images)[0]
+  probabilities = lambda images: judge()(images)[0]
+  found_labels = functools.partial(relabelling.relabelled, probabilities, num_classes=opened.num_classes)
 
-  relabel = functools.partial(relabelling.relabelled, probabilities, num_classes=opened.num_classes)
-
-  def asked_for(seed: int, means: tuple[str, ...]) -> _Asked:
-    draw = draw_of(settings.scale if 'expand' in means else 1.0)
-    return _Asked(
-      lambda slots, attempt, labels: draw(np.asarray(slots) + (seed + 1) * SLOTS_A_SEED, attempt, labels),
-      (filters.confidence(probabilities, settings.min_agreement),) if 'filter' in means else (),
-      relabel if 'relabel' in means else None,
-    )
+  def drawn_by(means: str, seed: int):
+    """How images are drawn and filtered, and what labels those that are left; None: they have the labels asked for."""
+    chosen = arms.split_means(means)
+    draw = draw_of(settings.scale if 'expand' in chosen else 1.0)
+    shifted = lambda slots, attempt, labels: draw(np.asarray(slots) + (seed + 1) * SLOTS_A_SEED, attempt, labels)
+    kept = (filters.confidence(probabilities, settings.min_agreement),) if 'filter' in chosen else ()
+    return shifted, kept, found_labels if 'relabel' in chosen else None
 
   def generate(size: int, seed: int, means: str) -> mixing.Stream:
-    chosen = arms.split_means(means)
-    draw, kept, labels_of = asked_for(seed, chosen)
+    draw, kept, relabel = drawn_by(means, seed)
+    epochs = settings.every_epochs if 'recycle' in arms.split_means(means) else 0
+    classes = range(opened.num_classes)
     return recycling.recycled(
-      draw,
-      classes=range(opened.num_classes),
-      size=size,
-      seed=seed,
-      every_epochs=settings.every_epochs if 'recycle' in chosen else 0,
-      filters=kept,
-      relabel=labels_of,
+      draw, classes=classes, size=size, seed=seed, every_epochs=epochs, filters=kept, relabel=relabel
     )
 
   def generate_of(labels: np.ndarray, seed: int) -> mixing.Examples:
-    draw, kept, labels_of = asked_for(seed, arms.split_means(settings.mixed_means))
+    draw, kept, relabel = drawn_by(settings.mixed_means, seed)
     attempts = stream.MAX_ATTEMPTS if kept else 1
     found = stream.fill(draw, np.arange(len(labels)), labels, filters=kept, max_attempts=attempts)
     if lost := sorted(set(labels.tolist()) - set(found.labels.tolist())):
       raise recycling.NothingLeft(f'the filters dropped every image of class {lost[0]}')
-    return found.images, labels_of(found.images) if labels_of else found.labels
+    return found.images, relabel(found.images) if relabel else found.labels
 
   return Generated(generate, generate_of, draw_of(1.0))

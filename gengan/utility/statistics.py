@@ -11,19 +11,12 @@ ERRORS = 2.0  # standard errors by which a gain must differ from 0 to be called 
 
 
 class Gain(NamedTuple):
-  """The difference of two arms with the same seeds.
-
-  Attributes:
-    mean: of the differences.
-    error: its standard error; NaN with one seed.
-    p_value: of the two-sided paired t-test; NaN with one seed or equal differences.
-    verdict: 'helps', 'hurts' or 'undecided'.
-  """
+  """The difference of two arms with the same seeds."""
 
   mean: float
-  error: float
-  p_value: float
-  verdict: str
+  error: float  # standard error of the mean; NaN with one seed
+  p_value: float  # of the two-sided paired t-test; NaN with one seed or equal differences
+  verdict: str  # 'helps', 'hurts' or 'undecided'
 
 
 def deviation(values: Sequence[float]) -> float:
@@ -82,9 +75,6 @@ def equivalent_real(accuracy: float, curve: Mapping[int, float]) -> float:
 def generated_for_one_real(num_real: int, num_generated: int, equivalent: float) -> float:
   """Generated images a class that stood for one more real one; infinity where they were worth none.
 
-  Args:
-    num_real: real images a class that were used.
-    num_generated: generated images a class beside them.
-    equivalent: see `equivalent_real`; infinity gives 0, for the curve does not reach so far.
+  An infinite `equivalent` (see `equivalent_real`) gives 0, for the curve does not reach so far.
   """
   return num_generated / (equivalent - num_real) if equivalent > num_real else math.inf
