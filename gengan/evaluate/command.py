@@ -14,7 +14,7 @@ from gengan.evaluate.evaluator import Evaluator, Settings
 from gengan.evaluate.feature_network import make_network
 from gengan.evaluate.model import fulfilled, given
 from gengan.metrics import family
-from gengan.runs.weights import state_sha256
+from gengan.runs.leaves import state_sha256
 
 FOLDER = 'evaluation'
 DEFAULT = ('frechet', 'kernel', 'manifold', 'vendi', 'copying')

@@ -17,7 +17,7 @@ from gengan import runs
 from gengan.config import load_dataset_facts
 from gengan.generate import classes, publishing, stream
 from gengan.generate.formats.shards import About
-from gengan.runs.weights import state_sha256
+from gengan.runs.leaves import state_sha256
 
 SHARD_BYTES, SHARD_IMAGES = 64 << 20, 16384  # of pixels and of images in a shard, at most: what a kill can cost
 

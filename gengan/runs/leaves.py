@@ -1,13 +1,15 @@
-"""The leaves of a state by their paths, as a checkpoint names, describes and compares them."""
+"""The leaves of a state by their paths, as a checkpoint names, describes and compares them, and their hash."""
 
+import hashlib
 import pathlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import flax
 import jax
+import numpy as np
 
-from gengan.core import PyTree
+from gengan.core import PyTree, State
 
 
 def by_path(tree: PyTree) -> dict[str, Any]:
@@ -49,3 +51,16 @@ def listed(problems: Mapping[str, Sequence[str]]) -> str:
   """'missing: a, b; different: c', five of each at most and without those that are empty."""
   more = lambda paths: f' and {len(paths) - 5} more' if len(paths) > 5 else ''
   return '; '.join(f'{name}: {", ".join(paths[:5])}{more(paths)}' for name, paths in problems.items() if paths)
+
+
+def state_sha256(state: State) -> str:
+  """Which weights they are: of everything that samples can depend on, the same on any device.
+
+  A data card and an evaluation of the same weights have it in common.
+  """
+  digest = hashlib.sha256()
+  for path, leaf in jax.tree_util.tree_leaves_with_path(state.replace(opt_state={})):
+    array = np.ascontiguousarray(leaf)
+    digest.update(f'{jax.tree_util.keystr(path)} {array.dtype.name} {array.shape}\n'.encode())
+    digest.update(array.tobytes())
+  return digest.hexdigest()

@@ -23,7 +23,7 @@ from gengan.evaluate.images import generated_batches
 from gengan.evaluate.protocol import Evaluation
 from gengan.metrics import family, likelihood
 from gengan.runs import checkpoint
-from gengan.runs.weights import state_sha256
+from gengan.runs.leaves import state_sha256
 
 pytestmark = pytest.mark.filterwarnings('ignore::gengan.metrics.checks.FewSamplesWarning')
 

@@ -2,10 +2,12 @@
 
 import pathlib
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from gengan import core
 from gengan.runs import leaves
 
 
@@ -37,3 +39,11 @@ def test_every_kind_of_difference_is_named_up_to_five():
   )
   with pytest.raises(ValueError, match=r'missing in the checkpoint: 0, 1, 2, 3, 4 and 2 more$'):
     leaves.check(folder, {}, dict.fromkeys('0123456', ''))
+
+
+def test_weights_have_a_hash():
+  state = core.State(step={}, params={}, opt_state={}, model_state={}, ema_params={}, extra={})
+  one, other = (state.replace(ema_params={'w': np.array([1.0, x], np.float32)}) for x in (2.0, 3.0))
+  assert leaves.state_sha256(one) == leaves.state_sha256(jax.tree.map(np.copy, one)) != leaves.state_sha256(other)
+  assert leaves.state_sha256(one) == leaves.state_sha256(one.replace(opt_state={'m': np.ones(3)}))
+  assert len(leaves.state_sha256(one)) == 64
