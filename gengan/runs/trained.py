@@ -12,8 +12,8 @@ import jax.numpy as jnp
 import numpy as np
 from ml_collections import ConfigDict
 
-from gengan import config as configs
 from gengan import core, sharding
+from gengan.config import recipes, saved
 from gengan.core import ArgumentError
 from gengan.runs.folder import open_checkpoints
 
@@ -44,7 +44,7 @@ class Run:
     Raises:
       ArgumentError: a class that there is not, labels for a model without classes, a truncation that it cannot do.
     """
-    classes = configs.classes(self.config)
+    classes = recipes.classes(self.config)
     if isinstance(labels, (int, np.integer)):
       labels = np.arange(labels) % max(classes, 1)
     elif not classes:
@@ -79,7 +79,7 @@ class Run:
 
   def _labels(self, labels: Sequence[int] | None, count: int) -> np.ndarray:
     """[N] int32; zeros where the model knows no classes."""
-    classes = configs.classes(self.config)
+    classes = recipes.classes(self.config)
     if labels is None and not classes:
       return np.zeros(count, np.int32)
     found = np.asarray(labels)
@@ -110,14 +110,14 @@ def load(workdir: str | os.PathLike, *, checkpoint: str | int = 'latest', weight
   if weights not in WEIGHTS:
     raise ArgumentError('weights', weights, ' or '.join(map(repr, WEIGHTS)))
   workdir = pathlib.Path(workdir)
-  config = configs.load(workdir)
-  algorithm = configs.make_algorithm(config)
+  config = saved.load(workdir)
+  algorithm = recipes.make_algorithm(config)
   mesh = sharding.make_mesh(devices=jax.local_devices()[:1])
   abstract = sharding.abstract_state(algorithm, example_batch(config), mesh)
   step = None if checkpoint == 'latest' else checkpoint
   with open_checkpoints(workdir, config) as checkpointer:
     restored = checkpointer.restore(abstract, step=step)
-  class_names = tuple(configs.load_dataset_facts(workdir)['class_names'])
+  class_names = tuple(saved.load_dataset_facts(workdir)['class_names'])
   state = restored.state if weights == 'averaged' else core.with_trained_weights(restored.state)
   return Run(config, algorithm, state, restored.step, len(class_names), class_names)
 

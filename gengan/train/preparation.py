@@ -7,9 +7,8 @@ from typing import NamedTuple
 import jax
 from ml_collections import ConfigDict
 
-from gengan import config as configs
 from gengan import core, data, runs, sharding
-from gengan.config import ConfigError, reading
+from gengan.config import ConfigError, check, make_algorithm, reading, set_classes
 from gengan.evaluate import in_training
 from gengan.host import files
 from gengan.metrics import collapse
@@ -50,7 +49,7 @@ def set_up(config: ConfigDict, mesh: jax.sharding.Mesh | None = None) -> Setup:
   mesh = make_mesh(config) if mesh is None else mesh
   axis_name = 'data' if config.mesh.mode == 'pmap' else None
   batch = runs.example_batch(config, config.batch_size)
-  algorithm = configs.make_algorithm(config, axis_name=axis_name)
+  algorithm = make_algorithm(config, axis_name=axis_name)
   with reading():
     abstract_state = sharding.abstract_state(algorithm, batch, mesh)
     core.check_steps(algorithm, abstract_state, batch, axis_name=axis_name, devices=mesh.size)
@@ -76,12 +75,12 @@ def prepare(config: ConfigDict, workdir: str | os.PathLike) -> Training:
     ValueError, OSError: one line about the data or the folder.
   """
   config, workdir = ConfigDict(config.to_dict()), pathlib.Path(workdir)
-  configs.check(config)
+  check(config)
   sharding.initialize(config.mesh.distributed)
   mesh = make_mesh(config)
   with reading('data'):
     dataset = data.load(config.data)
-  configs.set_classes(config, dataset.num_classes, labelled=dataset.statistics['labelled'])
+  set_classes(config, dataset.num_classes, labelled=dataset.statistics['labelled'])
   runs.require_same(workdir, config, dataset)
   setup = set_up(config, mesh)
   in_training.check(config, dataset, setup.algorithm)

@@ -13,8 +13,8 @@ import jax
 import numpy as np
 import pytest
 
+import gengan.config
 from configs import dcgan
-from gengan import config as configs
 from gengan import data, runs, sharding
 from gengan.generate import __main__ as generate
 from gengan.host import checksums
@@ -31,7 +31,7 @@ def workdir(tmp_path_factory):
   config.model.conditional, config.model.num_classes = True, 10
   runs.create(folder, config, data.load(config.data))
   mesh = sharding.make_mesh(devices=jax.devices()[:1])
-  state = sharding.init(configs.make_algorithm(config), jax.random.key(0), runs.example_batch(config), mesh)
+  state = sharding.init(gengan.config.make_algorithm(config), jax.random.key(0), runs.example_batch(config), mesh)
   state = state.replace(ema_params=jax.tree.map(lambda x: 8 * x, state.ema_params))
   with runs.open_checkpoints(folder, config) as checkpointer:
     checkpointer.save(3, state, data={}, config=config.to_dict())

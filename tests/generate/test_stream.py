@@ -5,8 +5,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+import gengan.config
 from configs import dcgan
-from gengan import config as configs
 from gengan import core, runs, sharding
 from gengan.data import images
 from gengan.generate import stream
@@ -47,7 +47,7 @@ def network():
   config = dcgan.get_config()
   config.data.image_size, config.model.width = 16, 8
   config.model.conditional, config.model.num_classes = True, 10
-  algorithm = configs.make_algorithm(config)
+  algorithm = gengan.config.make_algorithm(config)
   mesh = sharding.make_mesh(devices=jax.devices()[:1])
   state = sharding.init(algorithm, jax.random.key(0), runs.example_batch(config), mesh)
   return algorithm, state.replace(ema_params=jax.tree.map(lambda x: 8 * x, state.ema_params))

@@ -5,8 +5,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+import gengan.config
 from configs import conditional_dcgan, dcgan, residual_dcgan, vae
-from gengan import config as configs
 from gengan import core, runs, sharding
 
 SIZE, ROWS = 8, 16
@@ -70,7 +70,7 @@ def recipe(request):
 def stepped(recipe):
   """A recipe, its state before and after one step on one device, and the metrics."""
   config = RECIPES[recipe]()
-  algorithm = configs.make_algorithm(config)
+  algorithm = gengan.config.make_algorithm(config)
   rng = np.random.default_rng(0)
   image = rng.uniform(-1, 1, (ROWS, SIZE, SIZE, config.data.channels)).astype(np.float32)
   batch = {'image': image, 'label': rng.integers(0, 3, ROWS).astype(np.int32)}
@@ -127,7 +127,7 @@ def test_the_steps_are_traced_as_they_will_run(recipe, stepped):
   config, _, _, before, *_ = stepped
   state = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype), before)
   for axis_name in (None,) if recipe in JIT_ONLY else (None, 'data'):
-    algorithm = configs.make_algorithm(config, axis_name=axis_name)
+    algorithm = gengan.config.make_algorithm(config, axis_name=axis_name)
     core.check_steps(algorithm, state, runs.example_batch(config, ROWS), axis_name=axis_name, devices=8)
 
 
@@ -136,7 +136,7 @@ def test_one_device_equals_eight_and_jit_equals_pmap(recipe, stepped):
   mesh = sharding.make_mesh()
   state = jax.device_put(jax.device_get(state), sharding.replicated(mesh))
   for mode in ('jit',) if recipe in JIT_ONLY else ('jit', 'pmap'):
-    algorithm = configs.make_algorithm(config, axis_name='data' if mode == 'pmap' else None)
+    algorithm = gengan.config.make_algorithm(config, axis_name='data' if mode == 'pmap' else None)
     step = sharding.compile_step(algorithm.train_step, mesh=mesh, mode=mode, donate=False)
     shared, shared_metrics = step(state, batch, jax.random.key(1))
     for name in metrics:

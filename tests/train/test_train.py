@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import gengan.config
 from configs import dcgan, vae
-from gengan import config as configs
 from gengan import data, runs, sharding, train
 from gengan.generate import guard
 from gengan.runs import trained
@@ -60,7 +60,7 @@ def test_a_run_leaves_what_it_promises(straight):
   lines = read_lines(workdir)
   assert [line['step'] for line in lines if 'd_loss' in line] == [2, 4, 6, 8]
   assert [line['step'] for line in lines if 'validation/d_real' in line] == [4, 8]
-  assert configs.load(workdir).model.num_classes == 10
+  assert gengan.config.load(workdir).model.num_classes == 10
   assert json.loads((workdir / 'dataset.json').read_text())['class_names'] == [str(i) for i in range(10)]
 
 
@@ -210,7 +210,7 @@ def test_a_run_is_not_continued_on_other_data(tmp_path):
       assert all(word in str(caught.value) for word in words) and '\n' not in str(caught.value)
     assert (workdir / 'dataset.json').read_bytes() == about
     with pytest.raises(ValueError, match='is no longer what the run was trained on'):
-      guard.training_data(configs.load(workdir).data, workdir)
+      guard.training_data(gengan.config.load(workdir).data, workdir)
 
   paint(pictures, names, seed=1)
   refused('sha256 is ')
@@ -222,9 +222,9 @@ def test_a_run_is_not_continued_on_other_data(tmp_path):
 
   moved = pictures.rename(tmp_path / 'moved')
   assert int(train.run(here(moved, num_steps=2), workdir).step) == 2
-  assert configs.load(workdir).data.source == f'folder:{moved}'
+  assert gengan.config.load(workdir).data.source == f'folder:{moved}'
   assert (workdir / 'dataset.json').read_bytes() == about
-  guard.training_data(configs.load(workdir).data, workdir)
+  guard.training_data(gengan.config.load(workdir).data, workdir)
 
 
 def test_a_second_process_is_refused_while_the_first_trains(straight, tmp_path):
