@@ -165,5 +165,5 @@ def test_an_evaluation_step_is_traced_too():
     raise core.ArgumentError('width', 3, 'even')
 
   algorithm = core.Algorithm(None, lambda state, batch, key: (state, {}), eval_step, None, None)
-  with pytest.raises(ValueError, match='^width is 3; it must be even'):
+  with pytest.raises(ValueError, match=r'^width is 3; it must be even'):
     core.check_steps(algorithm, {}, {}, axis_name=None, devices=8)
