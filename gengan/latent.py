@@ -156,7 +156,7 @@ class Quantized(NamedTuple):
 
 
 def codes(num_codes: int, shape: tuple[int, ...]) -> Posterior:
-  """Codes [N, *shape] with a uniform prior; the encoder gives a `Quantized` and has a method `embed(codes)`.
+  """Codes [N, *shape] with a uniform prior; the encoder gives a `Quantized` and has a method `embed(codes, *, train)`.
 
   The metric `perplexity` is the effective number of codes in use, exp of the entropy of their shares.
 

@@ -211,7 +211,7 @@ def discretized_logistic_log_likelihood(mean: jax.Array, images: jax.Array, *, l
     [N] nats.
 
   >>> black = -jnp.ones((1, 1, 1, 1))
-  >>> round(float(discretized_logistic_log_likelihood(black, black, log_scale=-7.0)[0]), 2)  # all but half a bin's tail
+  >>> round(float(discretized_logistic_log_likelihood(black, black, log_scale=-7.0)[0]), 2)
   -0.01
   """
   return _sum_events(_logistic_bins(mean, log_scale, _level(images)))

@@ -14,7 +14,7 @@ from gengan.core import ArgumentError, PyTree
 
 OPTIMIZERS = ('adam', 'adamw', 'sgd', 'rmsprop')
 FIELDS = {
-  'learning_rate': (lambda x: 0 < x < math.inf, 'a number > 0'),
+  'learning_rate': (lambda x: 0 <= x < math.inf, 'a number > 0'),
   'b1': (lambda x: 0 <= x < 1, 'at least 0 and below 1'),
   'b2': (lambda x: 0 <= x < 1, 'at least 0 and below 1'),
   'eps': (lambda x: 0 < x < math.inf, 'a number > 0'),
@@ -60,6 +60,16 @@ def make(settings: Mapping[str, Any]) -> optax.GradientTransformation:
   return optimizer
 
 
+def checked(name: str, value: Any) -> Any:
+  """The value of a field; an ArgumentError where it is none, or not one that a schedule may have at either end."""
+  valid, allowed = FIELDS[name]
+  if callable(value) and name in SCHEDULED:
+    return value
+  if isinstance(value, bool) or not isinstance(value, (int, float)) or not valid(value):
+    raise ArgumentError(name, value, allowed)
+  return value
+
+
 def _check(settings: Mapping[str, Any]) -> None:
   known = ('name', *FIELDS)
   for name in settings:
@@ -70,12 +80,10 @@ def _check(settings: Mapping[str, Any]) -> None:
       raise ArgumentError(name, None, 'given', why='that is missing')
   if settings['name'] not in OPTIMIZERS:
     raise ArgumentError('name', settings['name'], f'one of {", ".join(OPTIMIZERS)}')
-  for name, (valid, allowed) in FIELDS.items():
-    value = settings[name]
-    if callable(value) and name in SCHEDULED:
-      continue
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not valid(value):
-      raise ArgumentError(name, value, allowed)
+  for name in FIELDS:
+    checked(name, settings[name])
+  if settings['learning_rate'] == 0:
+    raise ArgumentError('learning_rate', settings['learning_rate'], 'a number > 0, or a schedule')
   if settings['weight_decay'] and settings['name'] != 'adamw':
     raise ArgumentError(
       'weight_decay', settings['weight_decay'], "0, for only 'adamw' reads it", beside={'name': settings['name']}
@@ -118,7 +126,7 @@ def clipped_by_example(max_norm: float, *, noise_multiplier: float = 0.0, axis_n
   """The mean of the gradients of single examples, each clipped to a norm, with Gaussian noise (Abadi et al. 2016).
 
   Algorithm 1: (sum_i g_i min(1, C / ||g_i||) + N(0, (sigma C)^2 I)) / rows. Says nothing of how the rows were drawn,
-  on which the privacy depends. The aux is the mean over the examples.
+  on which the privacy depends. The network must see every row alone: no batch norm. The aux is the mean over the rows.
 
   Args:
     max_norm: C, over all leaves.

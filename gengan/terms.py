@@ -89,6 +89,8 @@ def total(
   losses, metrics, after = [], {}, {}
   for name, term in terms.items():
     loss, found, after[name] = term.apply(context, memories[name])
+    if twice := metrics.keys() & found.keys():
+      raise ArgumentError('terms', list(terms), 'terms with different metrics', why=f'of which two give {min(twice)!r}')
     losses.append(loss)
     metrics |= found
   return sum(losses), metrics, after

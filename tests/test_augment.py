@@ -127,7 +127,7 @@ def test_the_probability_adapts_to_how_sure_d_is():
   ada = augment.adaptive('cutout', target=0.6, kimg=1.0)
   memory = ada.init()
   assert float(memory['probability']) == 0
-  sure, unsure = jnp.array([3.0] * 9 + [-1.0]), jnp.array([3.0, 3.0, 3.0, -1.0])  # mean signs 0.8 and 0.5
+  sure, unsure = jnp.float32(0.8), jnp.float32(0.5)
   for _ in range(3):
     memory = ada.update(memory, sure, 10)
   assert float(memory['probability']) == pytest.approx(0.03)

@@ -131,6 +131,12 @@ def test_evaluation_gives_one_value_an_example(batch):
     (dict(phases=gan.alternating(losses.hinge)[:1]), "phases is .'discriminator'.; .* generator"),
     (dict(phases=gan.alternating(losses.hinge)[::-1]), 'fresh is False, but no phase before'),
     (dict(phases=[phase._replace(every=0) for phase in gan.alternating(losses.hinge)]), 'every is 0'),
+    (dict(phases=[phase._replace(share=-1) for phase in gan.alternating(losses.hinge)]), 'share is -1'),
+    (dict(phases=[phase._replace(terms={}) for phase in gan.alternating(losses.hinge)]), 'terms is {}'),
+    (
+      dict(phases=[*gan.alternating(losses.hinge), gan.alternating(losses.hinge)[1]]),
+      'fresh is False, but G has moved',
+    ),
   ],
 )
 def test_impossible_settings_are_named(options, field):
@@ -338,6 +344,48 @@ def test_augmentation_keeps_its_memory_between_steps(batch):
     expected = np.clip(expected + 0.25 * np.sign(np.sign(np.asarray(logits)).mean() - 0.01), 0, 1)
     state, _ = step(state, batch, jax.random.key(number))
     assert float(state.extra['augment']['probability']) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize('gradient', [optimizers.micro_batched(3), optimizers.clipped_by_example(1e9)])
+def test_the_probability_adapts_alike_when_the_gradient_is_taken_in_parts(batch, gradient):
+  """What D is sure of is a mean over all rows of the update, however they are looked at."""
+  after = []
+  for each in (None, gradient):
+    adaptive = augment.adaptive('cutout', target=0.01, kimg=1.0)
+    algorithm = make(augment=adaptive._replace(apply=lambda images, *_: images), gradient=each)
+    state = algorithm.init(jax.random.key(0), batch)
+    state = state.replace(extra={**state.extra, 'augment': {'probability': jnp.float32(0.5)}})
+    state, metrics = algorithm.train_step(state, batch, jax.random.key(1))
+    after.append(float(state.extra['augment']['probability']))
+    assert float(metrics['augment_probability']) == after[-1] and abs(after[-1] - 0.5) == pytest.approx(ROWS / 1000)
+  assert after[0] == after[1]
+
+
+@pytest.mark.parametrize('every', [1, 2])
+def test_counts_and_other_metrics_keep_their_kind_on_devices_and_in_lazy_phases(batch, every):
+  def count(context, memory):
+    metrics = {'count': memory['count'], 'is_even': memory['count'] % 2 == 0, 'pair': jnp.float32([1.0, 2.0])}
+    return jnp.mean(context.discriminate(context.real)), metrics, {'count': memory['count'] + 1}
+
+  counting = terms.Term(count, lambda key, batch: {'count': jnp.int32(0)})
+  phases = (*gan.alternating(losses.hinge), gan.Phase('discriminator', {'counting': counting}, every=every))
+  algorithm = make(phases=phases, axis_name='data')
+  state = algorithm.init(jax.random.key(0), batch)
+  cut = jax.tree.map(lambda x: x.reshape(2, 3, *x.shape[1:]), batch)
+  step = jax.jit(jax.vmap(algorithm.train_step, in_axes=(None, 0, None), out_axes=None, axis_name='data'))
+  for number in range(4):
+    after, metrics = step(state, cut, jax.random.key(number))
+    assert jax.tree.map(lambda x: (x.shape, x.dtype), after) == jax.tree.map(lambda x: (x.shape, x.dtype), state)
+    state = after
+  assert int(state.extra['terms']['2']['counting']['count']) == 4 // every
+  assert metrics['count'].dtype == jnp.int32 and metrics['is_even'].dtype == bool and metrics['pair'].shape == (2,)
+
+
+def test_two_terms_that_report_under_one_name_are_refused(batch):
+  same = {'first': terms.simple('drift', lambda context: 0.0), 'second': terms.simple('drift', lambda context: 0.0)}
+  with pytest.raises(ValueError, match="of which two give 'drift'"):
+    algorithm = make(penalties=same)
+    jax.eval_shape(algorithm.train_step, algorithm.init(jax.random.key(0), batch), batch, jax.random.key(1))
 
 
 def test_half_precision_learns_for_two_hundred_steps_with_weights_in_full():

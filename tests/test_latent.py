@@ -201,5 +201,9 @@ def test_a_run_begins_with_the_first_stage_of_another_and_needs_it_no_more(tmp_p
   shutil.rmtree(tmp_path / 'vae')
   resumed = train.run(second(4), tmp_path / 'stopped')
   assert all(jax.tree.leaves(jax.tree.map(np.array_equal, straight, resumed)))
+  tuned = second(1)
+  tuned.init_from = str(tmp_path / 'stopped')  # whole: with the first stage that is kept there
+  begun = train.run(tuned, tmp_path / 'tuned')
+  jax.tree.map(np.testing.assert_array_equal, begun.extra['first_stage'], straight.extra['first_stage'])
   images = runs.load(tmp_path / 'stopped').sample(3)
   assert images.shape == (3, 8, 8, 1) and np.isfinite(images).all()

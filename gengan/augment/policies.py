@@ -24,12 +24,13 @@ class Augment(NamedTuple):
   Attributes:
     apply: `(images [N, H, W, C], key, memory, step) -> images`.
     init: `() -> memory`.
-    update: `(memory, real_logits [N], images) -> memory`, after each update of D; `images` are those that it read.
+    update: `(memory, sureness, images) -> memory`, after each update of D: E sign(D(x)) over the real images that it
+      saw, and their number.
   """
 
   apply: Callable[[jax.Array, jax.Array, PyTree, jax.Array], jax.Array]
   init: Callable[[], PyTree] = dict
-  update: Callable[[PyTree, jax.Array, int], PyTree] = lambda memory, real_logits, images: memory
+  update: Callable[[PyTree, jax.Array, int], PyTree] = lambda memory, sureness, images: memory
 
 
 def policy(
@@ -104,8 +105,8 @@ def adaptive(names: str, *, target: float = 0.6, kimg: float = 500.0, axis_name:
     raise ArgumentError('ada_kimg', kimg, 'above 0')
   apply = policy(names, axis_name=axis_name)
 
-  def update(memory: PyTree, real_logits: jax.Array, images: int) -> PyTree:
-    sureness = core.pmean(jnp.sign(real_logits).mean(), axis_name)
+  def update(memory: PyTree, sureness: jax.Array, images: int) -> PyTree:
+    sureness = core.pmean(sureness, axis_name)
     moved = memory['probability'] + jnp.sign(sureness - target) * images / (1000.0 * kimg)
     return {'probability': jnp.clip(moved, 0.0, 1.0)}
 

@@ -1,6 +1,7 @@
 """What every training config must have, whatever its recipe."""
 
 import math
+import re
 from collections.abc import Sequence
 
 from ml_collections import ConfigDict
@@ -26,6 +27,9 @@ REQUIRED = (  # what a recipe reads beside them, it says itself
   *('evaluators.metrics', 'evaluators.network'),
   'model.name',
 )
+SCHEDULED = (  # fields of gengan's recipes that may be schedules; another recipe says it itself
+  r'(optimizer|optimizers\.\w+)\.(learning_rate|b1|b2|weight_decay)|terms\.\w+|ema\.half_life_kimg|augment_probability|model\.beta'
+)
 MAX_SEED = 2**32 - 1
 MAX_WHOLE = 2**31 - 1  # steps and sizes are int32 on the device
 
@@ -50,11 +54,9 @@ def check(config: ConfigDict) -> None:
     _require(config, field, choices.__contains__, f'one of {", ".join(choices)}')
   _require(config, 'checkpoint.keep_every_steps', lambda value: value >= 0, 'at least 0 (0 keeps none)')
   for path, section in walk(config):
-    if is_section(section) and 'schedule' in section:
+    if is_section(section) and path.endswith('.learning_rate'):
       with reading(path):
-        schedules.check(section)
-        if path.endswith('.learning_rate'):
-          schedules.check_length(section, config.num_steps * config.batch_size / 1000)
+        schedules.check_length(section, config.num_steps * config.batch_size / 1000)
 
 
 def require_fields(config: ConfigDict, fields: Sequence[str], *, kind: str, example: str, why: str = '') -> None:
@@ -70,7 +72,14 @@ def require_fields(config: ConfigDict, fields: Sequence[str], *, kind: str, exam
 
 
 def check_numbers(config: ConfigDict) -> None:
-  """Raises a ConfigError that names a number which is not finite, or a whole one that is too large for the device."""
+  """Raises a ConfigError that names a number which is not finite, too large for the device, or cannot be a schedule."""
+  for path, section in walk(config):
+    if is_section(section) and 'schedule' in section:
+      with reading(path):
+        schedules.check(section)
+      own = path.startswith('model.') and not str(config.model.name).startswith('gengan.')
+      if not own and not re.fullmatch(SCHEDULED, path.removeprefix('generator.')):
+        raise ConfigError(path, section.to_dict(), 'a number, for it cannot change over a run')
   for field, value in flatten(config).items():
     for number in value if isinstance(value, (tuple, list)) else (value,):
       if isinstance(number, float) and not math.isfinite(number):

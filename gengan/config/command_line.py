@@ -6,8 +6,9 @@ import importlib.util
 import os
 import re
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from types import ModuleType
+from typing import Any
 
 from absl import flags
 from ml_collections import ConfigDict, config_flags
@@ -17,11 +18,11 @@ from gengan.config.errors import ConfigError, reading
 from gengan.config.fields import find, is_number, is_section, missing_field, walk
 
 CHANGE = re.compile(r'--?(no)?config\.([^=]+)(?:=(.*))?', re.DOTALL)
-ILL_TYPED = {  # what absl's parsers say
-  'invalid literal for int': 'a whole number',
-  'could not convert string to float': 'a number',
-  'Non-boolean argument': 'true or false',
-  'as a ConfigDict': "a section, such as {'field': 1}",
+TYPES = {  # of a field: what its text must be, and whether it is
+  bool: ('true or false', lambda text: text.lower() in ('', 'true', 'false', 't', 'f', '1', '0')),
+  int: ('a whole number', lambda text: re.fullmatch(r'\s*[+-]?(\d+(_\d+)*|0x[\da-fA-F]+)\s*', text)),
+  float: ('a number', lambda text: is_number(_literal(text, float))),
+  ConfigDict: ("a section, such as {'field': 1}", lambda text: is_section(_literal(text, ast.literal_eval))),
 }
 EXAMPLE = 'it must be a file with get_config(), such as configs/dcgan.py'
 
@@ -90,13 +91,16 @@ def change(config: ConfigDict, changes: Sequence[str]) -> ConfigDict:
     if wrong := missing_field(config, path):
       raise ValueError(wrong)
     if not _swap(config, path, text or ''):
+      allowed, valid = TYPES.get(type(dict(walk(config)).get(path)), ('', lambda text: True))
+      if text is not None and not valid(text):
+        raise ConfigError(path, text, allowed)
       typed.append(argument)
   values = flags.FlagValues()  # its own: nothing that is global is read or changed
   try:
     config_flags.DEFINE_config_dict('config', config, flag_values=values, sys_argv=typed)
     rest = values(['', *typed])[1:]
   except (flags.Error, AttributeError, LookupError, TypeError, ValueError) as error:
-    raise ValueError(_explain(error)) from error
+    raise ValueError(' '.join(str(error).split())) from error
   if rest:
     raise ValueError(f'unexpected argument {rest[0]!r}; settings are given as --config.name=value')
   return config
@@ -105,10 +109,7 @@ def change(config: ConfigDict, changes: Sequence[str]) -> ConfigDict:
 def _swap(config: ConfigDict, path: str, text: str) -> bool:
   """Puts a number in the place of a schedule, or a schedule in the place of a number; whether that was meant."""
   old = dict(walk(config)).get(path)  # None: a path with brackets
-  try:
-    new = ast.literal_eval(text)
-  except (SyntaxError, ValueError):
-    new = text
+  new = _literal(text, ast.literal_eval)
   if is_number(old) and is_section(new):
     with reading(path):
       schedules.check(new)
@@ -124,10 +125,9 @@ def _swap(config: ConfigDict, path: str, text: str) -> bool:
   return True
 
 
-def _explain(error: Exception) -> str:
-  text = str(error).strip()
-  for pattern, expected in ILL_TYPED.items():
-    ill_typed = re.search(rf'flag --(config\.[\w.]+)=(.*?): .*{pattern}', text)
-    if ill_typed:
-      return f'{ill_typed[1]} is {ill_typed[2]!r}; it must be {expected}'
-  return ' '.join(text.split())
+def _literal(text: str, read: Callable[[str], Any]) -> Any:
+  """What a text spells; the text itself where it spells nothing."""
+  try:
+    return read(text)
+  except (SyntaxError, ValueError):
+    return text

@@ -21,9 +21,11 @@ def describe(config: ConfigDict, module: ModuleType) -> str:
     config: of the module's get_config().
     module: its comments are read, and those of modules that it imports from which also make configs.
   """
-  comments = {}
+  comments, above = {}, {}
   for source in _sources(module, set()):
-    comments = {**read(source), **comments}
+    found = read(source)
+    comments, above = {**found[0], **comments}, {**found[1], **above}
+  comments = {**above, **comments}  # what stands above a line may be about its value
   lines = []
   for path, value in walk(config):
     if isinstance(value, ConfigDict):
@@ -44,22 +46,22 @@ def comment(comments: dict[str, str], path: str) -> str:
   return next((comments[ending] for ending in endings if comments.get(ending)), '')
 
 
-def read(source: str) -> dict[str, str]:
-  """The comment behind every `config.some.field = value`, or else the lines of comment right above it.
+def read(source: str) -> tuple[dict[str, str], dict[str, str]]:
+  """The comments behind every `config.some.field = value`, and those in the lines right above it.
 
   Args:
     source: Python.
 
   Returns:
-    From the path without the first name, 'some.field', to the comment, where there is one.
+    Two dicts from the path without the first name, 'some.field', to the comment, where there is one.
   """
   lines = source.splitlines()
-  behind = {
+  texts = {
     token.start[0]: token.string.lstrip('# ')
     for token in tokenize.generate_tokens(io.StringIO(source).readline)
     if token.type == tokenize.COMMENT
   }
-  found = {}
+  behind, above = {}, {}
   for node in ast.walk(ast.parse(source)):
     target = node.targets[0] if isinstance(node, ast.Assign) else None
     names = []
@@ -68,13 +70,14 @@ def read(source: str) -> dict[str, str]:
       target = target.value
     if not names:
       continue
-    text, above = behind.get(node.end_lineno, ''), node.lineno - 1
-    while above and not behind.get(node.end_lineno) and lines[above - 1].lstrip().startswith('#'):
-      text = f'{behind[above]} {text}'.strip()
-      above -= 1
-    if text:
-      found.setdefault('.'.join(names), text)
-  return found
+    path, line = '.'.join(names), node.lineno - 1
+    while line and lines[line - 1].lstrip().startswith('#'):
+      line -= 1
+    if node.end_lineno in texts:
+      behind.setdefault(path, texts[node.end_lineno])
+    elif line < node.lineno - 1:
+      above.setdefault(path, ' '.join(texts[number] for number in range(line + 1, node.lineno)))
+  return behind, above
 
 
 def _sources(module: ModuleType, seen: set[str]) -> Iterator[str]:

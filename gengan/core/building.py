@@ -145,8 +145,14 @@ def ema(average: PyTree, trained: PyTree, decay: jax.Array) -> PyTree:
 
 
 def pmean(tree: PyTree, axis_name: str | None) -> PyTree:
-  """Mean over the devices of a pmap axis; the identity under a global-view `jit` (`axis_name=None`)."""
-  return tree if axis_name is None else jax.lax.pmean(tree, axis_name)
+  """Mean of all floats over the devices of a pmap axis; the identity under a global-view `jit` (`axis_name=None`).
+
+  Whole numbers are counts, the same on every device: they stay.
+  """
+  if axis_name is None:
+    return tree
+  is_float = lambda x: jnp.issubdtype(jnp.asarray(x).dtype, jnp.inexact)
+  return jax.tree.map(lambda x: jax.lax.pmean(x, axis_name) if is_float(x) else x, tree)
 
 
 def axis_size(axis_name: str | None) -> int:

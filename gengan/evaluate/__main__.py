@@ -27,7 +27,7 @@ def main(argv: Sequence[str] | None = None) -> None:
   add('--num', type=int, default=None, help='generated images a set (default: as many as real ones, 2,048 to 10,000)')
   add('--num_pairwise', type=int, default=10_000, help='images of each kind in metrics of all pairs (default 10,000)')
   add('--sets', type=int, default=3, help='sample sets; the deviation is over them (default 3)')
-  add('--truncation', type=float, default=1.0, help='below 1: fewer, safer images (default 1)')
+  add('--truncation', type=float, default=1.0, help='below 1: fewer, safer images; above: more, wilder (default 1)')
   add('--out', type=pathlib.Path, default=None, help='folder to write to (default evaluation/ in the workdir)')
   args = arguments.parse(parser, argv)
   if not args.compare and args.workdir is None:

@@ -101,7 +101,7 @@ def _check(args: argparse.Namespace) -> None:
       raise ValueError(f'--{flag} is {value}; it must be at least {least}')
   if args.out is not None and args.out.exists() and not args.out.is_dir():
     raise ValueError(f'--out is {args.out}, which is a file; it must be a folder')
-  if args.truncation <= 0:
-    raise ValueError(f'--truncation is {args.truncation}; it must be above 0')
+  if not 0 < args.truncation <= 10:
+    raise ValueError(f'--truncation is {args.truncation}; it must be above 0 and at most 10')
   for name in args.metrics:
     family.find(name)

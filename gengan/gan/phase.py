@@ -77,10 +77,18 @@ def check(phases: Sequence[Phase]) -> None:
   players = [phase.player for phase in phases]
   if sorted(set(players)) != sorted(PLAYERS):
     raise ArgumentError('phases', players, f'updates of {" and ".join(PLAYERS)}')
-  handed_on = False  # whether a phase before has samples to hand on
+  handed_on, stale = False, False  # whether there are samples to hand on, and G has moved since they were drawn
   for phase in phases:
+    if not phase.terms:
+      raise ArgumentError('terms', {}, 'one term or more')
+    if phase.share < 0:
+      raise ArgumentError('share', phase.share, 'at least 0')
     if phase.every < 1:
       raise ArgumentError('every', phase.every, 'at least 1')
     if not phase.fresh and (phase.every > 1 or not handed_on):
       raise ArgumentError('fresh', False, 'True', why='but no phase before has samples that this one could go on with')
+    is_g = phase.player == 'generator'
+    if not phase.fresh and is_g and stale:
+      raise ArgumentError('fresh', False, 'True', why='but G has moved since the samples were drawn')
     handed_on = handed_on or phase.every == 1
+    stale = is_g or (stale and not (phase.fresh and phase.every == 1))

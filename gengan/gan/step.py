@@ -77,16 +77,17 @@ def init(game: Game, key: jax.Array, batch: core.Batch) -> core.State:
     memories[str(i)] = {name: term.init(init_key, batch) for name, term in phase.terms.items()}
     if phase.every > 1:
       now = Now(state.step, players, memories[str(i)], augment_memory, batch)
-      lazy[str(i)] = dict.fromkeys(_metrics_of(game, phase, now), jnp.zeros((), jnp.float32))
+      lazy[str(i)] = _no_metrics(game, phase, now)
   return state.replace(extra={'augment': augment_memory, 'terms': memories, 'lazy': lazy})
 
 
-def _metrics_of(game: Game, phase: Phase, now: Now) -> list[str]:
-  """The names of a phase's metrics, found without computing."""
+def _no_metrics(game: Game, phase: Phase, now: Now) -> core.Metrics:
+  """Zeros in the place of a phase's metrics, whose names and kinds are found without computing."""
   metrics = lambda _: _play(game, phase, now, None, jax.random.key(0))[2]
   if game.axis_name:
     metrics = jax.vmap(metrics, axis_name=game.axis_name)
-  return sorted(jax.eval_shape(metrics, jnp.zeros(1)))
+  drop = 1 if game.axis_name else 0  # the axis that stood for the devices
+  return jax.tree.map(lambda x: jnp.zeros(x.shape[drop:], x.dtype), jax.eval_shape(metrics, jnp.zeros(1)))
 
 
 def play_all(game: Game, state: core.State, batch: core.Batch, key: jax.Array) -> tuple[Players, PyTree, core.Metrics]:
@@ -103,14 +104,15 @@ def play_all(game: Game, state: core.State, batch: core.Batch, key: jax.Array) -
       moved, memories[number], lazy[number] = _play_lazily(game, phase, now, phase_key, lazy[number])
       metrics |= lazy[number]
     else:
-      moved, memories[number], found, logits, samples = _play(game, phase, now, samples, phase_key)
+      moved, memories[number], found, sureness, samples = _play(game, phase, now, samples, phase_key)
       metrics |= found
       players.model_state[player] = moved[2]
       if player == 'discriminator':
         players.model_state['generator'] = samples.after
-        seen = len(logits) * core.axis_size(game.axis_name)
-        augment_memory = game.augment.update(augment_memory, logits, seen)
+        seen = len(now.share['label']) * core.axis_size(game.axis_name)
+        augment_memory = game.augment.update(augment_memory, sureness, seen)
     players.params[player], players.opt_state[player] = moved[:2]
+  metrics |= {f'augment_{name}': value for name, value in augment_memory.items()}
   return players, {'augment': augment_memory, 'terms': memories, 'lazy': lazy}, metrics
 
 
@@ -126,17 +128,17 @@ def _play_lazily(game: Game, phase: Phase, now: Now, key: jax.Array, last: core.
 
 
 def _play(game: Game, phase: Phase, now: Now, samples: Samples | None, key: jax.Array):
-  """One update: the player's parameters, optimizer state and collections; memories, metrics, D's logits, samples."""
+  """One update: the player's parameters, optimizer state and collections; memories, metrics, E sign(D(x)), samples."""
   if phase.fresh:
     latent_key, key = jax.random.split(key)
     samples = _draw(game, now, latent_key)
   params, opt_state = now.players.params[phase.player], now.players.opt_state[phase.player]
-  grads, (model_state, memories, metrics, logits) = _gradient(game, phase, now, samples, key)
+  grads, (model_state, memories, metrics, sureness) = _gradient(game, phase, now, samples, key)
   grads, model_state, memories = core.pmean((grads, model_state, memories), game.axis_name)
   params, opt_state, norms = core.update(game.optimizers[phase.player], grads, opt_state, params)
   if phase.every == 1:
     metrics |= {f'{SHORT[phase.player]}_{name}': value for name, value in norms.items()}
-  return (params, opt_state, model_state), memories, core.pmean(metrics, game.axis_name), logits, samples
+  return (params, opt_state, model_state), memories, core.pmean(metrics, game.axis_name), sureness, samples
 
 
 def _draw(game: Game, now: Now, key: jax.Array) -> Samples:
@@ -166,7 +168,10 @@ def _gradient(game: Game, phase: Phase, now: Now, samples: Samples, key: jax.Arr
 
 
 def _objective(game: Game, phase: Phase, now: Now, before: PyTree, params: PyTree, examples: PyTree, key: jax.Array):
-  """The player's loss; aux: its collections, the memories, the metrics and D's logits of real images."""
+  """The player's loss; aux: its collections, the memories, the metrics and E sign(D(x)) of real images.
+
+  All of the aux are means over rows, which may be taken in parts.
+  """
   real_key, fake_key, term_key = jax.random.split(key, 3)
   pass_keys = [jax.random.fold_in(term_key, number) for number in range(1, 5)]
   of, d_state, g_state = {**now.players.params, phase.player: params}, now.players.model_state['discriminator'], before
@@ -208,7 +213,7 @@ def _objective(game: Game, phase: Phase, now: Now, before: PyTree, params: PyTre
     axis_name=game.axis_name,
   )
   loss, metrics, memories = terms.total(phase.terms, context, now.memories)
-  aux = new_state if is_d else g_state, memories, metrics, terms.logits_of(real_output)
+  aux = new_state if is_d else g_state, memories, metrics, jnp.sign(terms.logits_of(real_output)).mean()
   return loss * phase.every, aux
 
 

@@ -1,6 +1,6 @@
 """What every recipe reads from its config alike: phases, optimizers, terms, augmentation, averages and dtypes."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -52,8 +52,9 @@ def gan(
     loss = losses.gan_loss(config.loss)
     gradient = _gradient(config, updates=config.d_steps_per_g_step)
   with reading('terms'):
-    strengths = {name: number(config, f'terms.{name}') for name in config.terms}
-    penalties = terms.penalties(strengths)
+    penalties = {}
+    for name in config.terms:
+      penalties |= _of_number(config, f'terms.{name}', lambda strength, name=name: terms.penalties({name: strength}))
   updates = {'generator': 1, 'discriminator': config.d_steps_per_g_step}
   with reading('', PLACES):
     steps = phases(loss, penalties=penalties, d_steps_per_g_step=updates['discriminator'], gradient=gradient)
@@ -93,7 +94,8 @@ def vae(
       decoder,
       posterior=posterior,
       likelihood=likelihood,
-      bound=bound or vaes.evidence(beta=number(config, 'model.beta'), free_bits=config.model.free_bits),
+      bound=bound
+      or _of_number(config, 'model.beta', lambda beta: vaes.evidence(beta=beta, free_bits=config.model.free_bits)),
       optimizer=optimizer(config, 'optimizer'),
       gradient=_gradient(config) or optimizers.whole_batch,
       **_shared(config, axis_name),
@@ -112,20 +114,25 @@ def optimizer(config: ConfigDict, section: str, *, updates_a_step: int = 1) -> o
   def by_update(value: ScalarOrSchedule) -> ScalarOrSchedule:
     return (lambda updates: value(updates / updates_a_step)) if callable(value) else value
 
-  settings: Mapping[str, Any] = fields.find(config, section)
-  settings = {
-    name: by_update(number(config, f'{section}.{name}')) if name in optimizers.SCHEDULED else value
-    for name, value in settings.items()
-  }
+  settings: dict[str, Any] = dict(fields.find(config, section))
   with reading(section):
+    for name in optimizers.SCHEDULED:
+      if name in settings:
+        path = f'{section}.{name}'
+        settings[name] = _of_number(config, path, lambda value, name=name: optimizers.checked(name, by_update(value)))
     return optimizers.make(settings)
 
 
 def _shared(config: ConfigDict, axis_name: str | None) -> dict[str, Any]:
   if config.dtype not in DTYPES:
     raise ConfigError('dtype', config.dtype, f'one of {", ".join(DTYPES)}')
+
+  def half_life(kimg: ScalarOrSchedule) -> ScalarOrSchedule:
+    core.check_ema(kimg, config.ema.rampup)
+    return kimg
+
   return {
-    'ema_half_life_kimg': number(config, 'ema.half_life_kimg'),
+    'ema_half_life_kimg': _of_number(config, 'ema.half_life_kimg', half_life),
     'ema_rampup': config.ema.rampup,
     'dtype': DTYPES[config.dtype],
     'axis_name': axis_name,
@@ -133,9 +140,23 @@ def _shared(config: ConfigDict, axis_name: str | None) -> dict[str, Any]:
 
 
 def _augment(config: ConfigDict, axis_name: str | None) -> augment.Augment:
-  if config.ada_target:
-    return augment.adaptive(config.augment, target=config.ada_target, axis_name=axis_name)
-  return augment.fixed(config.augment, probability=number(config, 'augment_probability'), axis_name=axis_name)
+  if not config.ada_target:
+    make = lambda probability: augment.fixed(config.augment, probability=probability, axis_name=axis_name)
+    return _of_number(config, 'augment_probability', make)
+  if not config.augment:
+    raise ConfigError('ada_target', config.ada_target, '0', beside={'augment': ''})
+  if config.augment_probability != 1:
+    beside = {'ada_target': config.ada_target}
+    raise ConfigError('augment_probability', config.augment_probability, '1', why='which adapts', beside=beside)
+  return augment.adaptive(config.augment, target=config.ada_target, axis_name=axis_name)
+
+
+def _of_number(config: ConfigDict, path: str, make: Callable[[ScalarOrSchedule], Any]) -> Any:
+  """What `make` gives for the number at a path or the schedule there, both ends of which it must be able to take."""
+  value = fields.find(config, path)
+  for end in (value['start'], value.get('end', value['start'])) if fields.is_section(value) else ():
+    make(end)
+  return make(number(config, path))
 
 
 def _gradient(config: ConfigDict, *, updates: int = 1) -> optimizers.Gradient | None:

@@ -1,7 +1,7 @@
 """What a fresh run takes from the weights of another one: `config.init_from`, for fine-tuning."""
 
 import pathlib
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from typing import NamedTuple
 
 import jax
@@ -24,12 +24,13 @@ class Inherited(NamedTuple):
   places: dict[str, str]  # path here of each of them
   missing: tuple[str, ...]  # paths that the checkpoint does not have
   other: tuple[str, ...]  # path, shape here and shape there, where these differ
+  left: tuple[str, ...]  # paths of the same networks that only the checkpoint has
 
   def __str__(self) -> str:
     """One line."""
     total = len(self.taken) + len(self.missing) + len(self.other)
     taken = f'{len(self.taken)} of {total} arrays of weights begin as in {self.source} at step {self.step}'
-    rest = leaves.listed({'missing there': self.missing, 'of another shape there': self.other})
+    rest = leaves.listed({'missing there': self.missing, 'of another shape there': self.other, 'only there': self.left})
     return f'{taken}; {rest}' if rest else taken
 
 
@@ -38,7 +39,8 @@ def find(init_from: str, abstract_state: State) -> Inherited:
 
   Args:
     init_from: the other run's folder, 'runs/a', or some of its networks, 'runs/a:generator,discriminator'. The frozen
-      first stage of `latent.on` is one more network here, 'runs/vae:first_stage': all that the other run samples with.
+      first stage of `latent.on` is one more network here, 'runs/vae:first_stage': that of the other run, or else all
+      that the other run samples with.
     abstract_state: of jax.ShapeDtypeStruct, in its layout.
 
   Raises:
@@ -46,8 +48,8 @@ def find(init_from: str, abstract_state: State) -> Inherited:
   """
   folder, _, chosen = init_from.partition(':')
   refused = lambda why: ArgumentError('init_from', init_from, ALLOWED, why=why)
-  networks = [name.strip() for name in chosen.split(',') if name.strip()] or list(abstract_state.params)
   known = [*abstract_state.params, *({FIRST_STAGE} & set(abstract_state.extra))]
+  networks = [name.strip() for name in chosen.split(',') if name.strip()] or known
   if unknown := set(networks) - set(known):
     raise refused(f'but this model has no {min(unknown)!r}, it has {" and ".join(known)}')
   source = pathlib.Path(folder)
@@ -56,11 +58,12 @@ def find(init_from: str, abstract_state: State) -> Inherited:
       step, there = checkpointer.described()
   except (OSError, ValueError) as error:
     raise refused(f'but {error}') from error
-  taken, places, missing, other = {}, {}, [], []
+  taken, places, missing, other, seen = {}, {}, [], [], set()
   for path, leaf in leaves.by_path(abstract_state).items():
-    if (source_path := _path_there(path, networks)) is None:
+    if (source_path := _path_there(path, networks, there)) is None:
       continue
     here = leaves.describe(leaf)
+    seen.add(source_path)
     if source_path not in there:
       missing.append(path)
     elif there[source_path] != here:
@@ -69,16 +72,19 @@ def find(init_from: str, abstract_state: State) -> Inherited:
       taken[source_path], places[source_path] = leaf, path
   if not taken:
     raise refused('but no array there has the name and shape of one here')
-  return Inherited(source, step, taken, places, tuple(missing), tuple(other))
+  left = [path for path in there if path not in seen and path.startswith(PARTS) and path.split('/')[1] in networks]
+  return Inherited(source, step, taken, places, tuple(missing), tuple(other), tuple(left))
 
 
-def _path_there(path: str, networks: Sequence[str]) -> str | None:
+def _path_there(path: str, networks: Sequence[str], there: Container[str]) -> str | None:
   """Where a leaf of this state stands in the other run's; None: it is not to be taken."""
   part, _, rest = path.partition('/')
   if part in PARTS:
     return path if rest.split('/')[0] in networks else None
   frozen = f'extra/{FIRST_STAGE}/'
-  return path.removeprefix(frozen) if FIRST_STAGE in networks and path.startswith(frozen) else None
+  if FIRST_STAGE not in networks or not path.startswith(frozen):
+    return None
+  return path if path in there else path.removeprefix(frozen)
 
 
 def take(inherited: Inherited, state: State) -> State:
@@ -105,6 +111,7 @@ def record(inherited: Inherited, workdir: pathlib.Path) -> None:
     'taken': sorted(inherited.places.values()),
     'missing': inherited.missing,
     'other': inherited.other,
+    'left': inherited.left,
     'dataset': {name: dataset.get(name) for name in ('source', 'sha256')},
   }
   files.write_json(workdir / 'init_from.json', about)

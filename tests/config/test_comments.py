@@ -4,7 +4,7 @@ import importlib
 
 import pytest
 
-from configs import vae
+from configs import dcgan, vae
 from gengan.config import comments
 
 SOURCE = """
@@ -25,12 +25,14 @@ def get_config():
 
 
 def test_comments_stand_behind_or_above():
-  assert comments.read(SOURCE) == {
-    'seed': 'of all noise',
-    'model': 'the networks',
-    'model.width': 'one line and another',
-    'model.depth': 'below',
-  }
+  behind, above = comments.read(SOURCE)
+  assert behind == {'seed': 'of all noise', 'model': 'the networks', 'model.depth': 'below'}
+  assert above == {'model.width': 'one line and another'}
+
+
+def test_what_a_file_says_above_a_value_does_not_hide_what_the_field_means():
+  line = next(line for line in comments.describe(dcgan.get_config(), dcgan).splitlines() if 'num_steps=6000' in line)
+  assert line.endswith('train steps of the whole run')
 
 
 def test_the_longest_path_speaks():

@@ -7,7 +7,8 @@ import optax
 import pytest
 
 from configs import conditional_dcgan, defaults
-from gengan.config import ConfigError, check, schedules
+from gengan.config import ConfigError, check, make_algorithm, schedules
+from gengan.config.command_line import change
 from gengan.core import ArgumentError
 
 STEPS = jnp.arange(200)
@@ -90,9 +91,39 @@ def test_a_learning_rate_does_not_fall_to_nothing_before_the_last_step():
 def test_a_schedule_anywhere_in_the_config_is_checked():
   config = scheduled()
   with config.unlocked():
-    del config.model['d_slope']
-    config.model.d_slope = {'schedule': 'linear', 'start': 0.1, 'end': 0.0, 'kimg': 1.0}
+    del config.terms['r1']
+    config.terms.r1 = {'schedule': 'linear', 'start': 0.1, 'end': 0.0, 'kimg': 1.0}
   check(config)
-  config.model.d_slope.kimg = -1.0
-  with pytest.raises(ConfigError, match=r'^config\.model\.d_slope\.kimg is -1\.0; it must be above 0'):
+  config.terms.r1.kimg = -1.0
+  with pytest.raises(ConfigError, match=r'^config\.terms\.r1\.kimg is -1\.0; it must be above 0'):
     check(config)
+
+
+PLAIN = ('model.d_slope', 'ema.rampup', 'd_steps_per_g_step', 'mesh.data', 'ada_target', 'seed')
+
+
+@pytest.mark.parametrize('path', PLAIN)
+def test_a_number_that_cannot_change_is_no_schedule(path):
+  config = change(scheduled(), [f"--config.{path}={{'schedule': 'linear', 'start': 0.5, 'end': 0.9, 'kimg': 1.0}}"])
+  with pytest.raises(ConfigError, match=rf'^config\.{path} is .*a number, for it cannot change over a run'):
+    check(config)
+  config.model.name = 'my_package.my_gan'  # whose fields are its own
+  if path.startswith('model.'):
+    check(config)
+
+
+@pytest.mark.parametrize(
+  ('path', 'start', 'end', 'wrong'),
+  [
+    ('optimizers.generator.learning_rate', 1e-3, -0.1, 'optimizers.generator.learning_rate is -0.1'),
+    ('optimizers.discriminator.b2', 0.9, 1.5, 'optimizers.discriminator.b2 is 1.5'),
+    ('terms.r1', -1.0, 0.0, 'terms.r1 is -1.0'),
+    ('augment_probability', 0.0, 7.0, 'augment_probability is 7.0'),
+    ('ema.half_life_kimg', 1.0, -2.0, 'ema.half_life_kimg is -2.0'),
+  ],
+)
+def test_both_ends_of_a_schedule_are_values_that_the_number_may_have(path, start, end, wrong):
+  section = {'schedule': 'linear', 'start': start, 'end': end, 'kimg': 1e6}
+  config = change(scheduled(), [f'--config.{path}={section}', '--config.model.num_classes=10'])
+  with pytest.raises(ConfigError, match=rf'^config\.{wrong}; it must be'):
+    make_algorithm(config)

@@ -124,7 +124,7 @@ def test_samples_lie_in_the_images_range_with_the_slope_as_set():
     ('dtype', 'float16', "config.dtype is 'float16'; it must be one of float32, bfloat16"),
     ('augment', 'blur', "config.augment is 'blur'"),
     ('augment_probability', 2.0, 'config.augment_probability is 2.0'),
-    ('ada_target', 1.5, 'config.ada_target is 1.5'),
+    ('ada_target', 0.6, "config.ada_target is 0.6 while config.augment is ''; it must be 0"),
     ('optimizers.generator.b2', 1.0, 'config.optimizers.generator.b2 is 1.0; it must be at least 0 and below 1'),
     ('optimizers.generator.name', 'lion', 'config.optimizers.generator.name.*adam'),
   ],

@@ -51,6 +51,15 @@ def test_all_weights_are_taken_and_the_optimizer_begins_anew(source, tmp_path):
   )
 
 
+def test_what_only_the_other_run_has_is_told(source, tmp_path):
+  workdir, there = source
+  abstract = train.prepare(tiny(), tmp_path / 'run').setup.abstract_state
+  fewer = abstract.replace(params={'generator': abstract.params['generator'], 'discriminator': {}})
+  inherited = starting.find(str(workdir), fewer)
+  assert set(inherited.left) == {path for path in there if path.startswith('params/discriminator/')}
+  assert 'only there: params/discriminator/' in str(inherited)
+
+
 def test_networks_may_be_chosen(source, tmp_path):
   workdir, there = source
   _, fresh, state = begun(tiny(init_from=f'{workdir}:discriminator'), tmp_path)

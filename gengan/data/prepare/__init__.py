@@ -31,7 +31,7 @@ def prepare(name: str, *, data_dir: str = '', files: str = '') -> pathlib.Path:
   if files and not pathlib.Path(files).is_dir():
     raise ArgumentError('files', files, "a folder, or ''", why='which is no folder')
   try:
-    import tensorflow  # noqa: F401
+    import tensorflow
   except ModuleNotFoundError as error:
     how = "in a clone of gengan: pip install '.[tensorflow]'"
     raise ModuleNotFoundError(f'preparing a set needs TensorFlow; {how}') from error
