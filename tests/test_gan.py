@@ -10,6 +10,7 @@ from flax import linen as nn
 from gengan import augment, core, gan, latent, losses, optimizers, terms
 
 LATENTS, ROWS, RATE = 3, 6, 0.1
+USUAL = gan.alternating(losses.hinge)
 
 
 class Generator(nn.Module):
@@ -128,13 +129,13 @@ def test_evaluation_gives_one_value_an_example(batch):
     (dict(d_steps=0), 'd_steps_per_g_step is 0'),
     (dict(ema_rampup=-1.0), r'rampup is -1\.0'),
     (dict(ema_half_life_kimg=float('inf')), 'half_life_kimg is inf'),
-    (dict(phases=gan.alternating(losses.hinge)[:1]), "phases is .'discriminator'.; .* generator"),
-    (dict(phases=gan.alternating(losses.hinge)[::-1]), 'fresh is False, but no phase before'),
-    (dict(phases=[phase._replace(every=0) for phase in gan.alternating(losses.hinge)]), 'every is 0'),
-    (dict(phases=[phase._replace(share=-1) for phase in gan.alternating(losses.hinge)]), 'share is -1'),
-    (dict(phases=[phase._replace(terms={}) for phase in gan.alternating(losses.hinge)]), 'terms is {}'),
+    (dict(phases=USUAL[:1]), "phases is .'discriminator'.; .* generator"),
+    (dict(phases=USUAL[::-1]), 'fresh is False, but no phase before'),
+    (dict(phases=[phase._replace(every=0) for phase in USUAL]), 'every is 0'),
+    (dict(phases=[phase._replace(share=-1) for phase in USUAL]), 'share is -1'),
+    (dict(phases=[phase._replace(terms={}) for phase in USUAL]), 'terms is {}'),
     (
-      dict(phases=[*gan.alternating(losses.hinge), gan.alternating(losses.hinge)[1]]),
+      dict(phases=[*USUAL, USUAL[1]]),
       'fresh is False, but G has moved',
     ),
   ],
@@ -357,7 +358,9 @@ def test_the_probability_adapts_alike_when_the_gradient_is_taken_in_parts(batch,
     state = state.replace(extra={**state.extra, 'augment': {'probability': jnp.float32(0.5)}})
     state, metrics = algorithm.train_step(state, batch, jax.random.key(1))
     after.append(float(state.extra['augment']['probability']))
-    assert float(metrics['augment_probability']) == after[-1] and abs(after[-1] - 0.5) == pytest.approx(ROWS / 1000)
+    assert float(metrics['augment_probability']) == after[-1] and abs(after[-1] - 0.5) == pytest.approx(
+      ROWS / 1000, rel=1e-4
+    )
   assert after[0] == after[1]
 
 
