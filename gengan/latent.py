@@ -72,33 +72,19 @@ def check_latent_size(latent_size: int) -> None:
 
 
 class Posterior(NamedTuple):
-  """How what an encoder gives is read as a distribution over latents.
+  """How what an encoder gives is read as a distribution over latents."""
 
-  Attributes:
-    noise: `(key, rows) -> [rows, ...]`, what `sample` draws from.
-    sample: `(outputs, noise) -> input of the decoder`, differentiable in the outputs.
-    kl_terms: `outputs -> [N, ...]`, nats of KL(q(z | x) || p(z)), one value a latent dimension or code.
-    log_ratio: `(outputs, z) -> [N]`, log p(z) - log q(z | x) of what `sample` gave; None where q is a point.
-    point: `outputs -> latents`, what `encode` gives.
-    embed: `(embed, latents) -> input of the decoder`; its `embed` is the encoder's method of that name.
-    prior: `(key, rows, truncation) -> latents`.
-    interpolate: see `core.Algorithm`.
-    statistics: `outputs -> tree`, means over rows, of which `report` makes metrics.
-    report: `statistics -> metrics`.
-    check: `(outputs, rows) -> None`, raises an ArgumentError for an encoder that gives something else.
-  """
-
-  noise: Callable[[jax.Array, int], jax.Array]
-  sample: Callable[[PyTree, jax.Array], jax.Array]
-  kl_terms: Callable[[PyTree], jax.Array]
-  log_ratio: Callable[[PyTree, jax.Array], jax.Array] | None
-  point: Callable[[PyTree], PyTree]
-  embed: Callable[[Callable[..., jax.Array], PyTree], jax.Array]
-  prior: Callable[[jax.Array, int, float], PyTree]
-  interpolate: core.Interpolate
-  statistics: Callable[[PyTree], PyTree]
-  report: Callable[[PyTree], core.Metrics]
-  check: Callable[[PyTree, int], None]
+  noise: Callable[[jax.Array, int], jax.Array]  # (key, rows) -> [rows, ...], what `sample` draws from
+  sample: Callable[[PyTree, jax.Array], jax.Array]  # (outputs, noise) -> input of the decoder, differentiable
+  kl_terms: Callable[[PyTree], jax.Array]  # outputs -> [N, ...], nats of KL(q(z | x) || p(z)), a dimension or code each
+  log_ratio: Callable[[PyTree, jax.Array], jax.Array] | None  # (outputs, z) -> log p(z) / q(z | x), [N]; None: a point
+  point: Callable[[PyTree], PyTree]  # outputs -> latents, what `encode` gives
+  embed: Callable[[Callable[..., jax.Array], PyTree], jax.Array]  # (the encoder's `embed`, latents) -> decoder's input
+  prior: Callable[[jax.Array, int, float], PyTree]  # (key, rows, truncation) -> latents
+  interpolate: Interpolate
+  statistics: Callable[[PyTree], PyTree]  # outputs -> means over rows
+  report: Callable[[PyTree], core.Metrics]  # of those
+  check: Callable[[PyTree, int], None]  # (outputs, rows): an ArgumentError for an encoder that gives something else
 
 
 def gaussian(latent_size: int) -> Posterior:
@@ -142,17 +128,11 @@ def gaussian(latent_size: int) -> Posterior:
 
 
 class Quantized(NamedTuple):
-  """What the encoder of a vector-quantised model gives (van den Oord et al. 2017).
+  """What the encoder of a vector-quantised model gives (van den Oord et al. 2017)."""
 
-  Attributes:
-    codes: [N, ...] int32, the nearest entry of the codebook.
-    embedded: [N, ..., D], that entry, with the gradient of the encoder's own output (straight-through).
-    commitment: [N], squared distance between the two, summed (eq. 3, third term).
-  """
-
-  codes: jax.Array
-  embedded: jax.Array
-  commitment: jax.Array
+  codes: jax.Array  # [N, ...] int32, the nearest entry of the codebook
+  embedded: jax.Array  # [N, ..., D], that entry, with the gradient of the encoder's own output (straight-through)
+  commitment: jax.Array  # [N], squared distance between the two, summed (eq. 3, third term)
 
 
 def codes(num_codes: int, shape: tuple[int, ...]) -> Posterior:

@@ -19,19 +19,12 @@ LOG_SIGMA_MIN = -6.0  # of a learned Gaussian: below about one grey level the de
 
 
 class Likelihood(NamedTuple):
-  """A distribution over images, given what the decoder puts out.
+  """A distribution over images, given what the decoder puts out: [N, H, W, parameters_per_pixel]."""
 
-  Attributes:
-    log_prob: `(parameters [N, H, W, parameters_per_pixel], images [N, H, W, C]) -> [N]` nats.
-    mean: `(parameters) -> [N, H, W, C]` in [-1, 1].
-    parameters_per_pixel: channels that the decoder must put out.
-    discrete: whether `log_prob` is the log of a probability, which can be given in bits per dimension, not a density.
-  """
-
-  log_prob: Callable[[jax.Array, jax.Array], jax.Array]
-  mean: Callable[[jax.Array], jax.Array]
-  parameters_per_pixel: int
-  discrete: bool
+  log_prob: Callable[[jax.Array, jax.Array], jax.Array]  # (parameters, images [N, H, W, C]) -> [N] nats
+  mean: Callable[[jax.Array], jax.Array]  # parameters -> [N, H, W, C] in [-1, 1]
+  parameters_per_pixel: int  # channels that the decoder must put out
+  discrete: bool  # whether `log_prob` is of a probability, which can be given in bits per dimension, not a density
 
 
 def bernoulli(channels: int) -> Likelihood:

@@ -23,41 +23,23 @@ Critic = Callable[[jax.Array], jax.Array]  # images [N, ...] -> logits [N]
 
 
 class Context(NamedTuple):
-  """What a term may read, all of it during the pass of one player.
+  """What a term may read, all of it during the pass of one player."""
 
-  Attributes:
-    step: train steps done.
-    batch: real images and labels, this phase's share.
-    params: of the player.
-    latents: z of the generated images.
-    labels: of the generated images.
-    samples: the generated images themselves.
-    real: real images as D sees them, augmented.
-    fake: generated images as D sees them, augmented.
-    real_output: what D gives for `real`: logits [N], or a dict with 'logits' and whatever else its terms read.
-    fake_output: likewise for `fake`.
-    generate: `(*inputs, method=None) -> outputs` of G in training mode, differentiable in G's parameters.
-    discriminate: `(images, labels=None, method=None) -> outputs` of D, without augmentation; labels as in the batch.
-    augment: `(images, key) -> images`, the augmentation as it stands now.
-    key: for what the terms draw.
-    axis_name: the pmap axis over which the rows are cut, or None.
-  """
-
-  step: jax.Array
-  batch: core.Batch
-  params: core.PyTree = None
-  latents: jax.Array | None = None
-  labels: jax.Array | None = None
-  samples: jax.Array | None = None
-  real: jax.Array | None = None
-  fake: jax.Array | None = None
-  real_output: Any = None
-  fake_output: Any = None
-  generate: Callable[..., Any] | None = None
-  discriminate: Callable[..., Any] | None = None
-  augment: Callable[..., jax.Array] | None = None
-  key: jax.Array | None = None
-  axis_name: str | None = None
+  step: jax.Array  # train steps done
+  batch: core.Batch  # real images and labels, this phase's share
+  params: core.PyTree = None  # of the player
+  latents: jax.Array | None = None  # z of the generated images
+  labels: jax.Array | None = None  # of the generated images
+  samples: jax.Array | None = None  # the generated images themselves
+  real: jax.Array | None = None  # real images as D sees them, augmented
+  fake: jax.Array | None = None  # generated images as D sees them, augmented
+  real_output: Any = None  # what D gives for `real`: logits [N], or a dict with 'logits' and what else terms read
+  fake_output: Any = None  # likewise for `fake`
+  generate: Callable[..., Any] | None = None  # (*inputs, method=None): G in training mode, differentiable in its params
+  discriminate: Callable[..., Any] | None = None  # (images, labels=None, method=None): D without augmentation
+  augment: Callable[..., jax.Array] | None = None  # (images, key): the augmentation as it stands now
+  key: jax.Array | None = None  # for what the terms draw
+  axis_name: str | None = None  # the pmap axis over which the rows are cut
 
   @property
   def logits(self) -> tuple[jax.Array, jax.Array]:
@@ -66,15 +48,10 @@ class Context(NamedTuple):
 
 
 class Term(NamedTuple):
-  """A part of a player's loss.
+  """A part of a player's loss; its memory is a tree of arrays that lives in `State.extra`."""
 
-  Attributes:
-    apply: `(context, memory) -> (loss, metrics, memory)`; the loss is a scalar, a mean over the rows.
-    init: `(key, batch) -> memory`, a tree of arrays; only shapes and dtypes of the batch are used.
-  """
-
-  apply: Callable[[Context, core.PyTree], tuple[jax.Array, core.Metrics, core.PyTree]]
-  init: Callable[[jax.Array, core.Batch], core.PyTree] = lambda key, batch: {}
+  apply: Callable[[Context, core.PyTree], tuple[jax.Array, core.Metrics, core.PyTree]]  # -> (scalar, metrics, memory)
+  init: Callable[[jax.Array, core.Batch], core.PyTree] = lambda key, batch: {}  # of the batch, shapes and dtypes
 
 
 def logits_of(output: Any) -> jax.Array:

@@ -17,35 +17,21 @@ from gengan.optimizers import Gradient, whole_batch
 
 
 class Passes(NamedTuple):
-  """What a bound is made of, at the posterior's samples.
+  """What a bound is made of, at the posterior's samples."""
 
-  Attributes:
-    step: train steps done.
-    outputs: of the encoder.
-    recon: [K, N], log p(x | z) of each sample, nats.
-    kl_terms: [N, ...], see `latent.Posterior`.
-    log_weights: [K, N], log p(x, z) - log q(z | x); None where q is a point.
-    axis_name: the pmap axis over which the rows are cut, or None.
-  """
-
-  step: jax.Array
-  outputs: PyTree
-  recon: jax.Array
-  kl_terms: jax.Array
-  log_weights: jax.Array | None
-  axis_name: str | None
+  step: jax.Array  # train steps done
+  outputs: PyTree  # of the encoder
+  recon: jax.Array  # [K, N], log p(x | z) of each sample, nats
+  kl_terms: jax.Array  # [N, ...], see `latent.Posterior`
+  log_weights: jax.Array | None  # [K, N], log p(x, z) - log q(z | x); None where q is a point
+  axis_name: str | None  # the pmap axis over which the rows are cut
 
 
 class Bound(NamedTuple):
-  """What training minimises.
+  """What training minimises."""
 
-  Attributes:
-    loss: `Passes -> (scalar, metrics)`.
-    samples: of the posterior, K an image.
-  """
-
-  loss: Callable[[Passes], tuple[jax.Array, core.Metrics]]
-  samples: int = 1
+  loss: Callable[[Passes], tuple[jax.Array, core.Metrics]]  # -> (scalar, metrics)
+  samples: int = 1  # of the posterior, K an image
 
 
 def evidence(*, beta: ScalarOrSchedule = 1.0, free_bits: float = 0.0) -> Bound:

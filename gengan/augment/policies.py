@@ -19,17 +19,11 @@ POLICIES = {
 
 
 class Augment(NamedTuple):
-  """What is put before D for real and generated images in both updates.
+  """What is put before D for real and generated images in both updates."""
 
-  Attributes:
-    apply: `(images [N, H, W, C], key, memory, step) -> images`.
-    init: `() -> memory`.
-    update: `(memory, sureness, images) -> memory`, after each update of D: E sign(D(x)) over the real images that it
-      saw, and their number.
-  """
-
-  apply: Callable[[jax.Array, jax.Array, PyTree, jax.Array], jax.Array]
-  init: Callable[[], PyTree] = dict
+  apply: Callable[[jax.Array, jax.Array, PyTree, jax.Array], jax.Array]  # (images [N, H, W, C], key, memory, step)
+  init: Callable[[], PyTree] = dict  # -> memory, scalars by name
+  # After each update of D, from E sign(D(x)) over the real images that it saw and their number: the new memory.
   update: Callable[[PyTree, jax.Array, int], PyTree] = lambda memory, sureness, images: memory
 
 

@@ -90,17 +90,7 @@ class Interpolate(Protocol):
 
 
 class Algorithm(NamedTuple):
-  """A generative model and the way to train it, as pure functions.
-
-  Attributes:
-    init: `(key, batch) -> State`.
-    train_step: `(state, batch, key) -> (State, Metrics)`.
-    eval_step: `(state, batch, key) -> Metrics`; `jax.eval_shape` says which.
-    prior: `(state, key, labels, *, truncation=1.0) -> latents`.
-    decode: `(state, latents, labels) -> images`.
-    encode: `(state, images, labels) -> latents`, or None where the model has no encoder.
-    score: `(state, images, labels) -> logits [N]` of a discriminator, or None where there is none.
-    interpolate: `(start, end, t) -> latents`.
+  """A generative model and the way to train it, as pure functions; each is described by its type.
 
   >>> from configs import defaults
   >>> from gengan.models import dcgan
@@ -114,8 +104,8 @@ class Algorithm(NamedTuple):
   eval_step: EvalStep
   prior: Prior
   decode: Decode
-  encode: Encode | None = None
-  score: Score | None = None
+  encode: Encode | None = None  # None: the model has no encoder
+  score: Score | None = None  # None: it has no discriminator
   interpolate: Interpolate = spherical
 
 

@@ -31,16 +31,10 @@ def gan(
   space: latent.Space | None = None,
   draw_labels: Callable[[jax.Array, int], jax.Array] | None = None,
 ) -> core.Algorithm:
-  """A GAN of two networks, trained as the config says.
+  """A GAN of two networks, trained as the config says: `configs/defaults.py` has the fields, `gan.make` the rest.
 
   Args:
-    config: `configs/defaults.py` has the fields.
-    generator: see `gan.make`.
-    discriminator: see `gan.make`.
-    axis_name: the pmap axis that the step will run under; None for a global-view `jit`.
     phases: called as `gan.alternating` is.
-    space: see `gan.make`.
-    draw_labels: see `gan.make`.
 
   Raises:
     ConfigError: a field that cannot work.
