@@ -8,7 +8,7 @@ import sys
 
 import jax
 import numpy as np
-from test_sharding import KEY, make_batch, tiny
+from tests.test_sharding import KEY, make_batch, tiny
 
 from gengan import sharding
 from gengan.runs import checkpoint
