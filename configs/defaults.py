@@ -94,7 +94,7 @@ def training(variant: str) -> ConfigDict:
   config.seed = 0  # of the initial weights, the order of the data and all noise
   config.num_steps = 20_000  # train steps of the whole run
   config.batch_size = 64  # images a train step reads, over all devices
-  config.micro_batches = 1  # parts of the batch, one after the other: less memory, the same gradient
+  config.micro_batches = 1  # parts of the batch, one after the other: less memory; the same gradient but for batch norm
   config.dtype = 'float32'  # of what networks compute: float32 | bfloat16; weights and losses stay float32
   config.init_from = ''  # folder of a run whose weights this one begins with; '': none
   config.private_data = False  # True: refuses to choose anything by looking at real images

@@ -19,8 +19,8 @@ class Phase(NamedTuple):
   Attributes:
     player: 'generator' or 'discriminator', whose parameters it moves.
     terms: what is added up to the loss, by name.
-    every: it happens at every so-manieth step, with its losses times that number (lazy regularization; Karras et al.
-      2020, appendix B). A lazy phase moves parameters and memories, but no batch statistics; its metrics are those of
+    every: 16: it happens at steps 0, 16, 32, ..., with its losses times 16 (lazy regularization; Karras et al. 2020,
+      appendix B). A lazy phase moves parameters and memories, but no batch statistics; its metrics are those of
       the last time that it happened.
     gradient: how the gradient is taken, see `gengan.optimizers`; None: at once, and G's passes are shared with D's.
     share: which of the batch's equal shares it reads; there are as many as the largest number here says.

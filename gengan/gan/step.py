@@ -108,7 +108,8 @@ def play_all(game: Game, state: core.State, batch: core.Batch, key: jax.Array) -
       metrics |= found
       players.model_state[player] = moved[2]
       if player == 'discriminator':
-        players.model_state['generator'] = samples.after
+        if phase.fresh:
+          players.model_state['generator'] = samples.after
         seen = len(now.share['label']) * core.axis_size(game.axis_name)
         augment_memory = game.augment.update(augment_memory, sureness, seen)
     players.params[player], players.opt_state[player] = moved[:2]
@@ -117,7 +118,7 @@ def play_all(game: Game, state: core.State, batch: core.Batch, key: jax.Array) -
 
 
 def _play_lazily(game: Game, phase: Phase, now: Now, key: jax.Array, last: core.Metrics):
-  """`_play` at every so-manieth step; else what there was."""
+  """`_play` at steps that are multiples of `phase.every`; else what there was."""
 
   def happens():
     moved, memories, metrics, *_ = _play(game, phase, now, None, key)

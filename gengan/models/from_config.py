@@ -39,9 +39,9 @@ def gan(
   Raises:
     ConfigError: a field that cannot work.
   """
-  if axis_name is not None and config.loss == 'relativistic_average':
-    why = 'whose averages are over the whole batch'
-    raise ConfigError('loss', config.loss, 'another', why=why, beside={'mesh.mode': 'pmap'})
+  cut = {'mesh.mode': 'pmap'} if axis_name else {'micro_batches': config.micro_batches}
+  if config.loss == 'relativistic_average' and (axis_name or config.micro_batches > 1):
+    raise ConfigError('loss', config.loss, 'another', why='whose averages are over the whole batch', beside=cut)
   with reading('', PLACES):
     loss = losses.gan_loss(config.loss)
     gradient = _gradient(config, updates=config.d_steps_per_g_step)

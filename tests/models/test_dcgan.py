@@ -76,6 +76,9 @@ def test_an_average_over_the_batch_is_refused_where_devices_see_parts_of_it():
   dcgan.make(config)
   with pytest.raises(ValueError, match=r"config\.loss is 'relativistic_average' while config\.mesh\.mode is 'pmap'"):
     dcgan.make(config, axis_name='data')
+  config.micro_batches = 2
+  with pytest.raises(ValueError, match=r"config\.loss is 'relativistic_average' while config\.micro_batches is 2"):
+    dcgan.make(config)
 
 
 def test_the_unconditional_networks_do_not():
