@@ -8,10 +8,10 @@ import sys
 
 import jax
 import numpy as np
-from tests.test_sharding import KEY, make_batch, tiny
 
 from gengan import sharding
 from gengan.runs import checkpoint
+from tests.test_sharding import KEY, make_batch, tiny
 
 WORKER = """
 import os, signal, sys
