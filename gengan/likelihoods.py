@@ -211,19 +211,12 @@ def discretized_logistic_log_likelihood(mean: jax.Array, images: jax.Array, *, l
 
 
 class LogisticMixture(NamedTuple):
-  """Parameters of a mixture of K logistics for every pixel.
+  """Parameters of a mixture of K logistics for every pixel."""
 
-  Attributes:
-    logits: [N, H, W, K], unnormalised log weights, shared by a pixel's channels.
-    means: [N, H, W, C, K].
-    log_scales: [N, H, W, C, K].
-    coefficients: [N, H, W, 3, K] in [-1, 1] for C = 3, else None: green on red, blue on red, blue on green.
-  """
-
-  logits: jax.Array
-  means: jax.Array
-  log_scales: jax.Array
-  coefficients: jax.Array | None
+  logits: jax.Array  # [N, H, W, K], unnormalised log weights, shared by a pixel's channels
+  means: jax.Array  # [N, H, W, C, K]
+  log_scales: jax.Array  # [N, H, W, C, K]
+  coefficients: jax.Array | None  # [N, H, W, 3, K] in [-1, 1] for C = 3: green on red, blue on red, blue on green
 
 
 def logistic_mixture_size(mixtures: int, channels: int) -> int:

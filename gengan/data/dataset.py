@@ -22,19 +22,12 @@ MEMORY_LIMIT = 8 << 30  # bytes; a set that needs more is decoded whenever its e
 
 @dataclasses.dataclass(frozen=True)
 class Split:
-  """One split. `images[indices]` and `labels[indices]` take integer arrays and slices.
+  """One split. `images[indices]` and `labels[indices]` take integer arrays and slices."""
 
-  Attributes:
-    name: 'train', 'validation' or 'test'.
-    images: uint8 [N, H, W, C]; an array, or decoded when it is read.
-    labels: int32 [N].
-    names: one stable name an example.
-  """
-
-  name: str
-  images: 'np.ndarray | DecodedOnRead'
-  labels: np.ndarray
-  names: Sequence[str]
+  name: str  # 'train', 'validation' or 'test'
+  images: 'np.ndarray | DecodedOnRead'  # uint8 [N, H, W, C]; an array, or decoded when it is read
+  labels: np.ndarray  # int32 [N]
+  names: Sequence[str]  # one stable name an example
 
   def __len__(self) -> int:
     return len(self.labels)
@@ -42,23 +35,15 @@ class Split:
 
 @dataclasses.dataclass(frozen=True)
 class Dataset:
-  """See `load`.
-
-  Attributes:
-    train, validation, test: the splits; validation and test may be empty.
-    num_classes: 1 where the source has no labels.
-    class_names: one name a label; ('all',) where the source has no labels.
-    image_shape: (H, W, C).
-    statistics: JSON-able; what was done to the data and what they are like.
-  """
+  """See `load`."""
 
   train: Split
-  validation: Split
+  validation: Split  # may be empty, as may test
   test: Split
-  num_classes: int
-  class_names: tuple[str, ...]
-  image_shape: tuple[int, int, int]
-  statistics: dict[str, Any]
+  num_classes: int  # 1 where the source has no labels
+  class_names: tuple[str, ...]  # one name a label; ('all',) where the source has no labels
+  image_shape: tuple[int, int, int]  # (H, W, C)
+  statistics: dict[str, Any]  # JSON-able; what was done to the data and what they are like
 
 
 class DecodedOnRead:

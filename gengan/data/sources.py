@@ -13,15 +13,12 @@ SPLITS = ('train', 'validation', 'test')
 class Records:
   """The raw examples of one split.
 
-  Attributes:
-    names: one stable, unique name an example: its path, or its split and number.
-    labels: int32 [N]; zeros where the source has no labels.
-    read: from an index to an encoded image (bytes) or to uint8 pixels, [H, W] or [H, W, C] with C 1, 3 or 4. May be
-      called from several threads at once.
+  `read` gives an encoded image (bytes) or uint8 pixels, [H, W] or [H, W, C] with C 1, 3 or 4, for an index. It may be
+  called from several threads at once.
   """
 
-  names: Sequence[str]
-  labels: np.ndarray
+  names: Sequence[str]  # one stable, unique name an example: its path, or its split and number
+  labels: np.ndarray  # int32 [N]; zeros where the source has no labels
   read: Callable[[int], bytes | np.ndarray]
 
   def __len__(self) -> int:
@@ -30,19 +27,12 @@ class Records:
 
 @dataclasses.dataclass(frozen=True)
 class Source:
-  """An image set as it lies on disk.
+  """An image set as it lies on disk."""
 
-  Attributes:
-    spec: what it was opened by, such as 'zip:path/to/images.zip'.
-    splits: 'train' and, where the source has them, 'validation' and 'test'.
-    class_names: one name a label; empty where the source has no labels.
-    sha256: of the data, the same on every machine; tells sources apart, whatever their path.
-  """
-
-  spec: str
-  splits: Mapping[str, Records]
-  class_names: tuple[str, ...]
-  sha256: str
+  spec: str  # what it was opened by, such as 'zip:path/to/images.zip'
+  splits: Mapping[str, Records]  # 'train' and, where the source has them, 'validation' and 'test'
+  class_names: tuple[str, ...]  # one name a label; empty where the source has no labels
+  sha256: str  # of the data, the same on every machine; tells sources apart, whatever their path
 
 
 def array_records(split: str, images: np.ndarray, labels: np.ndarray | None) -> Records:

@@ -55,19 +55,12 @@ class Model(NamedTuple):
 
 
 class Inputs(NamedTuple):
-  """What a family may read to measure one sample set.
+  """What a family may read to measure one sample set."""
 
-  Attributes:
-    features: from 'real', 'train' or 'generated' to the features of those images, computed when first asked for.
-    network: that gave them.
-    seed: of the sample set, and of whatever a family draws.
-    model: what drew it.
-  """
-
-  features: Callable[[str], Features]
-  network: Network
-  seed: int = 0
-  model: Model | None = None
+  features: Callable[[str], Features]  # of 'real', 'train' or 'generated' images, computed when first asked for
+  network: Network  # that gave them
+  seed: int = 0  # of the sample set, and of whatever a family draws
+  model: Model | None = None  # what drew it
 
   @property
   def real(self) -> Features:

@@ -10,24 +10,17 @@ import jax.numpy as jnp
 class Network(NamedTuple):
   """A frozen network that turns images into features. Scores are comparable only where all fields but `apply` agree.
 
-  Attributes:
-    name: which network with which weights, 'inception_fid' for example.
-    sha256: of the weights file, in hexadecimal.
-    size: length D of a feature vector.
-    resizer: how images are brought to the network's size; see `gengan.networks.resizers`.
-    precision: of the arithmetic, 'float32' for example.
-    apply: images [N, H, W, C], uint8 or float in [-1, 1] -> {'features': [N, D], ...}, in float32. Every new shape of
-      the images compiles again, so fill up the last batch.
-    batch_size: images a call at most, for the sake of memory.
+  `apply` takes images [N, H, W, C], uint8 or float in [-1, 1], and gives {'features': [N, D], ...} in float32. Every
+  new shape of the images compiles again, so fill up the last batch.
   """
 
-  name: str
-  sha256: str
-  size: int
-  resizer: str
-  precision: str
+  name: str  # which network with which weights, 'inception_fid' for example
+  sha256: str  # of the weights file, in hexadecimal
+  size: int  # length D of a feature vector
+  resizer: str  # how images are brought to the network's size; see `gengan.networks.resizers`
+  precision: str  # of the arithmetic, 'float32' for example
   apply: Callable[[jax.Array], dict[str, jax.Array]]
-  batch_size: int = 256
+  batch_size: int = 256  # images a call at most, for the sake of memory
 
 
 def check_images(images: jax.Array) -> None:

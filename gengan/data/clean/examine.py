@@ -15,34 +15,20 @@ COLOUR_SIDE = 16  # of the colour picture that confirms near duplicates
 
 @dataclasses.dataclass(frozen=True)
 class Examined:
-  """Facts by example, in the order test, validation, train: of two copies the first is the one to keep.
+  """Facts by example, [N], in the order test, validation, train: of two copies the first is the one to keep."""
 
-  Attributes:
-    split: name of the source's split, [N].
-    index: position in that split, [N].
-    names: name of the example, [N].
-    labels: int32 [N].
-    errors: {position: why it cannot be read}.
-    width, height: pixels, int32 [N]; 0 where unreadable.
-    mode: as stored, e.g. 'RGBA', [N]; '' where unreadable.
-    sha256: of the decoded pixels, [N]; b'' where unreadable.
-    deviation: standard deviation of the grey levels (0..255), the largest of the channels, float32 [N].
-    grey: uint8 [N, 32, 32], for the perceptual hash.
-    colour: uint8 [N, 16, 16, 3].
-  """
-
-  split: np.ndarray
-  index: np.ndarray
-  names: list[str]
-  labels: np.ndarray
-  errors: dict[int, str]
-  width: np.ndarray
-  height: np.ndarray
-  mode: list[str]
-  sha256: list[bytes]
-  deviation: np.ndarray
-  grey: np.ndarray
-  colour: np.ndarray
+  split: np.ndarray  # name of the source's split
+  index: np.ndarray  # position in that split
+  names: list[str]  # of the examples
+  labels: np.ndarray  # int32
+  errors: dict[int, str]  # {position: why it cannot be read}
+  width: np.ndarray  # pixels, int32; 0 where unreadable
+  height: np.ndarray  # likewise
+  mode: list[str]  # as stored, e.g. 'RGBA'; '' where unreadable
+  sha256: list[bytes]  # of the decoded pixels; b'' where unreadable
+  deviation: np.ndarray  # standard deviation of the grey levels (0..255), the largest of the channels, float32
+  grey: np.ndarray  # uint8 [N, 32, 32], for the perceptual hash
+  colour: np.ndarray  # uint8 [N, 16, 16, 3]
 
   def __len__(self) -> int:
     return len(self.names)
