@@ -9,7 +9,7 @@ python -m gengan.main --config=configs/art.py:tiles --config.data.source=folder:
 
 from ml_collections import ConfigDict
 
-from configs import defaults
+from gengan.config import defaults
 
 VARIANTS = ('pictures', 'tiles')
 

@@ -14,7 +14,7 @@ MNIST and Fashion-MNIST: docs/utility.md.
 
 from ml_collections import ConfigDict
 
-from configs import defaults
+from gengan.config import defaults
 
 
 def get_config(variant: str = 'digits') -> ConfigDict:

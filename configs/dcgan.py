@@ -21,7 +21,7 @@ data; time on 2 CPU cores:
 
 from ml_collections import ConfigDict
 
-from configs import defaults
+from gengan.config import defaults
 
 
 def get_config(variant: str = 'digits') -> ConfigDict:

@@ -9,7 +9,7 @@ it is worth to a classifier.
 
 from ml_collections import ConfigDict
 
-from configs import defaults
+from gengan.config import defaults
 
 
 def get_config(variant: str = 'digits') -> ConfigDict:

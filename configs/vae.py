@@ -16,7 +16,7 @@ Measured on 2 CPU cores (AMD EPYC), start and compilation included, by `python -
 
 from ml_collections import ConfigDict
 
-from configs import defaults
+from gengan.config import defaults
 
 
 def get_config(variant: str = 'digits') -> ConfigDict:

@@ -13,9 +13,8 @@ import optax
 import pytest
 from flax import linen as nn
 
-from configs import defaults
 from gengan import core, gan, likelihoods, terms
-from gengan.config import make_algorithm
+from gengan.config import defaults, make_algorithm
 
 ROOT = pathlib.Path(__file__).parents[1]
 PAGES = [ROOT / 'README.md', *sorted((ROOT / 'docs').glob('*.md'))]

@@ -10,8 +10,8 @@ import pytest
 import scipy.stats
 from flax import linen as nn
 
-from configs import defaults
 from gengan import core, gan, latent, likelihoods, losses, runs, sharding, train, vae
+from gengan.config import defaults
 from gengan.runs import checkpoint
 
 SIZE, LATENTS, ROWS = 2, 3, 8

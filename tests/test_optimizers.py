@@ -6,8 +6,8 @@ import numpy as np
 import optax
 import pytest
 
-from configs import defaults
 from gengan import optimizers
+from gengan.config import defaults
 from gengan.core import ArgumentError
 
 GRADIENTS = [np.array([0.3, -2.0, 0.0]), np.array([-0.1, 0.5, 1.0]), np.array([0.2, 0.2, -3.0])]

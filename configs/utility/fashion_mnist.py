@@ -6,7 +6,7 @@ python -m gengan.utility --config=configs/utility/fashion_mnist.py \
 
 from ml_collections import ConfigDict
 
-from configs import defaults
+from gengan.config import defaults
 
 
 def get_config(variant: str = 'fashion_mnist') -> ConfigDict:

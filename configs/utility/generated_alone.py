@@ -10,7 +10,7 @@ docs/utility.md has the figures.
 
 from ml_collections import ConfigDict
 
-from configs import defaults
+from gengan.config import defaults
 
 
 def get_config(variant: str = 'fashion_mnist') -> ConfigDict:

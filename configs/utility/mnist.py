@@ -5,7 +5,7 @@ python -m gengan.utility --config=configs/utility/mnist.py --config.generator.da
 
 from ml_collections import ConfigDict
 
-from configs import defaults
+from gengan.config import defaults
 
 
 def get_config(variant: str = 'mnist') -> ConfigDict:

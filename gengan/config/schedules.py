@@ -19,7 +19,7 @@ def make(value: Any, batch_size: float) -> float | Callable[[Any], Any]:
   `optax.cosine_decay_schedule` (Loshchilov and Hutter 2017, eq. 5).
 
   Args:
-    value: a number, or a section with `FIELDS`, such as `configs.defaults.cosine` gives.
+    value: a number, or a section with `FIELDS`, such as `defaults.cosine` gives.
     batch_size: images that are read between two counts of the step.
 
   Raises:

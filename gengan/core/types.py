@@ -92,7 +92,7 @@ class Interpolate(Protocol):
 class Algorithm(NamedTuple):
   """A generative model and the way to train it, as pure functions; each is described by its type.
 
-  >>> from configs import defaults
+  >>> from gengan.config import defaults
   >>> from gengan.models import dcgan
   >>> algorithm = dcgan.make(defaults.gan('digits'))
   >>> algorithm.encode is None, algorithm.score is None

@@ -1,4 +1,4 @@
-"""Checks the data section of a config; what its fields mean, and their defaults, is in `configs/defaults.py`."""
+"""Checks the data section of a config; what its fields mean, and their defaults, is in `gengan/config/defaults.py`."""
 
 import math
 

@@ -82,7 +82,7 @@ def load(config: ml_collections.ConfigDict, *, memory_limit: int = MEMORY_LIMIT)
   """Opens the source, splits it, leaves out what the manifest says, and decodes what fits into memory.
 
   Args:
-    config: the data section of a config, as `configs.defaults.data` makes it.
+    config: the data section of a config, as `defaults.data` makes it.
     memory_limit: bytes; if the uint8 images of all splits need more, they are decoded when they are read.
 
   Raises:

@@ -1,6 +1,5 @@
 """What an evaluation leaves: `evaluation.json`, and a page for people with everything in one file."""
 
-import base64
 import dataclasses
 import html
 import importlib.resources
@@ -32,11 +31,11 @@ def write(
   samples, labels = _samples(run, dataset, evaluator)
   images.save_png(folder / 'samples.png', images.grid(samples[:SAMPLES], scale=_scale(samples)))
   images.save_png(folder / 'neighbours.png', neighbour_sheet(samples, labels, dataset, evaluator))
-  pictures = {name: _picture(folder / f'{name}.png') for name in ('samples', 'neighbours')}
+  pictures = {name: page.picture(folder / f'{name}.png') for name in ('samples', 'neighbours')}
   metrics = pathlib.Path(evaluation.about['workdir']) / 'metrics.jsonl'
   if metrics.exists():
     curves.plot(metrics, folder / 'curves.png')
-    pictures['curves'] = _picture(folder / 'curves.png', pixels=False)
+    pictures['curves'] = page.picture(folder / 'curves.png', pixels=False)
   page, record = folder / 'index.html', folder / 'evaluation.json'
   files.write_text(record, evaluation.to_json())
   files.write_text(page, render(evaluation, pictures, evaluator.settings.families))
@@ -56,12 +55,12 @@ def render(evaluation: Evaluation, pictures: dict[str, str], families: Sequence[
     warnings=''.join(f'<p class="warning">{html.escape(text)}</p>' for text in warnings(evaluation)),
     split=protocol['split'],
     sets=len(protocol['seeds']),
-    scores=_table(('Score', 'Value', 'Better', 'Meaning'), scores, numbers=(1,)),
+    scores=page.table(('Score', 'Value', 'Better', 'Meaning'), scores, numbers=(1,)),
     by_class=_by_class(about.get('by_class', {})),
     samples=pictures['samples'],
     neighbours=pictures['neighbours'],
     curves=pictures.get('curves', '<p class="quiet">The run keeps no metrics.</p>'),
-    protocol=_table((), fields),
+    protocol=page.table((), fields),
   )
 
 
@@ -116,20 +115,7 @@ def _by_class(scores: dict[str, dict[str, float]]) -> str:
     return ''
   names = list(next(iter(scores.values())))
   rows = [(html.escape(name), *(f'{values[name]:.4g}' for values in scores.values())) for name in names]
-  return '<h2>By class</h2>' + _table(('Class', *scores), rows, numbers=range(1, 1 + len(scores)))
-
-
-def _table(heads: tuple[str, ...], rows: list[tuple[str, ...]], *, numbers: Sequence[int] = ()) -> str:
-  """HTML; the columns `numbers` are aligned on the right, the fourth is an explanation."""
-  head = f'<tr>{"".join(f"<th>{name}</th>" for name in heads)}</tr>' if heads else ''
-  style = lambda column: ' class="number"' if column in numbers else ' class="meaning"' if column == 3 else ''
-  lines = [''.join(f'<td{style(column)}>{text}</td>' for column, text in enumerate(row)) for row in rows]
-  return f'<table>{head}{"".join(f"<tr>{line}</tr>" for line in lines)}</table>'
-
-
-def _picture(path: pathlib.Path, *, pixels: bool = True) -> str:
-  css = ' class="pixels"' if pixels else ''
-  return f'<img alt="{path.stem}"{css} src="data:image/png;base64,{base64.b64encode(path.read_bytes()).decode()}">'
+  return '<h2>By class</h2>' + page.table(('Class', *scores), rows, numbers=range(1, 1 + len(scores)))
 
 
 def _scale(samples: np.ndarray) -> int:

@@ -31,7 +31,7 @@ def gan(
   space: latent.Space | None = None,
   draw_labels: Callable[[jax.Array, int], jax.Array] | None = None,
 ) -> core.Algorithm:
-  """A GAN of two networks, trained as the config says: `configs/defaults.py` has the fields, `gan.make` the rest.
+  """A GAN of two networks, trained as the config says: `gengan/config/defaults.py` has the fields, `gan.make` the rest.
 
   Args:
     phases: called as `gan.alternating` is.

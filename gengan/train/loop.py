@@ -39,7 +39,7 @@ def run(
     ConfigError, ValueError, OSError: as `prepare`.
     Refused, Diverged: as `fit`.
 
-  >>> from configs import defaults
+  >>> from gengan.config import defaults
   >>> config = defaults.vae('digits')
   >>> config.num_steps, config.model.architecture = 1, 'mlp'
   >>> state = run(config, 'runs/tiny')

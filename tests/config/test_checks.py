@@ -4,10 +4,10 @@ import math
 
 import pytest
 
-from configs import conditional_dcgan, dcgan, defaults, residual_dcgan, vae
+from configs import conditional_dcgan, dcgan, residual_dcgan, vae
 from configs.utility import digits, generated_alone
 from gengan import train
-from gengan.config import ConfigError, check
+from gengan.config import ConfigError, check, defaults
 from gengan.utility import plan
 
 

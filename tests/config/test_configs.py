@@ -5,20 +5,21 @@ import pathlib
 
 import pytest
 
-from configs import conditional_dcgan, defaults, residual_dcgan
+from configs import conditional_dcgan, residual_dcgan
 from configs.utility import digits, fashion_mnist, generated_alone, mnist
+from gengan.config import defaults
 
 ROOT = pathlib.Path(__file__).parents[2]
 FILES = sorted((ROOT / 'configs').rglob('*.py'))
 
 
 @pytest.mark.parametrize('path', FILES, ids=lambda path: path.name)
-def test_a_config_imports_no_other_than_defaults(path):
+def test_a_config_imports_no_other_than_defaults_and_nothing_by_the_name_of_its_folder(path):
   for node in ast.walk(ast.parse(path.read_text())):
-    if isinstance(node, ast.ImportFrom) and node.module.split('.')[0] == 'configs':
-      assert node.module == 'configs' and [alias.name for alias in node.names] == ['defaults']
-      assert path.name != 'defaults.py'
-    assert not (isinstance(node, ast.Import) and any(alias.name.startswith('configs') for alias in node.names))
+    if isinstance(node, ast.ImportFrom):
+      names = [alias.name for alias in node.names]
+      assert (node.module, names) in [('ml_collections', ['ConfigDict']), ('gengan.config', ['defaults'])]
+    assert not isinstance(node, ast.Import)
 
 
 def without_length(config):

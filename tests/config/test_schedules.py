@@ -6,8 +6,8 @@ import numpy as np
 import optax
 import pytest
 
-from configs import conditional_dcgan, defaults
-from gengan.config import ConfigError, check, make_algorithm, schedules
+from configs import conditional_dcgan
+from gengan.config import ConfigError, check, defaults, make_algorithm, schedules
 from gengan.config.command_line import change
 from gengan.core import ArgumentError
 

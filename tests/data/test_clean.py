@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from configs import defaults
+from gengan.config import defaults
 from gengan.data import load
 from gengan.data.clean import EXCLUDABLE, KINDS, Settings, clean, cleaning
 from gengan.data.clean.__main__ import main

@@ -2,7 +2,7 @@
 
 import pytest
 
-from configs import defaults
+from gengan.config import defaults
 from gengan.data import load
 from gengan.data.config import _FIELDS, validate
 from gengan.host.errors import ArgumentError

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from configs import defaults
+from gengan.config import defaults
 from gengan.data import load, train_iterator
 from gengan.data.manifest import read_manifest, write_manifest
 from gengan.data.openers import open_source

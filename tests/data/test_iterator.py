@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from configs import defaults
+from gengan.config import defaults
 from gengan.data import Split, eval_batches, train_iterator
 from gengan.data.iterator import scale
 from gengan.host.errors import ArgumentError

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from configs import defaults
+from gengan.config import defaults
 from gengan.data import load
 from gengan.data.clean import clean
 from gengan.data.openers import open_source

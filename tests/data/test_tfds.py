@@ -9,7 +9,7 @@ import pytest
 from array_record.python.array_record_module import ArrayRecordWriter
 from PIL import Image
 
-from configs import defaults
+from gengan.config import defaults
 from gengan.data import load
 from gengan.data.openers import open_source
 

@@ -5,8 +5,8 @@ import json
 import numpy as np
 import pytest
 
-from configs import defaults
 from gengan import data
+from gengan.config import defaults
 from gengan.generate import guard
 from gengan.metrics import copying_guard
 

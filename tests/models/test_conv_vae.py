@@ -5,9 +5,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from configs import defaults
 from configs import vae as vae_config
 from gengan import likelihoods
+from gengan.config import defaults
 from gengan.models import conv_vae
 
 

@@ -9,9 +9,9 @@ import types
 import numpy as np
 import pytest
 
-from configs import defaults
 from configs.utility import digits
 from gengan import data
+from gengan.config import defaults
 from gengan.train import progress
 from gengan.utility import __main__ as utility
 from gengan.utility import experiment, plan, report
