@@ -2,15 +2,14 @@
 
 import dataclasses
 import html
-import importlib.resources
 import pathlib
-import string
 from collections.abc import Sequence
 
 import numpy as np
 
 from gengan import data, runs
 from gengan.data import images
+from gengan.evaluate import pages
 from gengan.evaluate.evaluator import Evaluator
 from gengan.evaluate.images import generated_batches, labels_like
 from gengan.evaluate.protocol import Evaluation, cell
@@ -31,11 +30,11 @@ def write(
   samples, labels = _samples(run, dataset, evaluator)
   images.save_png(folder / 'samples.png', images.grid(samples[:SAMPLES], scale=_scale(samples)))
   images.save_png(folder / 'neighbours.png', neighbour_sheet(samples, labels, dataset, evaluator))
-  pictures = {name: page.picture(folder / f'{name}.png') for name in ('samples', 'neighbours')}
+  pictures = {name: pages.picture(folder / f'{name}.png') for name in ('samples', 'neighbours')}
   metrics = pathlib.Path(evaluation.about['workdir']) / 'metrics.jsonl'
   if metrics.exists():
     curves.plot(metrics, folder / 'curves.png')
-    pictures['curves'] = page.picture(folder / 'curves.png', pixels=False)
+    pictures['curves'] = pages.picture(folder / 'curves.png', pixels=False)
   page, record = folder / 'index.html', folder / 'evaluation.json'
   files.write_text(record, evaluation.to_json())
   files.write_text(page, render(evaluation, pictures, evaluator.settings.families))
@@ -44,24 +43,25 @@ def write(
 
 def render(evaluation: Evaluation, pictures: dict[str, str], families: Sequence[str]) -> str:
   """The page as text; `pictures` are <img> elements by name, `families` the names of those measured."""
-  template = importlib.resources.files('gengan.evaluate').joinpath('templates/evaluation.html').read_text('utf-8')
   about, protocol = evaluation.about, dataclasses.asdict(evaluation.protocol)
   measured = [family.find(name) for name in families]
   scores = [(name, cell(evaluation, name), *family.meaning(name, measured)) for name in evaluation.scores]
   fields = [(name.replace('_', ' '), f'<code>{html.escape(str(value))}</code>') for name, value in protocol.items()]
-  return string.Template(template).substitute(
-    title=html.escape(f'{about["workdir"]}, step {about["step"]}'),
+  title = f'{about["workdir"]}, step {about["step"]}'
+  body = pages.template('evaluation.html').substitute(
+    title=html.escape(title),
     about=html.escape(f'{about["model"]}, trained on {about["source"]} for {about["kimg"]:,.0f} thousand images'),
     warnings=''.join(f'<p class="warning">{html.escape(text)}</p>' for text in warnings(evaluation)),
     split=protocol['split'],
     sets=len(protocol['seeds']),
-    scores=page.table(('Score', 'Value', 'Better', 'Meaning'), scores, numbers=(1,)),
+    scores=pages.table(('Score', 'Value', 'Better', 'Meaning'), scores, numbers=(1,)),
     by_class=_by_class(about.get('by_class', {})),
     samples=pictures['samples'],
     neighbours=pictures['neighbours'],
     curves=pictures.get('curves', '<p class="quiet">The run keeps no metrics.</p>'),
-    protocol=page.table((), fields),
+    protocol=pages.table((), fields),
   )
+  return pages.whole(f'Evaluation: {title}', body)
 
 
 def warnings(evaluation: Evaluation) -> list[str]:
@@ -115,7 +115,7 @@ def _by_class(scores: dict[str, dict[str, float]]) -> str:
     return ''
   names = list(next(iter(scores.values())))
   rows = [(html.escape(name), *(f'{values[name]:.4g}' for values in scores.values())) for name in names]
-  return '<h2>By class</h2>' + page.table(('Class', *scores), rows, numbers=range(1, 1 + len(scores)))
+  return '<h2>By class</h2>' + pages.table(('Class', *scores), rows, numbers=range(1, 1 + len(scores)))
 
 
 def _scale(samples: np.ndarray) -> int:
