@@ -9,12 +9,14 @@ import pathlib
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont, PngImagePlugin
+from PIL import Image, PngImagePlugin
 
+from gengan.data import lettering
 from gengan.host import files
 
 ANIMATION_SIDES = {'.gif': 65_535, '.webp': 16_383}  # pixels at most
 ANIMATION_SUFFIXES = tuple(ANIMATION_SIDES)
+LABEL_WIDTH = 180  # pixels of a text beside a row at most
 
 
 def to_uint8(images: np.ndarray) -> np.ndarray:
@@ -40,8 +42,12 @@ def to_uint8(images: np.ndarray) -> np.ndarray:
   return np.floor((np.clip(images, -1, 1) + 1) * 127.5 + 0.5).astype(np.uint8)
 
 
-def _as_uint8(images: np.ndarray, *, ndim: int) -> np.ndarray:
-  """uint8 images as they are, float images through `to_uint8`; checks the shape."""
+def as_uint8(images: np.ndarray, *, ndim: int = 4) -> np.ndarray:
+  """uint8 images as they are, float images through `to_uint8`.
+
+  Raises:
+    ValueError: not [N, H, W, C], or [H, W, C] with `ndim=3`, or empty, or what `to_uint8` refuses.
+  """
   images = np.asarray(images)
   if images.ndim != ndim or images.shape[-1] not in (1, 3) or 0 in images.shape:
     layout = '[N, H, W, C]' if ndim == 4 else '[H, W, C]'
@@ -74,7 +80,7 @@ def grid(
   Raises:
     ValueError: a wrong shape, a count below 1, or a number of labels that is not the number of rows.
   """
-  images = _as_uint8(images, ndim=4)
+  images = as_uint8(images)
   if scale < 1 or padding < 0 or (columns is not None and columns < 1):
     raise ValueError(f'a grid needs columns >= 1, scale >= 1 and padding >= 0, not {columns}, {scale}, {padding}')
   images = images.repeat(scale, axis=1).repeat(scale, axis=2)
@@ -94,25 +100,23 @@ def grid(
 
 
 def _label_column(labels: Sequence[str], row_height: int, height: int, background: int, channels: int) -> np.ndarray:
-  """Text right-aligned beside each row: [height, W, channels] uint8, W as wide as the longest label."""
-  font = ImageFont.load_default(min(max(10, row_height // 3), 24))
-  boxes = [font.getbbox(label, anchor='lm') for label in labels]
-  width = math.ceil(max(box[2] for box in boxes)) + 10
-  column = Image.new('L', (width, height), background)
-  draw = ImageDraw.Draw(column)
-  for row, label in enumerate(labels):
-    middle = (width - 4, row * row_height + row_height // 2 + 1)
-    draw.text(middle, label, fill=0 if background > 127 else 255, font=font, anchor='rm')
-  return np.repeat(np.asarray(column)[..., None], channels, axis=2)
+  """Text right-aligned beside each row, cut where it is long: [height, W, channels] uint8, W as the longest needs."""
+  size = min(max(10, row_height // 4), 18, max(6, round(row_height / lettering.HEIGHT)))
+  lines = [lettering.line(label, size, most=LABEL_WIDTH, background=background)[:row_height] for label in labels]
+  column = np.full((height, max(line.shape[1] for line in lines) + 8, 3), background, np.uint8)
+  for row, line in enumerate(lines):
+    top = row * row_height + (row_height - len(line)) // 2 + 1
+    column[top : top + len(line), -4 - line.shape[1] : -4] = line
+  return column if channels == 3 else np.asarray(Image.fromarray(column).convert('L'))[..., None]
 
 
 def as_picture(images: np.ndarray) -> np.ndarray:
   """One picture [H, W, C] uint8 from one image [H, W, C], or from several [N, H, W, C] laid out as a grid."""
-  return grid(images) if np.ndim(images) == 4 else _as_uint8(images, ndim=3)
+  return grid(images) if np.ndim(images) == 4 else as_uint8(images, ndim=3)
 
 
 def _pillow(picture: np.ndarray) -> Image.Image:
-  picture = _as_uint8(picture, ndim=3)
+  picture = as_uint8(picture, ndim=3)
   return Image.fromarray(picture[..., 0] if picture.shape[-1] == 1 else picture)
 
 
