@@ -110,6 +110,7 @@ def load(config: ml_collections.ConfigDict, *, memory_limit: int = MEMORY_LIMIT)
     'source': source.spec,
     'sha256': source.sha256,
     'own_splits': sorted(source.splits),
+    'notes': list(source.notes),
     'excluded': excluded,
     'subset': {name: config[name] for name in ('examples_per_class', 'imbalance', 'subset_seed')},
     'preprocessing': statistics.treatment(config),

@@ -1,10 +1,14 @@
 """Opens an image set by its spec, such as 'zip:path/to/images.zip': which kinds there are, and who reads each."""
 
+import logging
+
 from gengan.data import digits, files, idx, npz, tfds
 from gengan.data.sources import Source
 from gengan.host.errors import ArgumentError
 
 SOURCES = 'digits, idx:DIR, npz:FILE or DIR, folder:DIR, zip:FILE, tfds:NAME'
+
+log = logging.getLogger(__name__)
 
 _KINDS = {  # who opens it at a place, and what a place looks like
   'idx': (idx.idx, 'path/to/mnist'),
@@ -16,7 +20,9 @@ _KINDS = {  # who opens it at a place, and what a place looks like
 
 
 def open_source(source: str, *, data_dir: str = '') -> Source:
-  """Opens one of `SOURCES` without decoding an image. TFDS keeps its sets in `data_dir`, or where it does by default.
+  """Opens one of `SOURCES` without decoding an image, and warns of what is passed over or assumed, a line each.
+
+  TFDS keeps its sets in `data_dir`, or where it does by default.
 
   Raises:
     ArgumentError: the spec is of no known kind, or lacks its place.
@@ -27,7 +33,10 @@ def open_source(source: str, *, data_dir: str = '') -> Source:
   if kind == 'digits':
     return digits.digits()
   options = {'data_dir': data_dir} if kind == 'tfds' else {}
-  return _KINDS[kind][0](place, **options)
+  source = _KINDS[kind][0](place, **options)
+  for note in source.notes:
+    log.warning('%s: %s', source.spec, note)
+  return source
 
 
 def source_parts(source: str) -> tuple[str, str]:

@@ -2,9 +2,12 @@
 
 import dataclasses
 import hashlib
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
+
+from gengan.data import names
 
 SPLITS = ('train', 'validation', 'test')
 
@@ -27,12 +30,22 @@ class Records:
 
 @dataclasses.dataclass(frozen=True)
 class Source:
-  """An image set as it lies on disk."""
+  """An image set as it lies on disk.
+
+  Raises:
+    ValueError: two classes of one name.
+  """
 
   spec: str  # what it was opened by, such as 'zip:path/to/images.zip'
   splits: Mapping[str, Records]  # 'train' and, where the source has them, 'validation' and 'test'
   class_names: tuple[str, ...]  # one name a label; empty where the source has no labels
   sha256: str  # of the data, the same on every machine; tells sources apart, whatever their path
+  notes: tuple[str, ...] = ()  # what was passed over, assumed or replaced in reading it, a line each
+
+  def __post_init__(self):
+    name, count = Counter(map(names.same, self.class_names)).most_common(1)[0] if self.class_names else ('', 0)
+    if count > 1:
+      raise ValueError(f'{self.spec}: {count} classes are called {name!r}; give each a name of its own')
 
 
 def array_records(split: str, images: np.ndarray, labels: np.ndarray | None) -> Records:

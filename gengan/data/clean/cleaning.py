@@ -45,6 +45,7 @@ def clean(
     raise ArgumentError('out', str(out), 'a folder', why=f'which cannot be made: {error.strerror}') from error
   facts = examine(opened)
   found, remarks = find(facts, opened.class_names, settings)
+  remarks = [*opened.notes, *remarks]
   reasons = exclusions(found, exclude, facts)
   counts = {kind: sum(len(group.members) for group in groups) for kind, groups in found.items()}
   counts['excluded'] = sum(len(names) for names in reasons.values())

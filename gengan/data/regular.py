@@ -1,0 +1,33 @@
+"""Regular files alone are opened: a pipe would keep its reader waiting, a device has no end."""
+
+import os
+import pathlib
+import stat
+
+_OTHERS = {
+  stat.S_IFDIR: 'a folder',
+  stat.S_IFIFO: 'a pipe',
+  stat.S_IFSOCK: 'a socket',
+  stat.S_IFCHR: 'a device',
+  stat.S_IFBLK: 'a device',
+}
+
+
+def what_else(mode: int) -> str:
+  """'' for the mode of a regular file, as `os.stat` gives it; else what it is: 'a pipe', 'a folder', ..."""
+  return '' if stat.S_ISREG(mode) else _OTHERS.get(stat.S_IFMT(mode), 'no regular file')
+
+
+def require_file(path: str | os.PathLike, spec: str) -> None:
+  """Checks that a file can be opened and read to its end, before anything opens it.
+
+  Raises:
+    FileNotFoundError: nothing is there, or a link that leads nowhere; the line begins with `spec`.
+    ValueError: a folder, a pipe, a socket or a device.
+  """
+  path = pathlib.Path(path)
+  if not path.exists():
+    leads = f'; it is a link to {os.readlink(path)}' if path.is_symlink() else ''
+    raise FileNotFoundError(f'{spec}: there is no such file{leads}')
+  if other := what_else(path.stat().st_mode):
+    raise ValueError(f'{spec}: {path} is {other}; it must be a regular file')
