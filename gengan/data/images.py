@@ -3,6 +3,7 @@
 Images are [N, H, W, C] with C = 1 (grey) or 3 (RGB), float in [-1, 1] or uint8. Pictures are [H, W, C] uint8.
 """
 
+import io
 import math
 import os
 import pathlib
@@ -14,8 +15,9 @@ from PIL import Image, PngImagePlugin
 from gengan.data import lettering
 from gengan.host import files
 
-ANIMATION_SIDES = {'.gif': 65_535, '.webp': 16_383}  # pixels at most
-ANIMATION_SUFFIXES = tuple(ANIMATION_SIDES)
+ANIMATION_SUFFIXES = ('.gif', '.webp')
+ANIMATION_SIDE = 1_100  # pixels of its frames at most; of 64 images, 128 each
+WEBP_BYTES, WEBP_FRAME_BYTES = 1_000_000, 70_000  # of a file, or of each frame of a long one, about
 LABEL_WIDTH = 180  # pixels of a text beside a row at most
 
 
@@ -137,33 +139,69 @@ def save_png(path: str | os.PathLike, picture: np.ndarray, *, text: Mapping[str,
 
 
 def save_animation(
-  path: str | os.PathLike, frames: Sequence[np.ndarray], *, seconds: float = 0.1, hold: float = 0.0
-) -> None:
-  """Writes frames as an endless GIF or WebP (lossless), by the suffix, in one piece.
+  path: str | os.PathLike,
+  frames: Sequence[np.ndarray | pathlib.Path],
+  *,
+  seconds: float = 0.1,
+  hold: float = 0.0,
+) -> str:
+  """Writes frames as an endless GIF or WebP, by the suffix, in one piece; returns in words how it came out.
+
+  A GIF has at most 256 colours a frame. A WebP is lossless where that makes a small file, as of enlarged small images,
+  and otherwise of the best quality that does. Frames with a side above 1,100 pixels are shrunk by a whole factor.
 
   Args:
     path: ends with .gif or .webp.
-    frames: pictures of one shape [H, W, C], uint8 or float in [-1, 1]. A GIF has at most 256 colours a frame.
+    frames: pictures of one shape [H, W, C], uint8 or float in [-1, 1]; or paths of such, each read when it is its turn.
     seconds: how long a frame is shown; GIF counts in hundredths.
     hold: how much longer the last frame is shown.
 
   Raises:
-    ValueError: another suffix, no frames, frames of several shapes or too large, or a time that is not positive.
+    ValueError: another suffix, no frames, frames of several shapes, or a time that is not positive.
+    OSError: a path cannot be read as a picture.
   """
-  suffix = pathlib.Path(path).suffix.lower()
+  path = pathlib.Path(path)
+  suffix = path.suffix.lower()
   if suffix not in ANIMATION_SUFFIXES:
     raise ValueError(f'{path}: the suffix must be one of {", ".join(ANIMATION_SUFFIXES)}')
-  shapes = sorted({np.shape(frame) for frame in frames})
+  shapes = sorted({shape_of(frame) for frame in frames})
   if len(shapes) != 1:
     raise ValueError(f'an animation needs one or more frames of one shape, not {shapes or "none"}')
-  if max(shapes[0][:2]) > ANIMATION_SIDES[suffix]:
-    allowed = f'sides of at most {ANIMATION_SIDES[suffix]:,} pixels'
-    raise ValueError(f'{path}: {allowed}, not {max(shapes[0][:2]):,}; take fewer images')
   if not seconds > 0 or not hold >= 0:
     raise ValueError(f'an animation needs seconds > 0 and hold >= 0, not {seconds} and {hold}')
+  factor = math.ceil(max(shapes[0][:2]) / ANIMATION_SIDE)
+  first, *others = frames
+  first, others = _frame(first, factor), (_frame(frame, factor) for frame in others)
   durations = [round(1000 * seconds)] * len(frames)
   durations[-1] += round(1000 * hold)
-  options = {'duration': durations, 'loop': 0, 'optimize': False, 'lossless': True}  # of a GIF, and of a WebP
-  first, *others = map(_pillow, frames)
+  options = {'optimize': False} if suffix == '.gif' else _webp_options(first, len(frames))
   with files.replacing(path) as beside:
-    first.save(beside, format=suffix[1:], save_all=True, append_images=others, **options)
+    first.save(beside, format=suffix[1:], save_all=True, append_images=others, duration=durations, loop=0, **options)
+  size = f'{len(frames):,} frames of {first.width} x {first.height} pixels, {path.stat().st_size / 1e6:.1f} MB'
+  return size + (f', shrunk by {factor}' if factor > 1 else '')
+
+
+def shape_of(picture: np.ndarray | pathlib.Path) -> tuple[int, ...]:
+  """(H, W, C) of a picture; of a file, without decoding it. Raises OSError where that is none."""
+  if not isinstance(picture, pathlib.Path):
+    return np.shape(picture)
+  with Image.open(picture) as image:
+    return image.height, image.width, len(image.getbands())
+
+
+def _frame(picture: np.ndarray | pathlib.Path, factor: int) -> Image.Image:
+  if not isinstance(picture, pathlib.Path):
+    return _pillow(picture).reduce(factor)
+  with Image.open(picture) as image:
+    return image.convert('L' if len(image.getbands()) == 1 else 'RGB').reduce(factor)
+
+
+def _webp_options(first: Image.Image, count: int) -> dict[str, int]:
+  """The best that keeps the file small, as far as the first frame tells."""
+  choices = ({'lossless': True, 'method': 1}, {'quality': 90}, {'quality': 75}, {'quality': 50})
+  for options in choices:
+    written = io.BytesIO()
+    first.save(written, format='webp', **options)
+    if written.tell() <= max(WEBP_BYTES / count, WEBP_FRAME_BYTES):
+      break
+  return options
