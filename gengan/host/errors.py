@@ -1,5 +1,6 @@
 """What is wrong with an argument, in parts that a program can read."""
 
+import textwrap
 from collections.abc import Mapping
 from typing import Any
 
@@ -24,3 +25,13 @@ class ArgumentError(ValueError):
     others = ' and '.join(f'{self.prefix}{name} is {other!r}' for name, other in self.beside.items())
     reason = ''.join([f' while {others}' if others else '', f', {why}' if why else ''])
     super().__init__(f'{self.prefix}{argument} is {value!r}{reason}; it must be {allowed}')
+
+
+def reason(error: BaseException) -> str:
+  """Why something failed, in a line of 300 characters at most; of an OSError what the system says, and the file."""
+  if isinstance(error, OSError) and error.strerror:
+    text = f'{error.strerror}: {error.filename}' if error.filename else error.strerror
+  else:
+    kind = '' if isinstance(error, (OSError, ValueError)) else f'{type(error).__name__}: '
+    text = f'{kind}{error}'
+  return textwrap.shorten(text, 300, placeholder=' ...')

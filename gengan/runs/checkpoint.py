@@ -1,35 +1,32 @@
 """Checkpoints that are whole or not there: the state, the data iterator, the configuration and the metrics of a step.
 
-A checkpoint is a folder named after its step. It is written under another name, every file is hashed into SHA256SUMS,
-and the folder is renamed as the last act; at restore every file is hashed again. Orbax writes and reads the arrays,
-in the background and from any mesh to any other; nothing else in gengan imports it.
+A checkpoint is a folder named after its step. It is written under another name, read back and compared, every file is
+hashed into SHA256SUMS, and the folder is renamed as the last act; at restore every file is hashed again.
 """
 
 import concurrent.futures
+import contextlib
 import json
 import logging
-import math
 import os
 import pathlib
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
-import flax
 import jax
-import jax.numpy as jnp
-import orbax.checkpoint as ocp
 from jax.experimental import multihost_utils
 
 from gengan import sharding
 from gengan.core import State
-from gengan.host import checksums, files
-from gengan.runs import finished, leaves
+from gengan.host import checksums, errors, files
+from gengan.runs import arrays, finished, leaves
 
 log = logging.getLogger(__name__)
 
-_PARTIAL = '.partial'  # half-written or half-deleted: removed before the next run's first save
-_DAMAGED = '.damaged'
+
+class NotSavedError(OSError):
+  """A checkpoint could not be written, or not be read back as it was; those before it are what they were."""
 
 
 class Restored(NamedTuple):
@@ -57,7 +54,6 @@ class Checkpointer:
   def __init__(self, directory: str | os.PathLike, **rules: Any):
     self.directory = pathlib.Path(directory).absolute()
     self._rules = finished.Rules(**rules)
-    self._orbax = ocp.AsyncCheckpointer(ocp.StandardCheckpointHandler())
     self._background = concurrent.futures.ThreadPoolExecutor(1, thread_name_prefix='checkpoint')
     self._pending: concurrent.futures.Future | None = None
     self._current: int | None = None  # the step that this object restored or saved last
@@ -70,10 +66,10 @@ class Checkpointer:
   def __exit__(self, exception_type, exception, traceback):
     try:
       self.close()
-    except Exception:
+    except NotSavedError as error:
       if exception_type is None:
         raise
-      log.exception('the last checkpoint was not saved')  # the error on its way out goes first
+      log.error('%s', error)  # the error on its way out goes first
 
   def steps(self) -> list[int]:
     """The steps of the finished checkpoints, oldest first. Those found damaged are left out."""
@@ -101,36 +97,56 @@ class Checkpointer:
     Raises:
       ValueError: a finished checkpoint is as late or later: it belongs to another run, or to another continuation of
         this one. Or data, config or metrics cannot be written as JSON.
+      NotSavedError: this checkpoint, or the one before, cannot be written.
     """
     self.wait()
     step = int(step)
     if step == self._current:
       return False
-    self._clean()
-    newest = max(self.steps(), default=-1)
+    with _saving(self._path(step)):
+      self._clean()
+    newest = max([*self.steps(), *finished.unsealed(self.directory)], default=-1)
     if step <= newest:
       why = f'{self._path(newest)} is not older; restore it first, move it away or use another directory'
       raise ValueError(f'step {step} cannot be saved: {why}')
-    arrays = leaves.by_path(state)
+    tree = leaves.by_path(state)
     metrics = {name: float(value) for name, value in (metrics or {}).items()}
     about = {
       'step': step,
       'processes': jax.process_count(),
-      'metrics': {name: value if math.isfinite(value) else None for name, value in metrics.items()},  # null is NaN
+      'metrics': finished.as_json(metrics),
       'config': dict(config),
-      'leaves': {path: leaves.describe(leaf) for path, leaf in arrays.items()},
+      'leaves': {path: leaves.describe(leaf) for path, leaf in tree.items()},
     }
-    about, data = _to_json(about), _to_json(dict(data))
-    partial = self._path(step, _PARTIAL)
-    partial.mkdir(parents=True, exist_ok=True)
-    _data_file(partial, jax.process_index()).write_text(data)
-    if jax.process_index() == 0:
-      (partial / 'checkpoint.json').write_text(about)
-    # Orbax makes the processes meet before it writes, hence every data file is there when the arrays are.
-    self._orbax.save(partial / 'state', args=ocp.args.StandardSave(leaves.nested(arrays)), force=True)
-    self._pending = self._background.submit(self._finish, step)
+    about, data, partial = _to_json(about), _to_json(dict(data)), self._path(step, finished.PARTIAL)
+    with _saving(self._path(step)):
+      partial.mkdir(exist_ok=True)
+      _data_file(partial, jax.process_index()).write_text(data)
+      _written_file(partial, jax.process_index()).write_text(json.dumps(arrays.fingerprints(tree)))
+      if jax.process_index() == 0:
+        (partial / 'checkpoint.json').write_text(about)
+      # Orbax makes the processes meet before it writes, hence all these files are there when the arrays are.
+      finish_writing = arrays.start_writing(partial, tree)
+    expected = {path: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype) for path, leaf in tree.items()}
+    self._pending = self._background.submit(self._finish, step, finish_writing, expected)
     self._current = step
     return True
+
+  def score(self, metrics: Mapping[str, Any]) -> None:
+    """Adds scalars by name to the checkpoint that was saved or restored last: measured since, they may be its best.
+
+    Raises:
+      NotSavedError: the checkpoint was not saved, or this cannot be written.
+    """
+    self.wait()
+    if self._current is None or jax.process_index():
+      return
+    folder = self._path(self._current)
+    with _saving(folder / finished.SCORES):
+      metrics = finished.metrics(folder) | {name: float(value) for name, value in metrics.items()}
+      files.write_json(folder / finished.SCORES, finished.as_json(metrics))
+      checksums.add(folder, finished.SCORES)
+      self._retain()
 
   def restore(self, abstract_state: State, *, step: int | str | None = None) -> Restored:
     """Reads a checkpoint after checking every byte of it.
@@ -148,11 +164,11 @@ class Checkpointer:
     about = finished.about(folder)
     expected = leaves.by_path(abstract_state)
     leaves.check(folder, about['leaves'], {path: leaves.describe(leaf) for path, leaf in expected.items()})
-    arrays = _read_arrays(folder, expected)
-    state = jax.tree.unflatten(jax.tree.structure(abstract_state), [arrays[path] for path in expected])
+    found_arrays = arrays.read(folder, expected)
+    state = jax.tree.unflatten(jax.tree.structure(abstract_state), [found_arrays[path] for path in expected])
     # Written by another number of processes, the iterators' states are those of process 0, the same for all.
     same = about['processes'] == jax.process_count()
-    data = json.loads(_data_file(folder, jax.process_index() if same else 0).read_text())
+    data = files.read_json(_data_file(folder, jax.process_index() if same else 0))
     self._current = found
     return Restored(found, state, data, about['config'], finished.metrics(folder))
 
@@ -163,7 +179,7 @@ class Checkpointer:
 
   def read(self, abstract: Mapping[str, jax.ShapeDtypeStruct], *, step: int) -> dict[str, jax.Array]:
     """Some leaves of a checkpoint by path, of the shapes and dtypes there; checks and errors are those of `restore`."""
-    return _read_arrays(self._found(step)[1], abstract)
+    return arrays.read(self._found(step)[1], abstract)
 
   def wait(self) -> None:
     """Waits until what `save` started is a finished checkpoint; raises what went wrong."""
@@ -181,7 +197,6 @@ class Checkpointer:
       self.wait()
     finally:
       self._background.shutdown()
-      self._orbax.close()
 
   def _path(self, step: int, suffix: str = '') -> pathlib.Path:
     return self.directory / (finished.name(step) + suffix)
@@ -194,7 +209,7 @@ class Checkpointer:
     return step, self._path(step)
 
   def _choose(self, wanted: int | str | None) -> int:
-    steps = self.steps()
+    steps = sorted({*self.steps(), *finished.unsealed(self.directory)} - self._damaged)
     if wanted == 'best':
       if not self._rules.best_metric:
         raise ValueError(f'{self.directory} has no best checkpoint: no best_metric was chosen')
@@ -218,34 +233,58 @@ class Checkpointer:
       return
     if jax.process_index() == 0:
       self.directory.mkdir(parents=True, exist_ok=True)
-      for leftover in self.directory.glob('*' + _PARTIAL):
+      for leftover in self.directory.glob('*' + finished.PARTIAL):
         shutil.rmtree(leftover)
       for step in self._damaged:
-        shutil.rmtree(self._path(step, _DAMAGED), ignore_errors=True)
-        self._path(step).rename(self._path(step, _DAMAGED))
+        shutil.rmtree(self._path(step, finished.DAMAGED), ignore_errors=True)
+        self._path(step).rename(self._path(step, finished.DAMAGED))
     if jax.process_count() > 1:
       multihost_utils.sync_global_devices('gengan.runs.checkpoint.clean')
     self._cleaned = True
     self._damaged.clear()
 
-  def _finish(self, step: int) -> None:
-    """In the background: once the arrays are there, hashes all files, commits and applies the retention."""
-    self._orbax.wait_until_finished()
-    if jax.process_index() != 0:
-      return
-    checksums.seal(self._path(step, _PARTIAL))
-    if self._path(step).exists():  # an empty or unhashed folder of this name: never a finished checkpoint
-      shutil.rmtree(self._path(step))
-    self._path(step, _PARTIAL).rename(self._path(step))
-    files.sync(self.directory)
+  def _finish(self, step: int, finish_writing: Callable[[], None], expected: Mapping[str, Any]) -> None:
+    """In the background: once the arrays are there, reads them back, hashes all files, commits, applies retention."""
+    partial = self._path(step, finished.PARTIAL)
+    with _saving(self._path(step)):
+      finish_writing()
+      if jax.process_index() != 0:
+        return
+      written = [_written_file(partial, process) for process in range(jax.process_count())]
+      arrays.prove(partial, expected, [files.read_json(path) for path in written])
+      for path in written:
+        path.unlink()
+      checksums.seal(partial)
+      if self._path(step).exists():  # an empty folder of this name
+        self._path(step).rmdir()
+      partial.rename(self._path(step))
+      files.sync(self.directory)
+      self._retain()
+
+  def _retain(self) -> None:
+    """Deletes what the rules do not keep."""
     steps = self.steps()
     for old in set(steps) - finished.kept(self.directory, steps, self._rules):
       # Renamed first, so that a kill in between leaves no folder that looks finished.
-      shutil.rmtree(self._path(old).rename(self._path(old, _PARTIAL)))
+      shutil.rmtree(self._path(old).rename(self._path(old, finished.PARTIAL)))
+
+
+@contextlib.contextmanager
+def _saving(path: pathlib.Path) -> Iterator[None]:
+  """Whatever goes wrong, in one line that names the checkpoint."""
+  try:
+    yield
+  except Exception as error:
+    raise NotSavedError(f'{path} was not saved: {errors.reason(error)}') from error
 
 
 def _data_file(folder: pathlib.Path, process: int) -> pathlib.Path:
   return folder / f'data-{process:05d}.json'
+
+
+def _written_file(folder: pathlib.Path, process: int) -> pathlib.Path:
+  """Fingerprints of the arrays that a process wrote, there until they have been compared."""
+  return folder / f'written-{process:05d}.json'
 
 
 def _to_json(value: dict[str, Any]) -> str:
@@ -253,15 +292,3 @@ def _to_json(value: dict[str, Any]) -> str:
     return json.dumps(value, indent=1, allow_nan=False) + '\n'
   except (TypeError, ValueError) as error:
     raise ValueError(f'data and config of a checkpoint must be JSON: {error}') from None
-
-
-def _read_arrays(folder: pathlib.Path, expected: Mapping[str, Any]) -> dict[str, jax.Array]:
-  """Leaves of a checkpoint by path, on their shardings. Orbax keeps none without elements: those are made."""
-  first = jax.sharding.SingleDeviceSharding(jax.local_devices()[0])
-  place = lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=getattr(leaf, 'sharding', None) or first)
-  target = leaves.nested({path: place(leaf) for path, leaf in expected.items()})
-  where = ocp.checkpoint_utils.construct_restore_args(target)
-  with ocp.Checkpointer(ocp.PyTreeCheckpointHandler()) as reader:
-    arguments = ocp.args.PyTreeRestore(target, restore_args=where, partial_restore=True)
-    arrays = flax.traverse_util.flatten_dict(reader.restore(folder / 'state', args=arguments), sep='/')
-  return arrays | {path: jnp.zeros(leaf.shape, leaf.dtype) for path, leaf in expected.items() if leaf.size == 0}

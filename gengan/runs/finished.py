@@ -1,17 +1,19 @@
 """The finished checkpoints of a folder: which there are, which is the best, which is read and which are kept."""
 
 import dataclasses
-import json
 import logging
 import math
 import pathlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from gengan.core import ArgumentError
-from gengan.host import checksums
+from gengan.host import checksums, files
 
 log = logging.getLogger(__name__)
+
+PARTIAL, DAMAGED = ASIDE = ('.partial', '.damaged')  # half-written or half-deleted; set aside
+SCORES = 'scores.json'  # metrics that were measured after the checkpoint had been saved
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,23 +41,75 @@ def name(step: int) -> str:
 
 def steps(directory: pathlib.Path) -> list[int]:
   """The steps of the finished checkpoints, damaged or not, oldest first; none where there is no folder."""
+  return sorted(step for step, path in _named(directory).items() if (path / checksums.SUMS).is_file())
+
+
+def unsealed(directory: pathlib.Path) -> list[int]:
+  """The steps of folders that look like checkpoints but have lost what vouches for them, oldest first."""
+  lost = lambda path: not (path / checksums.SUMS).is_file() and any(path.iterdir())
+  return sorted(step for step, path in _named(directory).items() if lost(path))
+
+
+def foreign(directory: pathlib.Path) -> list[str]:
+  """Names in the folder that no checkpoint has had, in order."""
   if not directory.is_dir():
     return []
-  named = {path: int(path.name) for path in directory.iterdir() if path.name.isdecimal()}
-  return sorted(step for path, step in named.items() if path.name == name(step) and (path / checksums.SUMS).is_file())
+  known = {path.name for path in _named(directory).values()}
+  return sorted(path.name for path in directory.iterdir() if path.name not in known and path.suffix not in ASIDE)
+
+
+def _named(directory: pathlib.Path) -> dict[int, pathlib.Path]:
+  """Folders with the name of a step."""
+  if not directory.is_dir():
+    return {}
+  folders = [path for path in directory.iterdir() if path.name.isdecimal() and path.is_dir()]
+  return {int(path.name): path for path in folders if path.name == name(int(path.name))}
 
 
 def about(folder: pathlib.Path) -> dict[str, Any]:
-  """What a checkpoint says of itself: step, processes, metrics, config, and leaves as {path: dtype and shape}."""
-  return json.loads((folder / 'checkpoint.json').read_text())
+  """What a checkpoint says of itself: step, processes, metrics, config, and leaves as {path: dtype and shape}.
+
+  Raises:
+    FileNotFoundError: it says nothing.
+    ValueError: it says something else.
+  """
+  path = folder / 'checkpoint.json'
+  found = files.read_json(path)
+  texts = lambda value: isinstance(value, dict) and all(isinstance(text, str) for text in value.values())
+  whole = lambda value, least: type(value) is int and value >= least
+  right = {
+    'step': whole(found.get('step'), 0) and name(found['step']) == folder.name.removesuffix(PARTIAL),
+    'processes': whole(found.get('processes'), 1),
+    'metrics': _is_metrics(found.get('metrics')),
+    'config': isinstance(found.get('config'), dict),
+    'leaves': texts(found.get('leaves')),
+  }
+  if wrong := [field for field, good in right.items() if not good]:
+    raise ValueError(f'{path} is damaged: it has no {" and no ".join(wrong)} of a checkpoint')
+  return found
+
+
+def as_json(values: Mapping[str, float]) -> dict[str, float | None]:
+  """Metrics as a file keeps them: null stands for NaN and infinity."""
+  return {key: value if math.isfinite(value) else None for key, value in values.items()}
 
 
 def metrics(folder: pathlib.Path) -> dict[str, float]:
-  """Those of a checkpoint; none where it is damaged, for one bad file must not stop a run that only ranks them."""
+  """The metrics of a checkpoint, NaN where they were not finite; none if it is damaged or has gone.
+
+  Nothing is hashed here, so damage must not stop a run that only ranks them.
+  """
   try:
-    return {key: math.nan if value is None else float(value) for key, value in about(folder)['metrics'].items()}
-  except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    path = folder / SCORES
+    found = files.read_json(path) if path.is_file() else about(folder)['metrics']
+    return {key: math.nan if value is None else float(value) for key, value in found.items()}
+  except (OSError, ValueError, TypeError, OverflowError):
     return {}
+
+
+def _is_metrics(found: Any) -> bool:
+  number = lambda value: value is None or type(value) in (int, float)
+  return isinstance(found, dict) and all(map(number, found.values()))
 
 
 def best(directory: pathlib.Path, among: Sequence[int], rules: Rules) -> int | None:
@@ -81,14 +135,16 @@ def newest_intact(directory: pathlib.Path, among: Sequence[int]) -> tuple[int, s
   Raises:
     DamagedError: all are damaged.
   """
-  damaged = set()
+  damaged = {}
   for step in reversed(among):
     try:
       checksums.verify(directory / name(step))
     except checksums.DamagedError as error:
-      log.warning('%s; this checkpoint is passed over', error)
-      damaged.add(step)
+      damaged[step] = error
     else:
-      return step, damaged
+      for error in damaged.values():
+        log.warning('%s; this checkpoint is passed over', error)
+      return step, set(damaged)
   which = f'every checkpoint in {directory} is damaged: steps {", ".join(map(str, among))}'
-  raise checksums.DamagedError(f'{which}. Bring one back from a copy, or move this folder away to start afresh')
+  right = 'Bring one back from a copy, or move this folder away to start afresh'
+  raise checksums.DamagedError(f'{which}; {damaged[among[-1]]}. {right}')

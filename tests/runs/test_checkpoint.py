@@ -209,7 +209,7 @@ def test_a_damaged_newest_falls_back_with_a_warning_and_is_set_aside(copy, caplo
 def test_all_damaged_is_an_error_that_names_the_steps(copy):
   damage(copy / '00000010')
   (copy / '00000020' / 'checkpoint.json').unlink()
-  with pytest.raises(ValueError, match=r'every checkpoint in .* is damaged: steps 10, 20\. Bring one back'):
+  with pytest.raises(ValueError, match=r'every checkpoint in .* is damaged: steps 10, 20; .*20/checkpoint.json is missing.* Bring one back'):
     checkpoint.Checkpointer(copy).restore(abstract(make_state()))
 
 
