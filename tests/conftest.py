@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import tempfile
 
 import pytest
 
@@ -13,6 +14,7 @@ if 'xla_backend_optimization_level' not in flags:
   flags += ' --xla_backend_optimization_level=1'
 os.environ['XLA_FLAGS'] = flags.strip()
 os.environ['JAX_PLATFORMS'] = 'cpu'
+os.environ['XDG_STATE_HOME'] = tempfile.mkdtemp(prefix='gengan-tests-')  # what tests trust, their user need not
 
 
 @pytest.fixture(scope='session')

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from gengan import main, runs, train
+from gengan import main, train
 from gengan.train import progress
 
 ROOT = pathlib.Path(__file__).parents[1]
@@ -135,11 +135,6 @@ def test_a_bug_in_training_stays_visible(error, monkeypatch, tmp_path):
   monkeypatch.setattr(train, 'fit', raiser(error))
   with pytest.raises(type(error), match='a bug'):
     run_main(tmp_path)
-
-
-def test_the_default_folder_has_a_readable_name():
-  assert runs.default_workdir('configs/dcgan.py') == pathlib.Path('runs/dcgan')
-  assert runs.default_workdir('somewhere/vae.py:mnist') == pathlib.Path('runs/vae-mnist')
 
 
 def test_a_run_from_the_command_line(tmp_path):

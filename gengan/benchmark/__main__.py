@@ -1,6 +1,6 @@
 """Tells how long one train step of a config takes, on random images: no data set is needed.
 
-python -m gengan.benchmark --config=configs/dcgan.py [--config.batch_size=128] [--steps=20] [--json]
+python -m gengan.benchmark --config=dcgan [--config.batch_size=128] [--steps=20] [--json]
 """
 
 import json

@@ -2,12 +2,14 @@
 
 import argparse
 import contextlib
+import difflib
 import pathlib
 import sys
 from collections.abc import Iterator, Sequence
 
-from gengan.config import checks, command_line, comments, saved
+from gengan.config import checks, command_line, comments, places, saved, trust
 from gengan.host.errors import ArgumentError
+from gengan.host.files import path
 
 
 class Parser(argparse.ArgumentParser):
@@ -29,10 +31,12 @@ class Parser(argparse.ArgumentParser):
 
 
 def parser(tool: str, description: str) -> Parser:
-  """A parser for `python -m gengan.<tool>`; the description is printed as it stands."""
+  """A parser for `python -m gengan.<tool>`, or `gengan <verb>`; the description is printed as it stands."""
+  name = f'python -m gengan.{tool}'
+  prog = sys.argv[0] if sys.argv[0].startswith('gengan ') else name
   return Parser(
-    prog=f'python -m gengan.{tool}',
-    description=description,
+    prog=prog,
+    description=description.replace(name, prog),
     formatter_class=argparse.RawDescriptionHelpFormatter,
     allow_abbrev=False,
   )
@@ -40,7 +44,7 @@ def parser(tool: str, description: str) -> Parser:
 
 def add_run(to: argparse.ArgumentParser, *, required: bool = True) -> None:
   """--workdir, --checkpoint, --weights and --seed."""
-  to.add_argument('--workdir', type=pathlib.Path, required=required, help='folder of a run')
+  to.add_argument('--workdir', type=path, required=required, help='folder of a run')
   to.add_argument('--checkpoint', type=checkpoint, default='latest', help="'latest', 'best' or a step (default latest)")
   to.add_argument(
     '--weights',
@@ -49,12 +53,26 @@ def add_run(to: argparse.ArgumentParser, *, required: bool = True) -> None:
     help='moving average of the weights, or the weights as trained (default averaged)',
   )
   to.add_argument('--seed', type=int, default=0, action=_Seed, help='draws the latents (default 0)')
+  _add_trust(to, 'the run')
 
 
-def add_config(to: Parser, *, example: str = 'configs/dcgan.py') -> None:
+def add_source(to: argparse.ArgumentParser) -> None:
+  """--source, for data that has moved since the run was trained."""
+  to.add_argument('--source', default='', help="where the run's data is now, such as folder:path/to/images")
+
+
+def _add_trust(to: argparse.ArgumentParser, what: str) -> None:
+  text = f'module or package outside gengan, named by {what}, whose code may run; remembered: see docs/security.md'
+  to.add_argument('--trust', metavar='MODULE', default=[], action='append', help=text)
+
+
+def add_config(to: Parser, *, example: str = 'dcgan') -> None:
   """--config, and --config.field=value for every field of it, which `parse` reads; messages name the example."""
   to.example = example
-  to.add_argument('--config', metavar='FILE[:VARIANT]', help='Python file with get_config(), and what to give to it')
+  names = ', '.join(places.recipes())
+  text = f'{names}; a Python file with get_config(); or the folder or config.json of a run'
+  to.add_argument('--config', metavar='NAME[:VARIANT]', help=text)
+  _add_trust(to, "a run's config.json")
   to.epilog = (
     f'--config.FIELD=VALUE changes a field of the config; this lists them:\n  {to.prog} --config={example} --help'
   )
@@ -63,14 +81,16 @@ def add_config(to: Parser, *, example: str = 'configs/dcgan.py') -> None:
 def parse(parser: Parser, argv: Sequence[str] | None = None) -> argparse.Namespace:
   """Reads a command line, without the program's name; None: that of this process.
 
-  After `add_config`, `.config` is the ConfigDict with its changes and `.config_name` the text of the flag.
+  After `add_config`, `.config` is the ConfigDict with its changes and `.config_name` says which it was, 'dcgan-mnist'.
 
   Raises:
     SystemExit: with one line and code 2 for a mistake, or after --help.
   """
   argv = list(sys.argv[1:] if argv is None else argv)
   if not parser.example:
-    return parser.parse_args(argv)
+    args, rest = parser.parse_known_args(argv)
+    _refuse(parser, rest)
+    return args
   argv, changes = command_line.split(argv)
   first = Parser(add_help=False, allow_abbrev=False, prog=parser.prog)
   first.add_argument('--config')
@@ -78,17 +98,30 @@ def parse(parser: Parser, argv: Sequence[str] | None = None) -> argparse.Namespa
   asked, _ = first.parse_known_args(argv)
   with answering(parser):
     if asked.config is not None:
-      config, module = command_line.load(asked.config)
-      command_line.change(config, changes)
+      loaded = command_line.load(asked.config)
+      named = trust.foreign(loaded.config) if loaded.saved else ()
+      before = loaded.config.to_dict()
+      command_line.change(loaded.config, changes)
       if asked.help:
-        parser.epilog = f'fields of {asked.config}:\n{comments.describe(config, module)}'
+        parser.epilog = f'fields of {loaded.path}:\n{comments.describe(loaded.config, loaded.module)}'
   args, rest = parser.parse_known_args(argv)
   if asked.config is None:
-    parser.error(f'--config is missing; try --config={parser.example}')
-  if rest:
-    parser.error(f'unexpected argument {rest[0]!r}; settings are given as --config.name=value')
-  args.config, args.config_name = config.lock(), asked.config
+    parser.error(f'--config is missing; try --config={parser.example}, one of {", ".join(places.recipes())}')
+  _refuse(parser, rest, 'settings are given as --config.name=value')
+  with answering(parser):
+    if set(named) & set(trust.foreign(loaded.config)):  # what a flag names, the user has named
+      trust.require(before, args.trust, where=loaded.path)
+  args.config, args.config_name = loaded.config.lock(), loaded.name
   return args
+
+
+def _refuse(parser: Parser, rest: Sequence[str], hint: str = '--help lists the flags') -> None:
+  """Ends the program with what is nearest to the first of the arguments that are left."""
+  if not rest:
+    return
+  flag = rest[0].partition('=')[0]
+  near = difflib.get_close_matches(flag, parser._option_string_actions, 1) if flag.startswith('--') else []
+  parser.error(f'unexpected argument {rest[0]!r}; {f"did you mean {near[0]}?" if near else hint}')
 
 
 @contextlib.contextmanager

@@ -1,21 +1,22 @@
-"""A config from its file, --config=FILE[:VARIANT], and what --config.field=value changes in it."""
+"""A config from --config=NAME[:VARIANT] or a file, and what --config.field=value changes in it."""
 
 import ast
 import importlib.machinery
 import importlib.util
-import os
+import pathlib
 import re
 import traceback
 from collections.abc import Callable, Sequence
 from types import ModuleType
-from typing import Any
+from typing import Any, NamedTuple
 
 from absl import flags
 from ml_collections import ConfigDict, config_flags
 
-from gengan.config import schedules
+from gengan.config import defaults, places, schedules
 from gengan.config.errors import ConfigError, reading
 from gengan.config.fields import find, is_number, is_section, missing_field, walk
+from gengan.host import files
 
 CHANGE = re.compile(r'--?(no)?config\.([^=]+)(?:=(.*))?', re.DOTALL)
 TYPES = {  # of a field: what its text must be, and whether it is
@@ -24,39 +25,72 @@ TYPES = {  # of a field: what its text must be, and whether it is
   float: ('a number', lambda text: is_number(_literal(text, float))),
   ConfigDict: ("a section, such as {'field': 1}", lambda text: is_section(_literal(text, ast.literal_eval))),
 }
-EXAMPLE = 'it must be a file with get_config(), such as configs/dcgan.py'
 
 
-def load(value: str) -> tuple[ConfigDict, ModuleType]:
-  """What the get_config() of 'FILE' gives, or get_config('VARIANT') of 'FILE:VARIANT'; and the file as a module.
+class Loaded(NamedTuple):
+  """What `load` gives."""
+
+  config: ConfigDict
+  module: ModuleType  # whose comments say what the fields mean
+  path: pathlib.Path  # of the file that was read
+  name: str  # for the folder of a run: 'dcgan-mnist'
+
+  @property
+  def saved(self) -> bool:
+    """Whether it is that of a run, which somebody else may have written, and not a Python file."""
+    return self.path.suffix == '.json'
+
+
+def load(value: str) -> Loaded:
+  """A config: what the get_config() of a Python file gives, with the variant if there is one, or a saved one.
+
+  Args:
+    value: 'NAME', 'FILE' or the folder of a run, and ':VARIANT'; see `places.find`.
 
   Raises:
     ValueError: in one line, what is wrong with the file.
   """
-  path, colon, variant = value.partition(':')
-  if not os.path.isfile(path):
-    what = 'that is a folder' if os.path.isdir(path) else 'there is no such file'
-    raise ValueError(f'--config={value}: {what}; {EXAMPLE}')
-  loader = importlib.machinery.SourceFileLoader('gengan_config_file', path)
+  path, variant, name = places.find(value)
+  if path.suffix == '.json':
+    if variant is not None:
+      raise ValueError(f'--config={value}: a saved config has no variants; its fields are changed by --config.FIELD=')
+    try:
+      return Loaded(_read_saved(path), defaults, path, name)
+    except (ValueError, OSError) as error:
+      raise ValueError(f'--config={value}: {error}') from error
+  loader = importlib.machinery.SourceFileLoader('gengan_config_file', str(path))
   module = importlib.util.module_from_spec(importlib.util.spec_from_loader(loader.name, loader))
+  example = 'it must be a file with get_config(), such as configs/dcgan.py'
   try:
     loader.exec_module(module)
     if not callable(getattr(module, 'get_config', None)):
-      raise ValueError(f'it has no get_config(); {EXAMPLE}')
-    config = module.get_config(*[variant] * bool(colon))
+      raise ValueError(f'it has no get_config(); {example}')
+    config = module.get_config(*[] if variant is None else [variant])
   except SyntaxError as error:
     where = f'line {error.lineno} of {error.filename}'
-    raise ValueError(f'--config={value} is not Python: {error.msg} in {where}; {EXAMPLE}') from error
+    raise ValueError(f'--config={value} is not Python: {error.msg} in {where}; {example}') from error
   except (ValueError, TypeError, OSError) as error:  # such as an unknown variant
     raise ValueError(f'--config={value}: {error}') from error
   except Exception as error:  # whatever a file may raise
     frames = traceback.extract_tb(error.__traceback__)
-    where = next((frame for frame in reversed(frames) if frame.filename == path), frames[-1])
+    where = next((frame for frame in reversed(frames) if frame.filename == str(path)), frames[-1])
     what = f'{type(error).__name__} in line {where.lineno} of {where.filename}: {error}'
-    raise ValueError(f'--config={value}: {what}; {EXAMPLE}') from error
+    raise ValueError(f'--config={value}: {what}; {example}') from error
   if not isinstance(config, ConfigDict):
-    raise ValueError(f'--config={value}: get_config() gives no ConfigDict; {EXAMPLE}')
-  return config, module
+    raise ValueError(f'--config={value}: get_config() gives no ConfigDict; {example}')
+  return Loaded(config, module, path, name)
+
+
+def _read_saved(path: pathlib.Path) -> ConfigDict:
+  """Lists are tuples again, as flags change them."""
+  back = lambda value: (
+    {name: back(each) for name, each in value.items()}
+    if isinstance(value, dict)
+    else tuple(map(back, value))
+    if isinstance(value, list)
+    else value
+  )
+  return ConfigDict(back(files.read_json(path)))
 
 
 def split(argv: Sequence[str]) -> tuple[list[str], list[str]]:

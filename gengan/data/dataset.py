@@ -2,7 +2,7 @@
 
 import dataclasses
 import math
-import pathlib
+import shlex
 from collections.abc import Sequence
 from typing import Any
 
@@ -16,6 +16,7 @@ from gengan.data.openers import open_source
 from gengan.data.sources import Records, Source
 from gengan.data.splits import split_indices, subset
 from gengan.host.errors import ArgumentError
+from gengan.host.files import path
 
 MEMORY_LIMIT = 8 << 30  # bytes; a set that needs more is decoded whenever its examples are read
 
@@ -72,9 +73,10 @@ class DecodedOnRead:
     try:
       return decoding.preprocess(self._records.read(index), image_size=size, channels=channels, crop=self._crop)
     except (ValueError, OSError) as error:
+      flag = shlex.quote(f'--source={self._spec}')
       raise ValueError(
         f'{self._spec}: {self._records.names[index]} cannot be read: {error}. '
-        f'To find all such files and leave them out: python -m gengan.data.clean --source={self._spec} --out=report'
+        f'To find all such files and leave them out: python -m gengan.data.clean {flag} --out=report'
       ) from error
 
 
@@ -91,7 +93,7 @@ def load(config: ml_collections.ConfigDict, *, memory_limit: int = MEMORY_LIMIT)
     FileNotFoundError: there is no such source.
   """
   validate(config)
-  if config.exclude and not pathlib.Path(config.exclude).is_file():  # before a large source is hashed
+  if config.exclude and not path(config.exclude).is_file():  # before a large source is hashed
     allowed = "'' or the exclude.json that gengan.data.clean wrote"
     raise ArgumentError('exclude', config.exclude, allowed, why='which is not a file')
   source = open_source(config.source, data_dir=config.data_dir)

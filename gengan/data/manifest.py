@@ -3,7 +3,7 @@
 import pathlib
 
 from gengan.data.sources import Source
-from gengan.host.files import read_json, write_json
+from gengan.host.files import expanded, read_json, write_json
 
 VERSION = 1
 
@@ -20,7 +20,7 @@ def read_manifest(path: str, source: Source) -> dict[str, set[str]]:
     ValueError: not a manifest, made for other data, or naming examples that the source does not have.
   """
   try:
-    content = read_json(path)
+    content = read_json(expanded(path))
     sha256, version, reasons = content['sha256'], content['version'], content['exclude']
     exclude = {split: set(names) for split, names in reasons.items()}
   except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:

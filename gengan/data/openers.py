@@ -5,6 +5,7 @@ import logging
 from gengan.data import digits, files, idx, npz, tfds
 from gengan.data.sources import Source
 from gengan.host.errors import ArgumentError
+from gengan.host.files import expanded
 
 SOURCES = 'digits, idx:DIR, npz:FILE or DIR, folder:DIR, zip:FILE, tfds:NAME'
 
@@ -32,7 +33,7 @@ def open_source(source: str, *, data_dir: str = '') -> Source:
   kind, place = source_parts(source)
   if kind == 'digits':
     return digits.digits()
-  options = {'data_dir': data_dir} if kind == 'tfds' else {}
+  options = {'data_dir': expanded(data_dir)} if kind == 'tfds' else {}
   source = _KINDS[kind][0](place, **options)
   for note in source.notes:
     log.warning('%s: %s', source.spec, note)
@@ -40,12 +41,12 @@ def open_source(source: str, *, data_dir: str = '') -> Source:
 
 
 def source_parts(source: str) -> tuple[str, str]:
-  """Splits 'kind:place'; the place of `digits` is ''.
+  """Splits 'kind:place', with a ~ at the beginning of the place as the home folder; the place of `digits` is ''.
 
   Raises:
     ArgumentError: the kind is unknown, or its place is missing.
   """
-  kind, _, place = str(source).partition(':')
+  kind, _, place = expanded(str(source)).partition(':')
   if kind != 'digits' and kind not in _KINDS:
     raise ArgumentError('source', source, f'one of {SOURCES}')
   if kind == 'digits' and place:

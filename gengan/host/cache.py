@@ -11,13 +11,14 @@ from typing import Any
 
 import numpy as np
 
+from gengan.host import files
 from gengan.host.files import replacing
 
 
 def default_folder() -> pathlib.Path:
   """$GENGAN_CACHE, or `gengan` in $XDG_CACHE_HOME or ~/.cache."""
   caches = pathlib.Path(os.environ.get('XDG_CACHE_HOME') or pathlib.Path.home() / '.cache')
-  return pathlib.Path(os.environ.get('GENGAN_CACHE') or caches / 'gengan')
+  return files.path(os.environ.get('GENGAN_CACHE') or caches / 'gengan')
 
 
 def cached(

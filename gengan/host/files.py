@@ -4,9 +4,20 @@ import contextlib
 import json
 import os
 import pathlib
+import re
 import tempfile
 from collections.abc import Iterator
 from typing import Any
+
+
+def expanded(text: str | os.PathLike) -> str:
+  """A path with the ~ or ~name at its beginning, or behind the kind in 'folder:~/images', as that home folder."""
+  return re.sub(r'^(\w+:)?(~[^/]*)', lambda found: (found[1] or '') + os.path.expanduser(found[2]), os.fspath(text))
+
+
+def path(text: str | os.PathLike) -> pathlib.Path:
+  """The path that a text means, see `expanded`."""
+  return pathlib.Path(expanded(text))
 
 
 @contextlib.contextmanager

@@ -3,7 +3,6 @@
 from gengan.runs.checkpoint import Checkpointer as Checkpointer
 from gengan.runs.folder import claimed as claimed
 from gengan.runs.folder import create as create
-from gengan.runs.folder import default_workdir as default_workdir
 from gengan.runs.folder import has_checkpoints as has_checkpoints
 from gengan.runs.folder import open_checkpoints as open_checkpoints
 from gengan.runs.folder import require_same as require_same

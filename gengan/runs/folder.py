@@ -13,18 +13,11 @@ import jax
 from ml_collections import ConfigDict
 
 from gengan import data, sharding
-from gengan.config import load_dataset_facts, reading, require_same_run
+from gengan.config import load_dataset_facts, reading, require_same_run, trust
 from gengan.data.statistics import differences
 from gengan.host import files, locks
 from gengan.runs import finished
 from gengan.runs.checkpoint import Checkpointer
-
-
-def default_workdir(config_flag: str) -> pathlib.Path:
-  """`configs/dcgan.py:mnist` -> `runs/dcgan-mnist`."""
-  path, _, variant = config_flag.partition(':')
-  name = pathlib.Path(path).stem
-  return pathlib.Path('runs') / (f'{name}-{variant}' if variant else name)
 
 
 def has_checkpoints(workdir: pathlib.Path) -> bool:
@@ -67,6 +60,7 @@ def create(workdir: pathlib.Path, config: ConfigDict, dataset: data.Dataset) -> 
   require_same(workdir, config, dataset)
   if jax.process_index() == 0:
     files.write_json(workdir / 'config.json', config.to_dict())
+    trust.remember(config.to_dict(), where=workdir)  # whoever trains it is not asked whether its recipe may run
     if not has_checkpoints(workdir):
       files.write_json(workdir / 'dataset.json', {**dataset.statistics, 'class_names': list(dataset.class_names)})
       (workdir / 'init_from.json').unlink(missing_ok=True)  # of an attempt that was never saved

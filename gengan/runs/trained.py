@@ -3,7 +3,6 @@
 import dataclasses
 import functools
 import os
-import pathlib
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -14,7 +13,9 @@ from ml_collections import ConfigDict
 
 from gengan import core, sharding
 from gengan.config import recipes, saved
+from gengan.config.trust import require as require_trust
 from gengan.core import ArgumentError
+from gengan.host import files
 from gengan.runs.folder import open_checkpoints
 
 ROWS = 64  # images that go through the model at once
@@ -90,7 +91,13 @@ class Run:
     return found.astype(np.int32)
 
 
-def load(workdir: str | os.PathLike, *, checkpoint: str | int = 'latest', weights: str = 'averaged') -> Run:
+def load(
+  workdir: str | os.PathLike,
+  *,
+  checkpoint: str | int = 'latest',
+  weights: str = 'averaged',
+  trust: str | Sequence[str] = (),
+) -> Run:
   """Opens a run on one device.
 
   >>> run = load(workdir)  # the folder of a run, 'runs/dcgan'
@@ -102,15 +109,18 @@ def load(workdir: str | os.PathLike, *, checkpoint: str | int = 'latest', weight
     workdir: the folder that `gengan.main` wrote.
     checkpoint: 'latest', 'best' or a step.
     weights: 'averaged', their moving average, or 'trained', as the last step left them.
+    trust: modules or packages outside gengan that the run's config.json may have imported; remembered. A run that this
+      user trained on this machine needs none.
 
   Raises:
     FileNotFoundError: no run, or no checkpoint, in this folder.
-    ValueError: the checkpoint is damaged, or was made with other code.
+    ValueError: the checkpoint is damaged, or was made with other code; or the recipe is not to be trusted.
   """
   if weights not in WEIGHTS:
     raise ArgumentError('weights', weights, ' or '.join(map(repr, WEIGHTS)))
-  workdir = pathlib.Path(workdir)
+  workdir = files.path(workdir)
   config = saved.load(workdir)
+  require_trust(config.to_dict(), trust, where=workdir / 'config.json')
   algorithm = recipes.make_algorithm(config)
   mesh = sharding.make_mesh(devices=jax.local_devices()[:1])
   abstract = sharding.abstract_state(algorithm, example_batch(config), mesh)

@@ -74,7 +74,7 @@ def prepare(config: ConfigDict, workdir: str | os.PathLike) -> Training:
     ConfigError: a field that cannot be, and what would be right.
     ValueError, OSError: one line about the data or the folder.
   """
-  config, workdir = ConfigDict(config.to_dict()), pathlib.Path(workdir)
+  config, workdir = ConfigDict(config.to_dict()), files.path(workdir)
   check(config)
   sharding.initialize(config.mesh.distributed)
   mesh = make_mesh(config)

@@ -52,7 +52,7 @@ def find(init_from: str, abstract_state: State) -> Inherited:
   networks = [name.strip() for name in chosen.split(',') if name.strip()] or known
   if unknown := set(networks) - set(known):
     raise refused(f'but this model has no {min(unknown)!r}, it has {" and ".join(known)}')
-  source = pathlib.Path(folder)
+  source = files.path(folder)
   try:
     with runs.Checkpointer(source / 'checkpoints') as checkpointer:
       step, there = checkpointer.described()

@@ -1,6 +1,6 @@
 """Compares classifiers trained on real, augmented, generated and mixed images, at several amounts of real data.
 
-python -m gengan.utility --config=configs/utility/digits.py [--workdir=...] [--config.seeds=5]
+python -m gengan.utility --config=utility/digits [--workdir=...] [--config.seeds=5]
 
 All are trained alike. A report says, by real test images, whether generated ones helped. After a kill the same command
 goes on.
@@ -15,16 +15,14 @@ from gengan.config import arguments
 def main(argv: Sequence[str] | None = None) -> None:
   """The command line; one line ends it where something is unusable (code 2), after divergence (1) or a signal (130)."""
   parser = arguments.parser('utility', __doc__)
-  arguments.add_config(parser, example='configs/utility/digits.py')
-  parser.add_argument('--workdir', type=pathlib.Path, help='folder (default runs/utility-<config>-<variant>)')
+  arguments.add_config(parser, example='utility/digits')
+  parser.add_argument('--workdir', type=arguments.path, help='folder (default runs/utility-<config>-<variant>)')
   args = arguments.parse(parser, argv)
 
-  from gengan import runs  # here, for --help and a mistaken flag are answered before JAX is imported
-  from gengan.train.progress import Diverged
+  from gengan.train.progress import Diverged  # here, for --help and a mistaken flag are answered before JAX is imported
   from gengan.utility import experiment, report
 
-  name = pathlib.Path(args.config_name).name
-  workdir = args.workdir or runs.default_workdir(f'utility-{name}')
+  workdir = args.workdir or pathlib.Path('runs', f'utility-{args.config_name.removeprefix("utility-")}')
   with arguments.answering(parser), arguments.answering(parser, Diverged, code=1):
     try:
       found = experiment.run(args.config, workdir)

@@ -12,7 +12,7 @@ ROOT = pathlib.Path(__file__).parents[2]
 
 def tool():
   parser = arguments.parser('tool', 'Does it.')
-  arguments.add_config(parser, example='configs/vae.py')
+  arguments.add_config(parser, example='vae')
   parser.add_argument('--workdir', type=pathlib.Path)
   return parser
 
@@ -35,16 +35,16 @@ def test_a_config_and_flags_come_back():
   argv = ['--config=configs/dcgan.py:mnist', '--config.seed=3', '--workdir=somewhere', '--config.data.flip']
   args = arguments.parse(tool(), argv)
   assert (args.config.seed, args.config.data.flip, args.config.data.image_size) == (3, True, 32)
-  assert args.config.is_locked and args.config_name == 'configs/dcgan.py:mnist'
+  assert args.config.is_locked and args.config_name == 'dcgan-mnist'
   assert args.workdir == pathlib.Path('somewhere')
 
 
 @pytest.mark.parametrize(
   ('argv', 'message'),
   [
-    ([], '--config is missing; try --config=configs/vae.py'),
-    (['--config.seed=3'], '--config is missing; try --config=configs/vae.py'),
-    (['--config=configs/no.py'], '--config=configs/no.py: there is no such file; it must be a file with get_config()'),
+    ([], '--config is missing; try --config=vae, one of art, '),
+    (['--config.seed=3'], '--config is missing; try --config=vae, one of art, '),
+    (['--config=configs/no.py'], '--config=configs/no.py: there is no such file; it must be one of art, '),
     (
       ['--config=configs/vae.py', '--config.bach_size=3'],
       "config has no field 'bach_size'; did you mean 'batch_size'?",
@@ -52,6 +52,7 @@ def test_a_config_and_flags_come_back():
     (['--config=configs/vae.py', '--config.seed=x'], "config.seed is 'x'; it must be a whole number"),
     (['--config=configs/vae.py', 'more'], "unexpected argument 'more'; settings are given as --config.name=value"),
     (['--config=configs/vae.py', '--seed=1'], "unexpected argument '--seed=1'; settings are given as --config.name"),
+    (['--config=configs/vae.py', '--wrkdir=1'], "unexpected argument '--wrkdir=1'; did you mean --workdir?"),
     (['--config=configs/vae.py', '--workdir'], 'argument --workdir: expected one argument'),
   ],
 )
@@ -68,11 +69,12 @@ def helped(argv, capsys):
 
 def test_help_lists_the_flags_and_says_how_to_see_the_fields(capsys):
   text = helped(['--help'], capsys)
-  assert '--workdir' in text and 'python -m gengan.tool --config=configs/vae.py --help' in text
+  assert '--workdir' in text and 'python -m gengan.tool --config=vae --help' in text
 
 
 def test_help_lists_the_fields_as_they_are_after_the_changes(capsys):
   text = helped(['-h', '--config=configs/vae.py', '--config.batch_size=7'], capsys)
+  assert f'fields of {ROOT}/configs/vae.py:' in helped(['-h', '--config=vae'], capsys)
   line = next(line for line in text.splitlines() if 'batch_size' in line)
   assert line.split(maxsplit=1) == ['--config.batch_size=7', 'images a train step reads, over all devices']
 
@@ -90,6 +92,8 @@ def test_a_run_is_a_folder_a_checkpoint_weights_and_a_seed(capsys):
   for wrong, message in (
     ('--weights=raw', "argument --weights: invalid choice: 'raw'"),
     ('--checkpoint=newest', "argument --checkpoint: 'newest' is neither 'latest' nor 'best' nor a step"),
+    ('--sed=1', "unexpected argument '--sed=1'; did you mean --seed?"),
+    ('more', "unexpected argument 'more'; --help lists the flags"),
     ('--seed=-1', '--seed is -1; it must be from 0 to 4294967295'),
   ):
     assert refusal(parser, ['--workdir=run', wrong], capsys).startswith(message)

@@ -8,6 +8,7 @@ from absl import flags
 from configs import conditional_dcgan, dcgan
 from configs.utility import digits
 from gengan.config import ConfigError, command_line
+from gengan.host.files import write_json
 
 ROOT = pathlib.Path(__file__).parents[2]
 
@@ -15,9 +16,18 @@ ROOT = pathlib.Path(__file__).parents[2]
 @pytest.mark.parametrize(
   ('value', 'message'),
   [
-    ('configs/nope.py', r'there is no such file; it must be a file with get_config\(\)'),
+    (
+      'configs/nope.py',
+      r'there is no such file; it must be one of art, .*, a Python file with get_config\(\), or a run',
+    ),
     ('', 'there is no such file'),
-    ('configs/', 'that is a folder'),
+    ('configs/', r'that is a folder without a config\.json'),
+    ('dcgn:mnist', r'there is no such file, did you mean --config=dcgan\? It must be one of art,'),
+    ('configs/dcagn.py', r'did you mean --config=dcgan\?'),
+    ('digits', r'did you mean --config=utility/digits\?'),
+    ('dcgan:nope', "'nope'; it must be one of digits, mnist"),
+    ('{tmp}/run:mnist', 'a saved config has no variants'),
+    ('{tmp}/torn.json', r'torn\.json is damaged: '),
     ('README.md', 'is not Python: .* in line 3 of'),
     ('gengan/losses.py', r'has no get_config\(\)'),
     ('configs/dcgan.py:nope', "'nope'; it must be one of digits, mnist"),
@@ -33,18 +43,68 @@ def test_a_file_that_gives_no_config_is_told(value, message, tmp_path, monkeypat
   (tmp_path / 'nothing.py').write_text('def get_config():\n  pass\n')
   (tmp_path / 'reads.py').write_text('def get_config():\n  open("nowhere")\n')
   (tmp_path / 'broken.py').write_text(
-    'from configs import dcgan\ndef get_config(variant=""):\n'
-    '  if not variant:\n    dcgan.get_config().modle\n  else:\n    1 / 0\n'
+    'from gengan.config import defaults\ndef get_config(variant=""):\n'
+    '  if not variant:\n    defaults.gan().modle\n  else:\n    1 / 0\n'
   )
+  (tmp_path / 'run').mkdir()
+  (tmp_path / 'run' / 'config.json').write_text('{}')
+  (tmp_path / 'torn.json').write_text('{"seed"')
   with pytest.raises(ValueError, match=rf'^--config=.*{message}') as error:
     command_line.load(value.format(tmp=tmp_path))
   assert '\n' not in str(error.value)
 
 
-def test_a_file_gives_its_config_and_its_variant(monkeypatch):
+@pytest.mark.parametrize('beside', [False, True], ids=['', 'beside a configs/ of its own'])
+def test_a_recipe_is_found_by_its_name_from_any_folder(beside, tmp_path, monkeypatch, caplog):
+  (tmp_path / 'configs').mkdir()
+  if beside:
+    for name in ('__init__', 'defaults', 'vae'):
+      (tmp_path / 'configs' / f'{name}.py').write_text('1 / 0')
+  monkeypatch.chdir(tmp_path)
+  monkeypatch.syspath_prepend(str(tmp_path))
+  for value, expected, name in [
+    ('dcgan', dcgan.get_config(), 'dcgan'),
+    ('dcgan:mnist', dcgan.get_config('mnist'), 'dcgan-mnist'),
+    ('utility/digits', digits.get_config(), 'digits'),
+    (f'{ROOT}/configs/dcgan.py:mnist', dcgan.get_config('mnist'), 'dcgan-mnist'),
+  ]:
+    found = command_line.load(value)
+    assert (found.config.to_dict(), found.name) == (expected.to_dict(), name) and not caplog.records
+  assert command_line.load('configs/dcgan.py').config.to_dict() == dcgan.get_config().to_dict()
+  assert f'there is no configs/dcgan.py here: reading {ROOT}/configs/dcgan.py' in caplog.text
+
+
+def test_a_file_gives_its_config_and_its_variant(monkeypatch, tmp_path):
   monkeypatch.chdir(ROOT)
-  assert command_line.load('configs/dcgan.py')[0].to_dict() == dcgan.get_config().to_dict()
-  assert command_line.load('configs/dcgan.py:mnist')[0].to_dict() == dcgan.get_config('mnist').to_dict()
+  assert command_line.load('configs/dcgan.py').config.to_dict() == dcgan.get_config().to_dict()
+  assert command_line.load('configs/dcgan.py:mnist').config.to_dict() == dcgan.get_config('mnist').to_dict()
+  monkeypatch.setenv('HOME', str(tmp_path))
+  (tmp_path / 'a:b.py').write_text('from gengan.config import defaults\nget_config = defaults.vae')
+  for value in ('~/a:b.py', f'{tmp_path}/a:b.py:mnist'):
+    assert command_line.load(value).config.model.name == 'gengan.models.conv_vae'
+  assert command_line.load(value).name == 'a:b-mnist'
+
+
+def test_a_name_is_the_recipe_also_beside_a_file_of_that_name(monkeypatch, tmp_path, caplog):
+  monkeypatch.chdir(tmp_path)
+  (tmp_path / 'dcgan').mkdir()
+  assert command_line.load('dcgan').path == ROOT / 'configs/dcgan.py' and not caplog.records
+  (tmp_path / 'dcgan' / 'config.json').write_text('{"seed": 3}')
+  assert command_line.load('dcgan').path == ROOT / 'configs/dcgan.py'
+  assert '--config=./dcgan means what is here' in caplog.text
+  assert command_line.load('./dcgan').config.to_dict() == {'seed': 3}
+
+
+@pytest.mark.parametrize('made', [dcgan.get_config(), digits.get_config()], ids=['training', 'comparison'])
+def test_the_config_of_a_run_comes_back_from_its_folder_and_can_be_changed(made, tmp_path):
+  run = tmp_path / 'my run'
+  write_json(run / 'config.json', made.to_dict())
+  for value in (run, run / 'config.json'):
+    found = command_line.load(str(value))
+    assert found.config.to_dict() == made.to_dict() and found.name == 'my run'
+  field = 'regimes=(1,2)' if 'regimes' in made else 'batch_size=7'
+  command_line.change(found.config, [f'--config.{field}'])
+  assert found.config.get('regimes', (1, 2)) == (1, 2) and found.config.get('batch_size', 7) == 7
 
 
 @pytest.mark.parametrize(
