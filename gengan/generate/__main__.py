@@ -10,11 +10,10 @@ The same weights, seed and options give the same bytes, whatever the batch size 
 
 import argparse
 import dataclasses
-import pathlib
 from collections.abc import Sequence
 
 from gengan import config
-from gengan.config import arguments
+from gengan.config import arguments, trust
 from gengan.generate import classes
 from gengan.host import files
 
@@ -32,16 +31,18 @@ def main(argv: Sequence[str] | None = None) -> None:
 
     sharding.initialize()
     asked = request.Request(**{field.name: getattr(args, field.name) for field in dataclasses.fields(request.Request)})
-    made = request.prepare(asked, workdir=args.workdir, out=args.out, checkpoint=args.checkpoint, weights=args.weights)
+    names = ('workdir', 'out', 'checkpoint', 'weights', 'trust', 'source')
+    made = request.prepare(asked, **{name: getattr(args, name) for name in names})
     print(job.run(made, batch_size=args.batch_size, allow_copies=args.allow_copies))
 
 
 def _parser() -> arguments.Parser:
   parser = arguments.parser('generate', __doc__)
   arguments.add_run(parser)
+  arguments.add_source(parser)
   add = parser.add_argument
   add('--num', type=int, required=True, help='images')
-  add('--out', type=pathlib.Path, required=True, help='folder to make')
+  add('--out', type=arguments.path, required=True, help='folder to make')
   add('--format', default='npz', help=f'one of {", ".join(FORMATS)} (default npz)')
   switch = {'type': arguments.boolean, 'nargs': '?', 'const': True, 'default': False}
   add('--balanced', **switch, help='all classes in turn, which is also the default where there are classes')
@@ -98,6 +99,7 @@ def _check(args: argparse.Namespace) -> None:
     raise ValueError('--max_attempts is for images that a filter drops; give --unique or --' + ' or --'.join(filters))
   if args.classifier and not args.min_confidence and not args.relabel:
     raise ValueError('--classifier is for --min_confidence or --relabel, and both are missing')
+  trust.require_modules([args.classifier.partition(':')[0]] if args.classifier else [], args.trust, flag='--classifier')
   if args.relabel and args.min_confidence:
     raise ValueError('--relabel and --min_confidence: what that filter keeps has the label already; give one of them')
   if args.out.exists() and not (args.out / 'card.json').exists():

@@ -8,11 +8,9 @@ from typing import Any
 import numpy as np
 from ml_collections import ConfigDict
 
-from gengan import data
-from gengan.config import load_dataset_facts, reading
+from gengan import data, runs
 from gengan.data import images
 from gengan.data.iterator import scale
-from gengan.data.statistics import differences
 from gengan.generate import stream
 from gengan.generate.formats import ledger
 from gengan.metrics import copying_guard
@@ -64,29 +62,16 @@ def samples(draw: stream.Draw, classes: Sequence[int]) -> np.ndarray:
   return stream.fill(draw, slots, stream.labels_of(slots, classes)).images
 
 
-def training_data(config: ConfigDict, workdir: pathlib.Path) -> data.Dataset:
-  """What the run in a folder was trained on, by its `config.data`.
-
-  Raises:
-    FileNotFoundError, ValueError: the data cannot be read, or is something else now.
-  """
-  with reading('data'):
-    dataset = data.load(config)
-  if changed := differences(load_dataset_facts(workdir), dataset.statistics):
-    raise ValueError(f'{config.source} is no longer what the run was trained on: {"; ".join(changed)}')
-  return dataset
-
-
 def training_features(config: ConfigDict, workdir: pathlib.Path) -> tuple[np.ndarray, np.ndarray]:
   """Pooled pixels of training images and of validation images, in black and white where training made them so.
 
   Test images are left out: what is decided here goes into a set that others train on. Arguments and errors are those of
-  `training_data`.
+  `runs.training_data`.
 
   Returns:
     [V, L, D], where V is 2 if training mirrored the images and else 1, and [N, D].
   """
-  dataset = training_data(config, workdir)
+  dataset = runs.training_data(config, workdir)
   as_trained = functools.partial(_as_trained, config=config)
   views = [as_trained]
   if config.flip:  # a mirrored training image is a training image

@@ -11,6 +11,7 @@ import jax
 import numpy as np
 from rich import console, progress
 
+from gengan import runs
 from gengan.evaluate.classifiers import data_classifier
 from gengan.generate import filters, guard, publishing, relabelling, stream
 from gengan.generate.formats import FORMATS, ledger
@@ -79,7 +80,7 @@ def _run(job: Job, book: ledger.Ledger, batch_size: int, allow_copies: bool) -> 
   left = [shard for shard in mine if not book.intact(shard)]
   if left and request.unique >= 0:  # a shard depends on all before it
     left = [shard for shard in mine if shard >= left[0]]
-  training = functools.cache(lambda: guard.training_features(job.run.config.data, job.workdir))
+  training = functools.cache(lambda: guard.training_features(job.data, job.workdir))
   copying = guard.check(book, lambda: guard.samples(draw, job.classes), training, allow=allow_copies)
   if left:
     judge = functools.cache(lambda: _judge(job, book))
@@ -186,7 +187,7 @@ def _judge(job: Job, book) -> filters.Classifier:
   if job.request.classifier:
     return find(job.request.classifier)
   try:
-    images = guard.training_data(job.run.config.data, job.workdir)
+    images = runs.training_data(job.data, job.workdir)
   except (ValueError, OSError) as error:
     flag = '--relabel' if job.request.relabel else '--min_confidence'
     raise ValueError(f'{flag} without --classifier trains one on the real images, and {error}') from error

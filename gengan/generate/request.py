@@ -7,11 +7,12 @@ import importlib
 import json
 import pathlib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
 import numpy as np
+from ml_collections import ConfigDict
 
 from gengan import runs
 from gengan.config import load_dataset_facts
@@ -57,6 +58,7 @@ class Job:
   classes: tuple[int, ...]  # in turn; empty: unconditional
   model: dict[str, Any]  # for the card
   about: About
+  data: ConfigDict  # the section of the run's config, with the place where that data is now
 
   @property
   def plan(self) -> dict[str, Any]:
@@ -72,15 +74,19 @@ def prepare(
   out: pathlib.Path,
   checkpoint: str | int = 'latest',
   weights: str = 'averaged',
+  trust: str | Sequence[str] = (),
+  source: str = '',
 ) -> Job:
   """Opens the run, see `runs.load`, and settles what the request to make the folder `out` leaves open.
+
+  `source` is where the data that the run was trained on is now; '': where it was.
 
   Raises:
     FileNotFoundError, ValueError: as `runs.load`; or the request does not fit the run.
   """
   if request.classifier:
     find(request.classifier)
-  run = runs.load(workdir, checkpoint=checkpoint, weights=weights)
+  run = runs.load(workdir, checkpoint=checkpoint, weights=weights, trust=trust)
   if request.discriminator_percentile and run.algorithm.score is None:
     raise ValueError('--discriminator_percentile needs the logits of a discriminator, and this model has none')
   # Raises an ArgumentError before anything is written where the model cannot be truncated so.
@@ -105,7 +111,8 @@ def prepare(
     'config_sha256': hashlib.sha256(json.dumps(run.config.to_dict(), sort_keys=True).encode()).hexdigest(),
   }
   names = run.class_names if turns or request.relabel else ()
-  return Job(run, workdir, out, request, turns, model, _about(request, out, shape, names, model))
+  about = _about(request, out, shape, names, model)
+  return Job(run, workdir, out, request, turns, model, about, runs.data_now(run.config, source))
 
 
 def _about(request: Request, out: pathlib.Path, image_shape, class_names: tuple[str, ...], model) -> About:

@@ -6,6 +6,7 @@ checkpoints/      see `checkpoint`                         samples/, tensorboard
 """
 
 import contextlib
+import logging
 import pathlib
 from collections.abc import Iterator
 
@@ -19,10 +20,13 @@ from gengan.host import files, locks
 from gengan.runs import finished
 from gengan.runs.checkpoint import Checkpointer
 
+log = logging.getLogger(__name__)
+
 
 def has_checkpoints(workdir: pathlib.Path) -> bool:
   """Whether there is a run to continue; without, a folder holds nothing that counts."""
-  return bool(finished.steps(workdir / 'checkpoints'))
+  folder = workdir / 'checkpoints'
+  return bool(finished.steps(folder) or finished.unsealed(folder))  # the latter stop a run, they are not trained over
 
 
 def open_checkpoints(workdir: pathlib.Path, config: ConfigDict) -> Checkpointer:
@@ -48,6 +52,30 @@ def require_same(workdir: pathlib.Path, config: ConfigDict, dataset: data.Datase
     raise ValueError(f'{workdir} holds a run on other data, {kept.get("source")}: {"; ".join(changed)}. {right}')
 
 
+def data_now(config: ConfigDict, source: str) -> ConfigDict:
+  """The data section of a run, `config.data`, with the place where that data is now; '': where it was."""
+  section = ConfigDict(config.data.to_dict())
+  section.source = source or section.source
+  return section
+
+
+def training_data(section: ConfigDict, workdir: pathlib.Path) -> data.Dataset:
+  """What the run in a folder was trained on, by `data_now`.
+
+  Raises:
+    FileNotFoundError, ValueError: the data cannot be read, or is something else now; says how it differs.
+  """
+  try:
+    with reading('data'):
+      dataset = data.load(section)
+  except FileNotFoundError as error:
+    raise FileNotFoundError(f'{error}; if the data has moved, say where it is now: --source=...') from error
+  if changed := differences(load_dataset_facts(workdir), dataset.statistics):
+    where = 'If that is elsewhere now, give --source=...'
+    raise ValueError(f'{section.source} is no longer what the run was trained on: {"; ".join(changed)}. {where}')
+  return dataset
+
+
 def create(workdir: pathlib.Path, config: ConfigDict, dataset: data.Dataset) -> None:
   """Writes into the folder what is known before training: the resolved config and what the data is like.
 
@@ -59,6 +87,9 @@ def create(workdir: pathlib.Path, config: ConfigDict, dataset: data.Dataset) -> 
   workdir.mkdir(parents=True, exist_ok=True)
   require_same(workdir, config, dataset)
   if jax.process_index() == 0:
+    if foreign := finished.foreign(workdir / 'checkpoints'):
+      names = f'{", ".join(foreign[:5])}{" ..." if len(foreign) > 5 else ""}'
+      log.warning('%s holds what is no checkpoint and is left alone: %s', workdir / 'checkpoints', names)
     files.write_json(workdir / 'config.json', config.to_dict())
     trust.remember(config.to_dict(), where=workdir)  # whoever trains it is not asked whether its recipe may run
     if not has_checkpoints(workdir):

@@ -26,7 +26,7 @@ def main(argv: Sequence[str] | None = None) -> None:
   add = parser.add_argument
   add('--num', type=int, default=64, help='images; rounded up to whole rows (default 64)')
   kinds = f'one of {", ".join(SUFFIXES)} (default grid.png)'
-  add('--out', type=pathlib.Path, default=pathlib.Path('grid.png'), help=kinds)
+  add('--out', type=arguments.path, default=pathlib.Path('grid.png'), help=kinds)
   add('--by_class', type=arguments.boolean, nargs='?', const=True, default=False, help='a labelled row for every class')
   add('--labels', type=arguments.labels, default=[], help='a labelled row for each of these classes, such as 0,1,2')
   add('--truncation', type=float, default=1.0, help='below 1: fewer, safer images; above: more, wilder (default 1)')
@@ -37,7 +37,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     from gengan import runs  # here, for a mistaken flag is told before orbax is imported
     from gengan.sample import grids
 
-    run = runs.load(args.workdir, checkpoint=args.checkpoint, weights=args.weights)
+    run = runs.load(args.workdir, checkpoint=args.checkpoint, weights=args.weights, trust=args.trust)
     classes = _classes(args, run)
     latents = {'seed': args.seed, 'truncation': args.truncation}
     about = {'step': run.step, **latents, 'weights': args.weights}

@@ -26,7 +26,7 @@ def prepare(tmp_path, monkeypatch):
     model = {'name': 'my.model', 'conditional': conditional, 'num_classes': len(NAMES)}
     config = ConfigDict({'model': model, 'data': data})
     run = runs.Run(config, algorithm, EMPTY, 7, len(NAMES), NAMES)
-    monkeypatch.setattr(runs, 'load', lambda workdir, *, checkpoint, weights: run)
+    monkeypatch.setattr(runs, 'load', lambda workdir, **_: run)
     asked = request.Request(**({'num': 300, 'format': 'npz', 'shard_size': 128} | options))
     return request.prepare(asked, workdir=workdir, out=tmp_path / name)
 

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from gengan import data
+from gengan import data, runs
 from gengan.config import defaults
 from gengan.generate import guard
 from gengan.metrics import copying_guard
@@ -74,4 +74,4 @@ def test_other_data_are_refused(run):
   config, workdir, _ = run
   config.test_fraction = 0.3
   with pytest.raises(ValueError, match=r'no longer what the run was trained on: .*chosen'):
-    guard.training_data(config, workdir)
+    runs.training_data(config, workdir)

@@ -22,7 +22,7 @@ def workdir(tmp_path, monkeypatch):
   """A folder that looks like a run; what it was loaded with is in `workdir.loaded`."""
   loaded = []
 
-  def load(workdir, *, checkpoint, weights):
+  def load(workdir, *, checkpoint, weights, trust):
     loaded.append((checkpoint, weights))
     if checkpoint == 9:
       raise ValueError('there is no checkpoint of step 9;\n  there are 7')
