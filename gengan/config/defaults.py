@@ -140,6 +140,7 @@ def data(variant: str = 'digits', **overrides: Any) -> ConfigDict:
   config.channels = VARIANTS[variant]['channels']  # 1: greyscale, 3: RGB
   config.validation_fraction = 0.1  # of a set without a validation split of its own
   config.test_fraction = 0.1  # of a set without a test split of its own
+  config.range = 'auto'  # black and white of values that are not 0 to 255, '0,4095'; auto: looks at the set and tells
   config.crop = True  # to the centre square, before the resize; otherwise the picture is stretched
   config.flip = VARIANTS[variant].get('flip', False)  # horizontally, at random, in training
   config.dequantise = False  # uniform noise of one grey level

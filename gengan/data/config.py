@@ -5,6 +5,7 @@ import math
 import ml_collections
 
 from gengan.config.fields import MISSING, is_number, is_whole
+from gengan.data import ranges
 from gengan.data.openers import SOURCES, source_parts
 from gengan.host.errors import ArgumentError
 
@@ -19,6 +20,7 @@ _FIELDS = {  # what it must be, and whether a value is that
   'channels': ('1 (grey) or 3 (RGB)', lambda value: is_whole(value) and value in (1, 3)),
   'validation_fraction': ('a number in [0, 1)', _in_unit),
   'test_fraction': ('a number in [0, 1)', _in_unit),
+  'range': (ranges.ALLOWED, _is_text),
   'crop': ('True or False', _is_bool),
   'flip': ('True or False', _is_bool),
   'dequantise': ('True or False', _is_bool),
@@ -42,6 +44,7 @@ def validate(config: ml_collections.ConfigDict) -> None:
     if not accepts(value):
       raise ArgumentError(field, value, allowed)
   source_parts(config.source)
+  ranges.asked(config.range)
   validation, test = config.validation_fraction, config.test_fraction
   if validation + test >= 1:
     allowed = 'so small that both together are below 1'

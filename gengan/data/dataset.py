@@ -50,8 +50,9 @@ class Dataset:
 class DecodedOnRead:
   """Reads like a uint8 array [N, H, W, C], but decodes the examples that are asked for."""
 
-  def __init__(self, records: Records, indices: np.ndarray, shape: tuple[int, int, int], *, crop: bool, spec: str):
-    self._records, self._indices, self._crop, self._spec = records, indices, crop, spec
+  def __init__(self, records: Records, indices: np.ndarray, shape: tuple[int, int, int], *, crop: bool, source: Source):
+    self._records, self._indices, self._crop = records, indices, crop
+    self._spec, self._levels = source.spec, source.levels
     self.shape = (len(indices), *shape)
     self.dtype = np.dtype(np.uint8)
 
@@ -70,8 +71,9 @@ class DecodedOnRead:
 
   def _one(self, index: int) -> np.ndarray:
     size, _, channels = self.shape[1:]
+    options = {'image_size': size, 'channels': channels, 'crop': self._crop}
     try:
-      return decoding.preprocess(self._records.read(index), image_size=size, channels=channels, crop=self._crop)
+      return decoding.preprocess(self._records.read(index), self._levels, **options)
     except (ValueError, OSError) as error:
       flag = shlex.quote(f'--source={self._spec}')
       raise ValueError(
@@ -96,11 +98,11 @@ def load(config: ml_collections.ConfigDict, *, memory_limit: int = MEMORY_LIMIT)
   if config.exclude and not path(config.exclude).is_file():  # before a large source is hashed
     allowed = "'' or the exclude.json that gengan.data.clean wrote"
     raise ArgumentError('exclude', config.exclude, allowed, why='which is not a file')
-  source = open_source(config.source, data_dir=config.data_dir)
+  source = open_source(config.source, data_dir=config.data_dir, levels=config.range)
   shape = (config.image_size, config.image_size, config.channels)
   splits, excluded = {}, {}
   for name, (records, kept, left_out) in _chosen(source, config).items():
-    images = DecodedOnRead(records, kept, shape, crop=config.crop, spec=source.spec)
+    images = DecodedOnRead(records, kept, shape, crop=config.crop, source=source)
     splits[name] = Split(name, images, records.labels[kept], [records.names[i] for i in kept])
     excluded[name] = left_out
   if not len(splits['train']):
@@ -115,7 +117,7 @@ def load(config: ml_collections.ConfigDict, *, memory_limit: int = MEMORY_LIMIT)
     'notes': list(source.notes),
     'excluded': excluded,
     'subset': {name: config[name] for name in ('examples_per_class', 'imbalance', 'subset_seed')},
-    'preprocessing': statistics.treatment(config),
+    'preprocessing': statistics.treatment(config, source.levels.deep or source.levels.shallow),
     **statistics.describe(splits, source.class_names),
   }
   names = source.class_names or ('all',)

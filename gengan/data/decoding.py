@@ -1,22 +1,20 @@
 """Decodes one image of any kind to a uint8 square.
 
 The rules, in this order. Of an animation the first frame counts. The EXIF orientation is applied. Palettes are
-expanded. 16-bit grey is scaled by its full range (65535 -> 255); of 16-bit colour Pillow keeps the high byte. Alpha is
-composited on white. CMYK and YCbCr become RGB. RGB becomes grey by ITU-R 601 luma, and grey becomes RGB by repetition.
-The centre square is cut out. It is resized by Pillow's bicubic filter, which is antialiased when it shrinks.
+expanded. Values of more than 8 bits become 8 by the range of their set. Alpha is composited on white. CMYK and YCbCr
+become RGB. RGB becomes grey by ITU-R 601 luma, and grey becomes RGB by repetition. The centre square is cut out. It is
+resized by Pillow's bicubic filter, which is antialiased when it shrinks.
 """
 
 import concurrent.futures
-import io
 import os
 from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image
 
-MAX_PIXELS = 1 << 26  # 8192 x 8192; larger pictures are refused before they are decoded
-FORMATS = ('PNG', 'JPEG', 'BMP', 'GIF', 'TIFF', 'WEBP', 'PPM')
+from gengan.data import pictures, ranges
 
 RESIZE = Image.Resampling.BICUBIC
 WHITE = 255
@@ -31,44 +29,58 @@ class Decoded(NamedTuple):
   format: str  # 'PNG', 'JPEG', ...; 'array' for raw pixels
 
 
-def decode(data: bytes | np.ndarray) -> Decoded:
+def decode(data: bytes | np.ndarray, levels: ranges.Levels = ranges.AS_STORED) -> Decoded:
   """Decodes one image to mode L (grey) or RGB, at its own size.
 
   Args:
     data: an image file, or uint8 pixels [H, W] or [H, W, C] with C 1, 3 or 4.
+    levels: which values in a file are black and white, as its source says.
 
   Raises:
-    ValueError: not an image of a known format, truncated, damaged, too large, or of a mode that has no plain meaning
-      as grey levels (32-bit integers beyond 16 bits, floats, Lab).
+    ValueError: not an image of a known format, truncated, damaged, too large, of a mode without grey levels (Lab), or
+      with values that `levels` leaves open.
   """
   if isinstance(data, np.ndarray):
     pixels = data[..., 0] if data.ndim == 3 and data.shape[2] == 1 else data
     image = Image.fromarray(pixels)
     return Decoded(_plain(image), image.mode, 'array')
-  if not data:
-    raise ValueError('the file is empty')
-  try:
-    with Image.open(io.BytesIO(data), formats=FORMATS) as image:
-      width, height = image.size
-      if width * height > MAX_PIXELS:
-        raise ValueError(f'{width} x {height} pixels; the limit is {MAX_PIXELS:,}')
-      image.load()
-      return Decoded(_plain(ImageOps.exif_transpose(image)), image.mode, image.format)
-  except Image.UnidentifiedImageError as error:
-    raise ValueError(f'not an image in one of the formats {", ".join(FORMATS)}') from error
-  except Exception as error:  # Pillow's decoders raise what they please on damaged files
-    raise ValueError(str(error) or type(error).__name__) from error
+  picture = pictures.read(data)
+  if picture.values is not None:
+    return Decoded(_plain(_in_8_bits(picture, levels)), picture.image.mode, picture.format)
+  image = _plain(picture.image)
+  if levels.shallow != ranges.BYTES:
+    image = Image.fromarray(ranges.scaled(np.asarray(image), levels.shallow))
+  return Decoded(image, picture.image.mode, picture.format)
+
+
+def _in_8_bits(picture: pictures.Picture, levels: ranges.Levels) -> Image.Image:
+  """A picture with more than 8 bits in mode L, RGB or RGBA."""
+  values, found = picture.colours, picture.extent()
+  if levels.deep is None:
+    raise ValueError(f'it is {found}, of which config.data.range must say what is black and white')
+  if not levels.clip and not levels.deep.low <= found.low <= found.high <= levels.deep.high:
+    why = f'beyond {levels.deep}, which was taken for black and white after looking at some of the set'
+    raise ValueError(f'it is {found}, {why}; set config.data.range')
+  result = ranges.scaled(values, levels.deep)
+  if picture.inverted:
+    result = 255 - result
+  transparent = picture.image.info.get('transparency')
+  if isinstance(transparent, (int, tuple)):
+    same = values == np.array(transparent)
+    result[same.all(-1) if same.ndim == 3 else same] = WHITE
+  if picture.alpha is None:
+    return Image.fromarray(result)
+  result = result if result.shape[2:] == (3,) else result.repeat(3, axis=2)
+  return Image.fromarray(np.dstack([result, ranges.scaled(picture.alpha, ranges.WORDS)]))
 
 
 def _plain(image: Image.Image) -> Image.Image:
-  """Any mode to L or RGB."""
+  """Any mode of 8 bits to L or RGB."""
   mode = image.mode
   if mode in ('L', 'RGB') and 'transparency' not in image.info:
     return image
-  if mode.startswith('I'):
-    return _from_16_bit(image)
-  if mode in ('F', 'LAB'):
-    raise ValueError(f'mode {mode} has no fixed range of grey levels; save it as 8-bit or 16-bit PNG')
+  if mode == 'LAB':
+    raise ValueError('mode LAB has no grey levels; save it as RGB')
   if mode in ('LA', 'La') or (mode in ('1', 'L') and 'transparency' in image.info):
     return _on_white(image.convert('LA'))
   if mode == '1':
@@ -76,17 +88,6 @@ def _plain(image: Image.Image) -> Image.Image:
   if mode in ('RGBA', 'RGBa', 'PA') or 'transparency' in image.info:
     return _on_white(image.convert('RGBA'))
   return image.convert('RGB')  # P, CMYK, YCbCr, HSV, RGBX
-
-
-def _from_16_bit(image: Image.Image) -> Image.Image:
-  values = np.asarray(image).astype(np.int64)
-  if values.min() < 0 or values.max() > 65535:
-    raise ValueError(f'32-bit integers from {values.min()} to {values.max()}; 16-bit images must lie in 0..65535')
-  grey = np.round(values / 257)  # 65535 / 255
-  transparent = image.info.get('transparency')
-  if isinstance(transparent, int):
-    grey[values == transparent] = WHITE
-  return Image.fromarray(grey.astype(np.uint8))
 
 
 def _on_white(image: Image.Image) -> Image.Image:
@@ -97,11 +98,13 @@ def _on_white(image: Image.Image) -> Image.Image:
   return canvas
 
 
-def preprocess(data: bytes | np.ndarray, *, image_size: int, channels: int, crop: bool) -> np.ndarray:
+def preprocess(
+  data: bytes | np.ndarray, levels: ranges.Levels = ranges.AS_STORED, *, image_size: int, channels: int, crop: bool
+) -> np.ndarray:
   """One example as training reads it.
 
   Args:
-    data: see `decode`.
+    data, levels: see `decode`.
     image_size: side of the result in pixels.
     channels: 1 (grey) or 3 (RGB).
     crop: cut out the centre square; otherwise a picture that is no square is stretched.
@@ -112,7 +115,7 @@ def preprocess(data: bytes | np.ndarray, *, image_size: int, channels: int, crop
   Raises:
     ValueError: see `decode`.
   """
-  image = decode(data).image.convert('L' if channels == 1 else 'RGB')
+  image = decode(data, levels).image.convert('L' if channels == 1 else 'RGB')
   if crop:
     width, height = image.size
     side = min(width, height)

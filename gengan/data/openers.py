@@ -1,13 +1,18 @@
 """Opens an image set by its spec, such as 'zip:path/to/images.zip': which kinds there are, and who reads each."""
 
+import dataclasses
 import logging
 
-from gengan.data import digits, files, idx, npz, tfds
+import numpy as np
+
+from gengan.data import decoding, digits, files, idx, npz, pictures, ranges, tfds
 from gengan.data.sources import Source
 from gengan.host.errors import ArgumentError
 from gengan.host.files import expanded
 
 SOURCES = 'digits, idx:DIR, npz:FILE or DIR, folder:DIR, zip:FILE, tfds:NAME'
+
+LOOKED_AT = 1024  # pictures of a set, to find out whether there are more than 8 bits in them
 
 log = logging.getLogger(__name__)
 
@@ -19,25 +24,62 @@ _KINDS = {  # who opens it at a place, and what a place looks like
   'tfds': (tfds.open_tfds, 'mnist'),
 }
 
+_ARRAYS = ('idx', 'npz')  # whose values are known when they are opened
 
-def open_source(source: str, *, data_dir: str = '') -> Source:
-  """Opens one of `SOURCES` without decoding an image, and warns of what is passed over or assumed, a line each.
 
-  TFDS keeps its sets in `data_dir`, or where it does by default.
+def open_source(source: str, *, data_dir: str = '', levels: str = 'auto') -> Source:
+  """Opens one of `SOURCES`, and warns of what is passed over or assumed, a line each.
+
+  Args:
+    source: its spec.
+    data_dir: where TFDS keeps its sets; '' is its default.
+    levels: which values are black and white, as `config.data.range` says it. For 'auto' `LOOKED_AT` pictures of the set
+      are looked at, and those of them that have more than 8 bits are decoded.
 
   Raises:
-    ArgumentError: the spec is of no known kind, or lacks its place.
+    ArgumentError: the spec is of no known kind, or lacks its place; or `range` must be something else.
     ValueError: the files there are empty, damaged or laid out in a way that is not understood.
     FileNotFoundError: there is nothing at that place.
   """
   kind, place = source_parts(source)
+  wanted = ranges.asked(levels)
   if kind == 'digits':
-    return digits.digits()
-  options = {'data_dir': expanded(data_dir)} if kind == 'tfds' else {}
-  source = _KINDS[kind][0](place, **options)
-  for note in source.notes:
-    log.warning('%s: %s', source.spec, note)
-  return source
+    opened = digits.digits(wanted=wanted)
+  elif kind in _ARRAYS:
+    opened = _KINDS[kind][0](place, wanted=wanted)
+  else:
+    options = {'data_dir': expanded(data_dir)} if kind == 'tfds' else {}
+    opened = _with_levels(_KINDS[kind][0](place, **options), wanted)
+  for note in opened.notes:
+    log.warning('%s: %s', opened.spec, note)
+  return opened
+
+
+def _with_levels(source: Source, wanted: ranges.Range | None) -> Source:
+  """A source of files with the range of those that have more than 8 bits, found by looking at some of all."""
+  splits = list(source.splits.values())
+  ends = np.cumsum([len(records) for records in splits])
+  chosen = np.unique(np.linspace(0, ends[-1] - 1, LOOKED_AT).astype(np.int64))
+  found: list[ranges.Extent | None] = [None] * len(chosen)
+
+  def look(row: int) -> None:
+    part = np.searchsorted(ends, chosen[row], side='right')
+    try:
+      data = splits[part].read(int(chosen[row] - ends[part] + len(splits[part])))
+      if pictures.is_deep(data):
+        picture = pictures.read(data)
+        found[row] = None if picture.values is None else picture.extent()
+    except (ValueError, OSError):  # told where it is decoded
+      pass
+
+  decoding.in_threads(look, len(chosen))
+  extents = [extent for extent in found if extent]
+  deep, told = ranges.chosen(ranges.joined(extents), wanted) if extents else (wanted, '')
+  shallow = wanted if wanted and wanted.low >= 0 and wanted.high <= ranges.BYTES.high else ranges.BYTES
+  if told and len(extents) < len(chosen):
+    told = told.replace('images are', f'{len(extents)} of {len(chosen)} images looked at are')
+  notes = (*source.notes, told) if told else source.notes
+  return dataclasses.replace(source, levels=ranges.Levels(deep, shallow, clip=bool(wanted)), notes=notes)
 
 
 def source_parts(source: str) -> tuple[str, str]:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
-from gengan.data import names
+from gengan.data import names, ranges
 
 SPLITS = ('train', 'validation', 'test')
 
@@ -41,11 +41,50 @@ class Source:
   class_names: tuple[str, ...]  # one name a label; empty where the source has no labels
   sha256: str  # of the data, the same on every machine; tells sources apart, whatever their path
   notes: tuple[str, ...] = ()  # what was passed over, assumed or replaced in reading it, a line each
+  levels: ranges.Levels = ranges.AS_STORED  # which values are black and white; arrays are already scaled by them
 
   def __post_init__(self):
     name, count = Counter(map(names.same, self.class_names)).most_common(1)[0] if self.class_names else ('', 0)
     if count > 1:
       raise ValueError(f'{self.spec}: {count} classes are called {name!r}; give each a name of its own')
+
+
+def array_source(
+  spec: str,
+  images: Mapping[str, np.ndarray],
+  labels: Mapping[str, np.ndarray | None],
+  class_names: Sequence[str],
+  *,
+  wanted: ranges.Range | None,
+  notes: Sequence[str] = (),
+) -> Source:
+  """A source of arrays.
+
+  Args:
+    spec: what it was opened by.
+    images: numbers [N, H, W] or [N, H, W, C] by split.
+    labels: whole numbers from 0 [N] by split, or None.
+    class_names: one a label.
+    wanted: which values are black and white; None: by `ranges.chosen`.
+    notes: what is told of it besides.
+
+  Raises:
+    ArgumentError: values of which it must be said what is black and white.
+    ValueError: values that are not finite.
+  """
+  try:
+    extent = ranges.joined([ranges.of(array) for array in images.values()])
+  except ValueError as error:
+    raise ValueError(f'{spec}: {error}') from error
+  levels, told = ranges.chosen(extent, wanted)
+  return Source(
+    spec=spec,
+    splits={split: array_records(split, ranges.scaled(images[split], levels), labels[split]) for split in images},
+    class_names=tuple(class_names),
+    sha256=sha256_arrays([array for split in images for array in (images[split], labels[split])]),
+    notes=(*notes, *([told] if told else [])),
+    levels=ranges.Levels(levels, clip=bool(wanted)),
+  )
 
 
 def array_records(split: str, images: np.ndarray, labels: np.ndarray | None) -> Records:

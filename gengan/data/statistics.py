@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from gengan.data.ranges import Range
+
 EXAMPLES = 4096  # of the train split, for mean and standard deviation of sets that are not in memory
 
 # What a model was trained on, as `Dataset.statistics` tells it. Each hash depends on those before it: on the files, on
@@ -35,11 +37,12 @@ def describe(splits: Mapping[str, Any], class_names: tuple[str, ...]) -> dict[st
   }
 
 
-def treatment(config: Mapping[str, Any]) -> dict[str, Any]:
-  """What `dataset.load` and the iterator do to every image, by the data section of a config."""
+def treatment(config: Mapping[str, Any], levels: Range) -> dict[str, Any]:
+  """What `dataset.load` and the iterator do to every image, by the data section of a config and the range found."""
   grey = '(x + u) / 128 - 1' if config['dequantise'] else 'x / 127.5 - 1'
   return {
     'image_shape': [config['image_size'], config['image_size'], config['channels']],
+    'range': list(levels),
     'crop': 'centre square' if config['crop'] else 'none: stretched',
     'resize': 'bicubic, antialiased (Pillow)',
     'alpha': 'composited on white',

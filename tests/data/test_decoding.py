@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gengan.data import decoding
+from gengan.data import decoding, pictures, ranges
 
 RNG = np.random.default_rng(0)
 RGBA = RNG.integers(0, 256, (6, 5, 4), dtype=np.uint8)
@@ -22,8 +22,8 @@ def encode(image, file_format='PNG', **options):
   return buffer.getvalue()
 
 
-def decoded(data):
-  return np.asarray(decoding.decode(data).image)
+def decoded(data, levels=ranges.AS_STORED):
+  return np.asarray(decoding.decode(data, levels).image)
 
 
 def on_white(colour, alpha):
@@ -78,28 +78,100 @@ def test_palette_is_expanded():
   np.testing.assert_array_equal(decoded(encode(image, transparency=1)), expected)
 
 
-def test_16_bit_grey_is_scaled_by_its_full_range():
-  values = np.array([[0, 128, 129, 256], [32768, 40000, 65278, 65535]], np.uint16)
-  expected = np.round(values / 65535 * 255)
-  np.testing.assert_array_equal(decoded(png_16_bit(values, 0)), expected)
-  np.testing.assert_array_equal(decoded(encode(Image.fromarray(values), 'TIFF')), expected)
+def deep(low, high, **options):
+  return ranges.Levels(ranges.Range(low, high), **options)
 
 
-def test_16_bit_colour_is_within_one_grey_level():
-  values = RNG.integers(0, 65536, (6, 5, 3))
-  assert np.abs(decoded(png_16_bit(values, 2)) - values / 65535 * 255).max() < 1
+@pytest.mark.parametrize('top', [255, 4095, 65535])
+def test_16_bit_grey_is_scaled_by_the_range_of_its_set(top):
+  values = RNG.integers(0, top + 1, (6, 5)).astype(np.uint16)
+  expected = np.round(values / top * 255)
+  pillow = Image.fromarray(values)
+  files = [encode(pillow, 'TIFF', compression=name) for name in (None, 'tiff_lzw')]
+  for file in (png_16_bit(values, 0), encode(pillow), *files):
+    np.testing.assert_array_equal(decoded(file, deep(0, top)), expected)
 
 
-def test_32_bit_integers_must_be_16_bit_values():
-  fits = np.array([[0, 65535]], np.int32)
-  np.testing.assert_array_equal(decoded(encode(Image.fromarray(fits), 'TIFF')), [[0, 255]])
-  with pytest.raises(ValueError, match=r'must lie in 0\.\.65535'):
-    decoding.decode(encode(Image.fromarray(fits * 2), 'TIFF'))
+@pytest.mark.parametrize('colour_type', [2, 4, 6])
+def test_16_bit_colours_keep_all_their_bits(colour_type):
+  channels = {2: 3, 4: 2, 6: 4}[colour_type]
+  values = RNG.integers(0, 4096, (6, 5, channels)).astype(np.uint16)
+  file = png_16_bit(values, colour_type)
+  np.testing.assert_array_equal(pictures.read(file).values, values)
+  if colour_type == 2:
+    np.testing.assert_array_equal(decoded(file, deep(0, 4095)), np.round(values / 4095 * 255))
+  else:  # alpha has the full range, whatever the colours have
+    colours = np.round(values[..., :-1] / 4095 * 255).repeat(1 if channels == 4 else 3, axis=2)
+    alpha = np.round(values[..., -1] / 257)
+    assert np.abs(decoded(file, deep(0, 4095)) - on_white(colours, alpha)).max() <= 1
 
 
-def test_floating_point_images_are_refused():
-  with pytest.raises(ValueError, match='mode F has no fixed range'):
-    decoding.decode(encode(Image.fromarray(np.zeros((2, 2), np.float32)), 'TIFF'))
+@pytest.mark.parametrize('order', '<>')
+@pytest.mark.parametrize('compression', [1, 8])
+def test_16_bit_colours_of_tiff_keep_all_their_bits(order, compression):
+  values = RNG.integers(0, 65536, (3, 4, 3)).astype(np.uint16)
+  np.testing.assert_array_equal(pictures.read(tiff_rgb(values, order, compression)).values, values)
+
+
+def tiff_rgb(values, order, compression):
+  """A TIFF of 16-bit colours in one strip, written by hand: Pillow cannot."""
+  data = values.astype(f'{order}u2').tobytes()
+  data = zlib.compress(data) if compression == 8 else data
+  height, width = values.shape[:2]
+  start = 8 + 2 + 9 * 12 + 4
+  entries = [(256, 3, 1, width), (257, 3, 1, height), (258, 3, 3, start), (259, 3, 1, compression), (262, 3, 1, 2)]
+  entries += [(273, 4, 1, start + 6), (277, 3, 1, 3), (278, 3, 1, height), (279, 4, 1, len(data))]
+  pack = lambda form, *numbers: struct.pack(order + form, *numbers)
+  fields = b''.join(
+    pack('HHI', tag, kind, count) + (pack('HH', value, 0) if (kind, count) == (3, 1) else pack('I', value))
+    for tag, kind, count, value in entries
+  )
+  head = (b'II' if order == '<' else b'MM') + pack('HI', 42, 8) + pack('H', 9)
+  return head + fields + pack('I', 0) + pack('HHH', 16, 16, 16) + data
+
+
+def test_white_may_be_the_lowest_value_of_a_tiff():
+  file = encode(Image.fromarray(np.array([[0, 1000, 4095]], np.uint16)), 'TIFF', tiffinfo={262: 0})
+  np.testing.assert_array_equal(decoded(file, deep(0, 4095)), [[255, 255 - 62, 0]])
+
+
+def test_a_transparent_16_bit_value_is_white():
+  values = np.array([[7, 8], [9, 4095]], np.uint16)
+  np.testing.assert_array_equal(decoded(with_trns(png_16_bit(values, 0), 8), deep(0, 4095)), [[0, 255], [1, 255]])
+  colours = np.array([[[7, 8, 9], [7, 8, 10]]], np.uint16)
+  np.testing.assert_array_equal(
+    decoded(with_trns(png_16_bit(colours, 2), 7, 8, 9), deep(0, 255)), [[[255, 255, 255], [7, 8, 10]]]
+  )
+
+
+def with_trns(png, *values):
+  content = b'tRNS' + struct.pack(f'>{len(values)}H', *values)
+  chunk = struct.pack('>I', 2 * len(values)) + content + struct.pack('>I', zlib.crc32(content))
+  return png[:33] + chunk + png[33:]
+
+
+def test_other_whole_numbers_and_floats_go_by_the_range():
+  for values in (np.array([[-1024, 0, 3071]], np.int32), np.array([[-1024, 0, 3071]], np.float32)):
+    file = encode(Image.fromarray(values), 'TIFF')
+    np.testing.assert_array_equal(decoded(file, deep(-1024, 3071)), np.round((values + 1024) / 4095 * 255))
+    np.testing.assert_array_equal(decoded(file, deep(0, 1000, clip=True)), [[0, 0, 255]])
+    with pytest.raises(ValueError, match=r'from -1024 to 3071, beyond 0,4095, .* set config\.data\.range'):
+      decoding.decode(file, deep(0, 4095))
+    with pytest.raises(ValueError, match=r'from -1024 to 3071, of which config\.data\.range must say'):
+      decoding.decode(file)
+  with pytest.raises(ValueError, match='NaN or infinity'):
+    decoding.decode(encode(Image.fromarray(np.full((2, 2), np.nan, np.float32)), 'TIFF'), deep(0, 1))
+
+
+def test_a_pgm_says_itself_what_is_white():
+  values = np.array([[0, 1000, 4095]])
+  file = b'P5 3 1 4095\n' + values.astype('>u2').tobytes()
+  np.testing.assert_array_equal(decoded(file), np.round(values / 4095 * 255))
+
+
+def test_8_bit_pictures_go_by_a_range_that_is_asked_for():
+  shallow = ranges.Levels(shallow=ranges.Range(0, 15))
+  np.testing.assert_array_equal(decoded(encode(Image.fromarray(GREY % 16)), shallow), np.round(GREY % 16 / 15 * 255))
 
 
 def test_one_bit_images_are_black_and_white():
@@ -150,7 +222,7 @@ def test_formats_that_run_programs_are_refused():
 
 
 def test_too_many_pixels_are_refused_before_decoding(monkeypatch):
-  monkeypatch.setattr(decoding, 'MAX_PIXELS', 29)
+  monkeypatch.setattr(pictures, 'MAX_PIXELS', 29)
   with pytest.raises(ValueError, match='5 x 6 pixels; the limit is 29'):
     decoding.decode(encode(Image.fromarray(RGB)))
 

@@ -60,10 +60,10 @@ def test_grey_levels(tmp_path, values, expected):
   np.testing.assert_array_equal(pixels_of(source)[0, 0], expected)
 
 
-@pytest.mark.parametrize('values', [np.array([-1.0, 1.0, 0.0]), np.array([0, 256, 3]), np.array([0.0, np.nan, 1.0])])
-def test_other_ranges_are_refused(tmp_path, values):
-  with pytest.raises(ValueError, match='they must be uint8, uint16, bool, or float from 0 to 1'):
-    open_source(save(tmp_path, images=values.reshape(1, 1, 3)))
+def test_values_that_are_no_numbers_are_refused(tmp_path):
+  for values, match in (([0.0, np.nan, 1.0], 'NaN or infinity'), (['a', 'b', 'c'], 'must be numbers')):
+    with pytest.raises(ValueError, match=match):
+      open_source(save(tmp_path, images=np.array(values).reshape(1, 1, 3)))
 
 
 def test_channels_first_gets_a_hint(tmp_path):
@@ -87,7 +87,11 @@ def test_class_names_bound_the_labels(tmp_path, images):
 
 @pytest.mark.parametrize(
   ('labels', 'match'),
-  [(np.zeros(5, int), '6 images, but 5 labels'), (np.full(6, -1), 'from -1'), (np.zeros(6), 'whole numbers')],
+  [
+    (np.zeros(5, int), '6 images, but 5 labels'),
+    (np.array([0, 1, -1, 2, -1, 0]), '2 labels are below 0, such as -1'),
+    (np.zeros(6), 'whole numbers'),
+  ],
 )
 def test_labels_that_do_not_fit(tmp_path, images, labels, match):
   with pytest.raises(ValueError, match=match):
@@ -97,7 +101,7 @@ def test_labels_that_do_not_fit(tmp_path, images, labels, match):
 def test_pickles_are_never_loaded(tmp_path, images):
   path = tmp_path / 'objects.npz'
   np.savez(path, images=np.array([{}], object))
-  with pytest.raises(ValueError, match='allow_pickle=False'):
+  with pytest.raises(ValueError, match='images is a pickled object'):
     open_source(f'npz:{path}')
   np.savez(path, images=images, metadata=np.array({}, object))  # beside the images, as in dSprites: not touched
   assert len(open_source(f'npz:{path}').splits['train']) == 6
@@ -111,7 +115,7 @@ def test_missing_damaged_and_foreign_files(tmp_path):
   path.write_bytes(path.read_bytes()[:-10])
   with pytest.raises(ValueError, match=r'damaged or not an \.npz'):
     open_source(spec)
-  with pytest.raises(ValueError, match='holds nothing; it must have images'):
+  with pytest.raises(ValueError, match='holds pictures; it must have images'):
     open_source(save(tmp_path, pictures=np.zeros((2, 8, 8), np.uint8)))
 
 
@@ -149,3 +153,82 @@ def test_the_files_of_a_folder_that_are_no_shards_are_not_mixed(tmp_path, images
     open_source(f'npz:{tmp_path}')
   (tmp_path / 'test.npz').unlink()
   np.testing.assert_array_equal(pixels_of(open_source(f'npz:{tmp_path}')), images)
+
+
+@pytest.mark.parametrize(
+  ('keys', 'told'),
+  [
+    (('arr_0', 'arr_1'), ('train images are read from arr_0, their labels from arr_1',)),
+    (('X', 'y'), ('train images are read from X, their labels from y',)),
+    (('data', 'target'), ('train images are read from data, their labels from target',)),
+    (('x_train', 'y_train'), ()),
+    (('images', 'labels', 'y_test'), ('not read: y_test',)),
+    (('images', 'classes'), ('train images are read from images; without labels', 'not read: classes')),
+  ],
+)
+def test_what_is_read_under_other_names_is_told(tmp_path, images, keys, told):
+  content = dict(zip(keys, (images, np.arange(6) % 3, np.arange(6)), strict=False))
+  source = open_source(save(tmp_path, **content))
+  np.testing.assert_array_equal(pixels_of(source), images)
+  if 'classes' not in keys:
+    assert source.notes == told and source.splits['train'].labels.tolist() == [0, 1, 2, 0, 1, 2]
+  else:
+    assert source.notes == told[1:] and source.class_names == ()
+
+
+def test_the_file_of_keras(tmp_path, images):
+  content = {'x_train': images, 'y_train': np.arange(6), 'x_test': images[:2], 'y_test': np.array([5, 0])}
+  source = open_source(save(tmp_path, **content))
+  assert source.notes == () and source.splits['test'].labels.tolist() == [5, 0]
+
+
+@pytest.mark.parametrize(
+  ('labels', 'names', 'expected', 'told'),
+  [
+    ([1, 2, 3, 1, 2, 3], ('1', '2', '3'), [0, 1, 2, 0, 1, 2], 'labels are 1, 2, 3: 3 classes'),
+    ([0, 2, 5, 0, 2, 5], ('0', '2', '5'), [0, 1, 2, 0, 1, 2], 'labels are 0, 2, 5: 3 classes'),
+    ([7, 10**9, 7, 7, 7, 7], ('7', '1000000000'), [0, 1, 0, 0, 0, 0], 'labels are 7, 1000000000: 2 classes'),
+    ([False, True] * 3, ('False', 'True'), [0, 1] * 3, None),
+  ],
+)
+def test_labels_that_occur_are_the_classes(tmp_path, images, labels, names, expected, told, caplog):
+  source = open_source(save(tmp_path, images=images, labels=np.array(labels)))
+  assert source.class_names == names and source.splits['train'].labels.tolist() == expected
+  assert [told] == [told and note[: len(told)] for note in source.notes or ['']] or not told
+  assert len(caplog.records) == bool(told)
+
+
+def test_labels_from_1_where_there_are_names_for_all(tmp_path, images):
+  names = np.array(['cat', 'dog', 'cow'])
+  source = open_source(save(tmp_path, images=images, labels=np.array([1, 2, 3, 3, 2, 1]), class_names=names))
+  assert source.class_names == ('cat', 'dog', 'cow')
+  assert source.splits['train'].labels.tolist() == [0, 1, 2, 2, 1, 0]
+  assert source.notes == ('labels go from 1: 1 is the first of class_names',)
+
+
+@pytest.mark.parametrize('kind', ['U', 'S'])
+def test_names_as_labels_follow_class_names(tmp_path, images, kind):
+  labels, names = np.array(['dog', 'cat', 'dog', 'é', 'cat', 'é']), np.array(['é', 'dog', 'cat', 'cow'])
+  if kind == 'S':
+    labels, names = np.char.encode(labels, 'utf-8'), np.char.encode(names, 'utf-8')
+  source = open_source(save(tmp_path, images=images, labels=labels, class_names=names))
+  assert source.class_names == ('é', 'dog', 'cat', 'cow')
+  assert source.splits['train'].labels.tolist() == [1, 2, 1, 0, 2, 0]
+  with pytest.raises(ValueError, match="the label 'dog' is not one of class_names"):
+    open_source(save(tmp_path, images=images, labels=labels, class_names=names[[0, 2, 3]]))
+
+
+def test_classes_of_one_name_are_told_apart(tmp_path, images):
+  names = np.array(['crane', 'ship', 'crane '])
+  source = open_source(save(tmp_path, images=images, labels=np.arange(6) % 3, class_names=names))
+  assert source.class_names == ('crane', 'ship', 'crane_2')
+  assert source.notes == ('classes get names of their own: crane_2',)
+
+
+def test_pickled_names_and_splits_of_two_kinds_are_refused(tmp_path, images):
+  names = np.array(['cat', 'dog'], object)
+  with pytest.raises(ValueError, match='class_names is a pickled object, and those are never loaded'):
+    open_source(save(tmp_path, images=images, labels=np.arange(6) % 2, class_names=names))
+  both = {'y_train': np.arange(6), 'y_test': np.array(['0', '1', '2', '3', '4', '5'])}
+  with pytest.raises(ValueError, match='of some splits are numbers, of others strings'):
+    open_source(save(tmp_path, x_train=images, x_test=images, **both))

@@ -19,7 +19,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.error(f'give --source, as in --source=folder:path/to/images; it may be {SOURCES}')
   with arguments.answering(parser, stopped='stopped before the report was written'):
     settings = clean.Settings(**{field.name: getattr(args, field.name) for field in _SETTINGS})
-    counts = clean.clean(args.source, args.out, data_dir=args.data_dir, exclude=args.exclude, settings=settings)
+    counts = clean.clean(
+      args.source, args.out, data_dir=args.data_dir, levels=args.range, exclude=args.exclude, settings=settings
+    )
   excluded = counts.pop('excluded')
   for kind, count in counts.items():
     print(f'{clean.KINDS[kind][0]:32} {count:8,}')
@@ -34,6 +36,7 @@ def _parser() -> arguments.Parser:
   add('--source', help=f'the image set: {SOURCES}')
   add('--out', default='report', help='folder for report.html, findings.json and exclude.json (default report)')
   add('--data_dir', default='', help="where TFDS keeps its sets; '' is its default")
+  add('--range', default='auto', help="values of black and white, '0,4095'; auto looks at the set (default auto)")
   all_kinds = ','.join(clean.EXCLUDABLE)
   add('--exclude', type=names, default=clean.EXCLUDABLE, help=f'findings to leave out (default {all_kinds})')
   for field in _SETTINGS:

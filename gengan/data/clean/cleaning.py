@@ -15,7 +15,13 @@ from gengan.host.files import write_text
 
 
 def clean(
-  source: str, out: str, *, data_dir: str = '', exclude: tuple[str, ...] = EXCLUDABLE, settings: Settings = DEFAULT
+  source: str,
+  out: str,
+  *,
+  data_dir: str = '',
+  levels: str = 'auto',
+  exclude: tuple[str, ...] = EXCLUDABLE,
+  settings: Settings = DEFAULT,
 ) -> dict[str, int]:
   """Examines a source and writes `report.html`, `findings.json` and `exclude.json` into a folder.
 
@@ -23,6 +29,7 @@ def clean(
     source: its spec, such as 'zip:path/to/images.zip'.
     out: the folder; made where it is missing.
     data_dir: where TFDS keeps its sets; '' is its default.
+    levels: which values are black and white, as `config.data.range` says it.
     exclude: kinds of findings whose examples are left out: any of `findings.EXCLUDABLE`.
     settings: what counts as a finding.
 
@@ -37,7 +44,7 @@ def clean(
   for kind in exclude:
     if kind not in EXCLUDABLE:
       raise ArgumentError('exclude', kind, f'some of {", ".join(EXCLUDABLE)}')
-  opened = open_source(source, data_dir=data_dir)
+  opened = open_source(source, data_dir=data_dir, levels=levels)
   folder = pathlib.Path(out)
   try:
     folder.mkdir(parents=True, exist_ok=True)

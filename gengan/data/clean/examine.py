@@ -58,7 +58,7 @@ def examine(source: Source) -> Examined:
 
   def look(i: int) -> None:
     try:
-      decoded = decoding.decode(source.splits[split[i]].read(int(index[i])))
+      decoded = decoding.decode(source.splits[split[i]].read(int(index[i])), source.levels)
     except (ValueError, OSError) as error:
       facts.errors[i] = str(error)
     else:

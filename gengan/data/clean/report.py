@@ -107,12 +107,12 @@ def _figure(source: Source, facts: Examined, i: int, css: str, word: str) -> str
   label = f' · {source.class_names[facts.labels[i]]}' if source.class_names else ''
   caption = f'<b>{word}</b>{html.escape(name)}<br><span class="quiet">{split}{html.escape(label)}</span>'
   lost = '<div class="lost">?</div>'
-  picture = lost if i in facts.errors else _picture(source.splits[split].read(int(facts.index[i])))
+  picture = lost if i in facts.errors else _picture(source, source.splits[split].read(int(facts.index[i])))
   return f'<figure class="{css}">{picture}<figcaption>{caption}</figcaption></figure>'
 
 
-def _picture(data: bytes | np.ndarray) -> str:
-  image = decoding.decode(data).image
+def _picture(source: Source, data: bytes | np.ndarray) -> str:
+  image = decoding.decode(data, source.levels).image
   small = max(image.size) <= _SIDE
   kind, css = ('png', 'pixels') if small else ('jpeg', '')
   image.thumbnail((_SIDE, _SIDE), Image.Resampling.LANCZOS)  # leaves a small one as it is
