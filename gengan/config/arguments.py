@@ -3,7 +3,10 @@
 import argparse
 import contextlib
 import difflib
+import os
 import pathlib
+import shlex
+import shutil
 import sys
 from collections.abc import Iterator, Sequence
 
@@ -69,7 +72,7 @@ def _add_trust(to: argparse.ArgumentParser, what: str) -> None:
 def add_config(to: Parser, *, example: str = 'dcgan') -> None:
   """--config, and --config.field=value for every field of it, which `parse` reads; messages name the example."""
   to.example = example
-  names = ', '.join(places.recipes())
+  names = ', '.join(_alike(example))
   text = f'{names}; a Python file with get_config(); or the folder or config.json of a run'
   to.add_argument('--config', metavar='NAME[:VARIANT]', help=text)
   _add_trust(to, "a run's config.json")
@@ -106,13 +109,18 @@ def parse(parser: Parser, argv: Sequence[str] | None = None) -> argparse.Namespa
         parser.epilog = f'fields of {loaded.path}:\n{comments.describe(loaded.config, loaded.module)}'
   args, rest = parser.parse_known_args(argv)
   if asked.config is None:
-    parser.error(f'--config is missing; try --config={parser.example}, one of {", ".join(places.recipes())}')
+    parser.error(f'--config is missing; try --config={parser.example}, one of {", ".join(_alike(parser.example))}')
   _refuse(parser, rest, 'settings are given as --config.name=value')
   with answering(parser):
     if set(named) & set(trust.foreign(loaded.config)):  # what a flag names, the user has named
       trust.require(before, args.trust, where=loaded.path)
   args.config, args.config_name = loaded.config.lock(), loaded.name
   return args
+
+
+def _alike(example: str) -> list[str]:
+  """The recipes' configs in the folder of this one: those of a training, or those of a comparison."""
+  return [name for name in places.recipes() if ('/' in name) == ('/' in example)]
 
 
 def _refuse(parser: Parser, rest: Sequence[str], hint: str = '--help lists the flags') -> None:
@@ -122,6 +130,16 @@ def _refuse(parser: Parser, rest: Sequence[str], hint: str = '--help lists the f
   flag = rest[0].partition('=')[0]
   near = difflib.get_close_matches(flag, parser._option_string_actions, 1) if flag.startswith('--') else []
   parser.error(f'unexpected argument {rest[0]!r}; {f"did you mean {near[0]}?" if near else hint}')
+
+
+def command(verb: str, **flags: object) -> str:
+  """A command to copy, such as 'python -m gengan.sample --workdir=runs/a'; it runs as it stands, where this one ran."""
+  beside = lambda name: os.path.dirname(shutil.which(name) or '') == os.path.dirname(sys.executable)
+  if sys.argv[0].startswith('gengan ') and beside('gengan'):
+    start = f'gengan {verb}'
+  else:
+    start = f'{"python" if beside("python") else shlex.quote(sys.executable)} -m gengan.{verb}'
+  return ' '.join([start, *(shlex.quote(f'--{name}={value}') for name, value in flags.items())])
 
 
 @contextlib.contextmanager
