@@ -239,21 +239,19 @@ def flatten(value: Any) -> dict[str, Tensor]:
   return tensors
 
 
-def array(name: str, tensor: Tensor, load: Callable[[Storage], bytes]) -> np.ndarray:
-  """The tensor's values; `load` gives the bytes of its storage.
+def array(name: str, tensor: Tensor, load: Callable[[str], bytes]) -> np.ndarray:
+  """The tensor's values, a read-only view of its storage; `load` gives the bytes of the one with that key.
 
   Raises:
     ValueError: the storage has another length than the pickle says, or is too short for the tensor.
   """
   storage, offset, shape, strides = tensor
-  block, expected = load(storage), storage.length * np.dtype(storage.dtype).itemsize
+  block, expected = load(storage.key), storage.length * np.dtype(storage.dtype).itemsize
   if len(block) != expected:
     raise ValueError(f'its storage {storage.key} has {len(block):,} bytes, not {expected:,}')
   values = np.frombuffer(block, storage.dtype)
   last = offset + sum((length - 1) * stride for length, stride in zip(shape, strides, strict=True))
   if math.prod(shape) > len(values) or (math.prod(shape) and last >= len(values)):
     raise ValueError(f'{name} reaches beyond its storage of {len(values):,} values')
-  view = np.lib.stride_tricks.as_strided(
-    values[offset:], shape, [stride * values.itemsize for stride in strides], writeable=False
-  )
-  return np.array(view)
+  steps = [stride * values.itemsize for stride in strides]
+  return np.lib.stride_tricks.as_strided(values[offset:], shape, steps, writeable=False)

@@ -1,5 +1,6 @@
 """The weights files of published networks, read as data: no format may run code, and PyTorch is not needed."""
 
+import functools
 import hashlib
 import io
 import json
@@ -12,9 +13,11 @@ from typing import NamedTuple
 
 import numpy as np
 
+from gengan.host import archives
 from gengan.networks import pickles
 
 MAX_BYTES = 4 << 30  # a file that is larger, or that unpacks to more, is refused
+MAX_RATIO = 100  # of what weights, which hardly shrink, unpack to and their file, above 64 MiB
 
 _LEGACY_MAGIC = 0x1950A86A20F9469CFC6C  # of torch.save before PyTorch 1.6, with the protocol number after it
 _LEGACY_PROTOCOL = 1001
@@ -24,7 +27,7 @@ _SAFETENSORS = dict(F64='<f8', F32='<f4', F16='<f2', I64='<i8', I32='<i4', I16='
 class Weights(NamedTuple):
   """What a file holds."""
 
-  tensors: dict[str, np.ndarray]  # by name
+  tensors: dict[str, np.ndarray]  # by name, read-only; those that the file lets share their values do
   sha256: str  # of the file, in hexadecimal
 
 
@@ -68,11 +71,12 @@ def _parse(data: bytes) -> dict[str, np.ndarray]:
   if data[:4] == b'PK\x03\x04':
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
       size = sum(info.file_size for info in archive.infolist())
-      if size > MAX_BYTES:
-        raise ValueError(f'it unpacks to {size:,} bytes; the limit is {MAX_BYTES:,}')
+      limit = min(MAX_BYTES, max(64 << 20, MAX_RATIO * len(data)))
+      if size > limit:
+        raise ValueError(f'it unpacks to {size:,} bytes; the limit for a file of {len(data):,} is {limit:,}')
       members = {info.filename for info in archive.infolist()}
       pickled = [name for name in members if name.count('/') == 1 and name.endswith('/data.pkl')]
-      return _zip(archive, pickled[0].removesuffix('data.pkl')) if len(pickled) == 1 else _npz(data, members)
+      return _zip(archive, pickled[0].removesuffix('data.pkl')) if len(pickled) == 1 else _npz(archive, members)
   if data[:2] == b'\x80\x02' and data[2:4] == b'\x8a\x0a':  # a pickle that begins with an integer of ten bytes
     return _legacy(data)
   if data[8:9] == b'{' and int.from_bytes(data[:8], 'little') <= len(data) - 8:
@@ -87,8 +91,9 @@ def _zip(archive: zipfile.ZipFile, folder: str) -> dict[str, np.ndarray]:
     raise ValueError('its values are not little-endian')
   tensors = pickles.flatten(pickles.read(io.BytesIO(archive.read(f'{folder}data.pkl'))))
 
-  def load(storage: pickles.Storage) -> bytes:
-    name = f'{folder}data/{storage.key}'
+  @functools.cache  # one copy, however many tensors lie in it
+  def load(key: str) -> bytes:
+    name = f'{folder}data/{key}'
     if name not in members:
       raise ValueError(f'the file {name} is missing in it')
     return archive.read(name)
@@ -119,7 +124,7 @@ def _legacy(data: bytes) -> dict[str, np.ndarray]:
     if end > len(data):
       raise ValueError(f'it is truncated: {end:,} bytes are needed, {len(data):,} are there')
     blocks[key], position = view[position + 8 : end], end
-  return {name: pickles.array(name, tensor, lambda storage: blocks[storage.key]) for name, tensor in tensors.items()}
+  return {name: pickles.array(name, tensor, blocks.__getitem__) for name, tensor in tensors.items()}
 
 
 def _safetensors(data: bytes) -> dict[str, np.ndarray]:
@@ -138,15 +143,14 @@ def _safetensors(data: bytes) -> dict[str, np.ndarray]:
       raise ValueError(f'{name} reaches beyond the file: it is truncated or damaged')
     if math.prod(shape) * dtype.itemsize != high - low:
       raise ValueError(f'{name} has the shape {shape}, but {high - low:,} bytes')
-    tensors[name] = np.frombuffer(data[start + low : start + high], dtype).reshape(shape)
+    tensors[name] = np.frombuffer(data, dtype, (high - low) // dtype.itemsize, start + low).reshape(shape)
   return tensors
 
 
-def _npz(data: bytes, members: set[str]) -> dict[str, np.ndarray]:
+def _npz(archive: zipfile.ZipFile, members: set[str]) -> dict[str, np.ndarray]:
   if not any(name.endswith('.npy') for name in members):
     raise ValueError('it is a zip archive, but neither of PyTorch nor of NumPy')
-  with np.load(io.BytesIO(data), allow_pickle=False) as content:
-    return {name: content[name] for name in content.files}
+  return archives.read(archive, {name.removesuffix('.npy') for name in members if name.endswith('.npy')})
 
 
 def tensor(tensors: Mapping[str, np.ndarray], key: str, shape: tuple[int, ...], where: str) -> np.ndarray:
