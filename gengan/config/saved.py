@@ -9,6 +9,7 @@ from ml_collections import ConfigDict
 
 from gengan.config.checks import INTERVALS
 from gengan.config.fields import flatten
+from gengan.host import files
 from gengan.host.files import read_json
 
 PLACES = ('data.source', 'data.exclude', 'data.data_dir')  # of data that is compared itself: `runs.require_same`
@@ -22,7 +23,7 @@ def load(workdir: str | os.PathLike) -> ConfigDict:
     FileNotFoundError: there is no run in this folder.
     ValueError: its config.json is damaged, or another's.
   """
-  path = pathlib.Path(workdir) / 'config.json'
+  path = files.path(workdir) / 'config.json'
   if not path.exists():
     raise FileNotFoundError(f'{workdir} is not the folder of a run: it has no config.json')
   content = read_json(path)
@@ -38,7 +39,7 @@ def load_dataset_facts(workdir: str | os.PathLike) -> dict[str, Any]:
     FileNotFoundError: it is missing.
     ValueError: its dataset.json is damaged, or something else.
   """
-  path = pathlib.Path(workdir) / 'dataset.json'
+  path = files.path(workdir) / 'dataset.json'
   if not path.exists():
     raise FileNotFoundError(f'{path} is missing: nothing says on which data the checkpoints there were trained')
   content = read_json(path)

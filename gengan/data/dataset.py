@@ -2,13 +2,13 @@
 
 import dataclasses
 import math
-import shlex
 from collections.abc import Sequence
 from typing import Any
 
 import ml_collections
 import numpy as np
 
+from gengan.config import arguments
 from gengan.data import decoding, statistics
 from gengan.data.config import validate
 from gengan.data.manifest import read_manifest
@@ -75,10 +75,10 @@ class DecodedOnRead:
     try:
       return decoding.preprocess(self._records.read(index), self._levels, **options)
     except (ValueError, OSError) as error:
-      flag = shlex.quote(f'--source={self._spec}')
+      look = arguments.command('data.clean', source=self._spec, out='report')
       raise ValueError(
         f'{self._spec}: {self._records.names[index]} cannot be read: {error}. '
-        f'To find all such files and leave them out: python -m gengan.data.clean {flag} --out=report'
+        f'To find all such files and leave them out: {look}'
       ) from error
 
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import pathlib
+import shlex
 
 import numpy as np
 
@@ -51,8 +52,10 @@ def open_tfds(name: str, *, data_dir: str = '') -> Source:
 
 def prepare_command(name: str, data_dir: str) -> str:
   """The shell line, for a clone of this repository, that prepares a set in the file format that is needed here."""
-  where = f' --data_dir={data_dir}' if data_dir else ''
-  return f"pip install '.[tensorflow]' && python -m gengan.data.prepare --name={name}{where}"
+  flags = ' '.join(
+    shlex.quote(f'--{flag}={text}') for flag, text in {'name': name, 'data_dir': data_dir}.items() if text
+  )
+  return f"pip install '.[tensorflow]' && python -m gengan.data.prepare {flags}"
 
 
 def named_builder(name: str, data_dir: str):
@@ -72,8 +75,8 @@ def named_builder(name: str, data_dir: str):
 
 
 def _builder(tfds, name: str, data_dir: str, spec: str):
-  if (pathlib.Path(name).expanduser() / 'dataset_info.json').is_file():
-    builder = tfds.builder_from_directory(str(pathlib.Path(name).expanduser()))
+  if pathlib.Path(name, 'dataset_info.json').is_file():
+    builder = tfds.builder_from_directory(name)
   elif name.startswith(('/', '.', '~')):
     raise FileNotFoundError(f'{spec}: that folder holds no dataset_info.json; give the folder of a prepared version')
   else:

@@ -13,8 +13,13 @@ ROOT = pathlib.Path(__file__).parents[2]
 def tool():
   parser = arguments.parser('tool', 'Does it.')
   arguments.add_config(parser, example='vae')
-  parser.add_argument('--workdir', type=pathlib.Path)
+  parser.add_argument('--workdir', type=arguments.path)
   return parser
+
+
+def test_a_folder_may_be_at_home(monkeypatch):
+  monkeypatch.setenv('HOME', '/home/me')
+  assert arguments.parse(tool(), ['--config=vae', '--workdir=~/a b']).workdir == pathlib.Path('/home/me/a b')
 
 
 def refusal(parser, argv, capsys):

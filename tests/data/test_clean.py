@@ -194,7 +194,7 @@ def test_command_line(dirty, tmp_path):
     (['--source=foo'], "--source is 'foo'; it must be one of digits, idx:DIR"),
     (['--source=digits', '--near_distance=9'], '--near_distance is 9; it must be from 0 to 8 bits'),
     (['--source=digits', '--exclude=ugly'], "--exclude is 'ugly'; it must be some of unreadable, blank"),
-    (['--source=digits', '--near=3'], 'unrecognized arguments: --near=3'),
+    (['--source=digits', '--near=3'], "unexpected argument '--near=3'; did you mean --near_"),
   ],
 )
 def test_mistakes_on_the_command_line_are_one_line(flags, message, capsys):

@@ -1,7 +1,11 @@
 """The spec of a source: what it may be, and the line that says so."""
 
 import pytest
+from PIL import Image
 
+from gengan.config import defaults
+from gengan.data import load
+from gengan.data.manifest import write_manifest
 from gengan.data.openers import SOURCES, open_source, source_parts
 from gengan.host.errors import ArgumentError
 
@@ -31,3 +35,20 @@ def test_every_kind_that_is_offered_is_known():
 
 def test_a_place_may_hold_colons():
   assert source_parts('tfds:mnist:3.0.1') == ('tfds', 'mnist:3.0.1')
+
+
+@pytest.mark.parametrize('kind', ['idx', 'npz', 'folder', 'zip', 'tfds'])
+def test_a_place_may_be_at_home(kind, monkeypatch):
+  monkeypatch.setenv('HOME', '/home/me')
+  assert source_parts(f'{kind}:~/my images') == (kind, '/home/me/my images')
+
+
+def test_pictures_at_home_are_opened_and_so_is_the_list_of_those_to_leave_out(tmp_path, monkeypatch):
+  monkeypatch.setenv('HOME', str(tmp_path))
+  (tmp_path / 'pictures').mkdir()
+  for number in range(12):
+    Image.new('L', (8, 8), number).save(tmp_path / 'pictures' / f'{number}.png')
+  source = open_source('folder:~/pictures')
+  write_manifest(tmp_path / 'exclude.json', source, {'train': {'3.png': 'blank'}})
+  section = defaults.data('folder', source='folder:~/pictures', image_size=8, exclude='~/exclude.json')
+  assert sum(load(section).statistics['excluded'].values()) == 1

@@ -66,3 +66,23 @@ def test_a_folder_is_tried_and_left_as_it_was(tmp_path):
     with pytest.raises(ValueError, match=rf'--workdir is {folder}, where no files can be written: {why}'):
       files.require_writable(folder, flag='--workdir')
   assert file.read_text() == 'kept'
+
+
+@pytest.mark.parametrize(
+  ('text', 'expected'),
+  [
+    ('~', '/home/me'),
+    ('~/a b', '/home/me/a b'),
+    ('folder:~/x', 'folder:/home/me/x'),
+    ('inception_clean:~/w.pth', 'inception_clean:/home/me/w.pth'),
+    ('~/runs/a:generator', '/home/me/runs/a:generator'),
+    ('a/~/b', 'a/~/b'),
+    ('a~', 'a~'),
+    ('digits', 'digits'),
+    ('', ''),
+    ('~nobody-of-that-name/x', '~nobody-of-that-name/x'),
+  ],
+)
+def test_a_home_folder_is_meant_at_the_beginning_alone(text, expected, monkeypatch):
+  monkeypatch.setenv('HOME', '/home/me')
+  assert files.expanded(text) == expected and files.path(text) == pathlib.Path(expected)

@@ -1,7 +1,6 @@
 """python -m gengan.data.clean: flags."""
 
 import dataclasses
-import pathlib
 from collections.abc import Sequence
 
 from gengan.config import arguments
@@ -26,7 +25,7 @@ def main(argv: Sequence[str] | None = None) -> None:
   for kind, count in counts.items():
     print(f'{clean.KINDS[kind][0]:32} {count:8,}')
   print(f'{"Left out by exclude.json":32} {excluded:8,}')
-  print(f'Read {pathlib.Path(args.out) / "report.html"}')
+  print(f'Read {args.out / "report.html"}')
 
 
 def _parser() -> arguments.Parser:
@@ -34,7 +33,12 @@ def _parser() -> arguments.Parser:
   names = lambda text: tuple(name for name in text.split(',') if name)
   add = parser.add_argument
   add('--source', help=f'the image set: {SOURCES}')
-  add('--out', default='report', help='folder for report.html, findings.json and exclude.json (default report)')
+  add(
+    '--out',
+    type=arguments.path,
+    default='report',
+    help='folder for report.html, findings.json and exclude.json (default report)',
+  )
   add('--data_dir', default='', help="where TFDS keeps its sets; '' is its default")
   add('--range', default='auto', help="values of black and white, '0,4095'; auto looks at the set (default auto)")
   all_kinds = ','.join(clean.EXCLUDABLE)

@@ -10,6 +10,7 @@ import tempfile
 
 from gengan.data.tfds import named_builder
 from gengan.host.errors import ArgumentError
+from gengan.host.files import expanded
 
 
 def prepare(name: str, *, data_dir: str = '', files: str = '') -> pathlib.Path:
@@ -28,6 +29,7 @@ def prepare(name: str, *, data_dir: str = '', files: str = '') -> pathlib.Path:
     ModuleNotFoundError: TensorFlow is not installed.
     ValueError: TFDS knows no such set.
   """
+  data_dir, files = expanded(data_dir), expanded(files)
   if files and not pathlib.Path(files).is_dir():
     raise ArgumentError('files', files, "a folder, or ''", why='which is no folder')
   try:
