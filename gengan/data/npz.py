@@ -61,7 +61,7 @@ def _read(path: pathlib.Path, spec: str) -> tuple[dict[str, np.ndarray], dict[st
   held = [_sizes(file, spec) for file in files]
   chosen = _chosen(list(held[0]))
   if 'train' not in chosen['images']:
-    there = ', '.join(held[0]) or 'nothing'
+    there = _listed(list(map(names.printable, held[0]))) or 'nothing'
     raise ValueError(f'{spec} holds {there}; it must have images, train_images or x_train (and labels, ...)')
   wanted = {'class_names', *chosen['images'].values(), *chosen['labels'].values()}
   size = sum(count for sizes in held for key, count in sizes.items() if key in wanted)
@@ -101,7 +101,7 @@ def _notes(keys: Sequence[str], chosen: Mapping[str, Mapping[str, str]]) -> list
   ]
   taken = {'class_names'}.union(*read.values())
   rest = [key for key in keys if key not in taken]
-  return [*notes, f'not read: {", ".join(rest)}'] if rest else notes
+  return [*notes, f'not read: {_listed(list(map(names.printable, rest)))}'] if rest else notes
 
 
 def _shards(folder: pathlib.Path, spec: str) -> list[pathlib.Path]:
@@ -139,11 +139,11 @@ def _told(spec: str, file: pathlib.Path | None = None) -> Iterator[None]:
   try:
     yield
   except archives.DAMAGE as error:
-    raise ValueError(f'{where} is damaged or not an .npz file: {error}') from error
+    raise ValueError(f'{where} is damaged or not an .npz file: {names.printable(str(error))}') from error
   except MemoryError as error:
     raise ValueError(f'{where} needs more memory than there is: {error}') from error
   except ValueError as error:
-    raise ValueError(f'{where}: {error}') from error
+    raise ValueError(f'{where}: {names.printable(str(error))}') from error
 
 
 def _check_images(images: Mapping[str, np.ndarray], spec: str) -> None:
