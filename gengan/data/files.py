@@ -1,62 +1,54 @@
-"""Image files in a folder or in a zip file; the folders give splits and labels."""
+"""Image files in a folder or in a zip file; the folders, or tables beside the images, give splits and labels."""
 
 import hashlib
 import os
 import pathlib
-import stat
-import zipfile
-import zlib
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from gengan.data import folders, layout, tables, zips
+from gengan.data.listing import TABLES, Listing, chosen, quoted, read
+from gengan.data.names import printable
+from gengan.data.regular import require_file
 from gengan.data.sources import SPLITS, Records, Source
 
-SUFFIXES = ('.png', '.jpg', '.jpeg', '.bmp', '.gif', '.tif', '.tiff', '.webp', '.ppm', '.pgm', '.pbm')
-MAX_FILE_BYTES = 256 << 20  # one image file, unpacked
-MAX_ZIP_BYTES = 64 << 30  # all files of a zip, unpacked
+MAX_ZIP_BYTES = 64 << 30  # all images of a zip, unpacked
 HASHED_BYTES = 2 << 30  # a folder that holds more is identified by names and sizes alone
-
-_SPLIT_FOLDERS = {'val': 'validation', 'valid': 'validation', **{split: split for split in SPLITS}}
 
 
 def folder(directory: str) -> Source:
-  """Image files below a folder. Hidden files and files that are no images by their name are passed over.
+  """Image files below a folder; links are followed. What is passed over is told in the notes, see `listing`.
 
   Raises:
     FileNotFoundError: no such folder.
-    ValueError: no image in it, or folders that mean nothing as splits and classes (see `layout`).
+    ValueError: no image in it, folders that mean nothing as splits and classes (see `layout`), or tables of labels
+      that do not fit (see `tables`).
   """
-  spec = f'folder:{directory}'
+  spec = printable(f'folder:{directory}')
   root = pathlib.Path(directory)
   if not root.is_dir():
-    raise FileNotFoundError(f'{spec}: there is no such folder')
-  names = []
-  for parent, folders, files in os.walk(root):
-    folders[:] = [name for name in folders if not name.startswith(('.', '__MACOSX'))]
-    names += [pathlib.Path(parent, name).relative_to(root).as_posix() for name in files if _is_image(name)]
-  names.sort()
-  # A link that leads nowhere counts as an unreadable image, not as the end.
-  sizes = [(root / name).stat().st_size if (root / name).exists() else 0 for name in names]
+    is_file = ': it is a file; a zip is opened by zip:' if root.exists() else ''
+    raise FileNotFoundError(f'{spec}: there is no such folder{is_file}')
+  found = folders.listing(root, spec)
 
-  def read(name: str) -> bytes:
-    path = root / name
-    if path.stat().st_size > MAX_FILE_BYTES:
-      raise ValueError(f'larger than {MAX_FILE_BYTES >> 20} MiB')
-    return path.read_bytes()
+  def sha256(names: list[str]) -> str:
+    digest = hashlib.sha256()
+    hashed = sum(found.files[name] for name in names) <= HASHED_BYTES
+    for name in names:
+      content = _content_hash(found, name) if hashed else str(found.files[name])
+      digest.update(os.fsencode(name) + f'\0{content}\n'.encode())
+    return digest.hexdigest()
 
-  digest = hashlib.sha256()
-  hashed = sum(sizes) <= HASHED_BYTES
-  for name, size in zip(names, sizes, strict=True):
-    content = _file_hash(root / name) if hashed else str(size)
-    digest.update(f'{name}\0{content}\n'.encode())
-  return _source(spec, names, read, digest.hexdigest())
+  above = [name for name in TABLES if (root.absolute().parent / name).is_file()]
+  return _source(spec, found, sha256, unread=above)
 
 
-def _file_hash(path: pathlib.Path) -> str:
+def _content_hash(found: Listing, name: str) -> str:
   try:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
-  except OSError as error:
-    return f'unreadable: {error.errno}'
+    return hashlib.sha256(read(found, name)).hexdigest()
+  except (OSError, ValueError) as error:
+    return f'unreadable: {getattr(error, "errno", found.files[name])}'
 
 
 def zip_file(file: str) -> Source:
@@ -64,104 +56,47 @@ def zip_file(file: str) -> Source:
 
   Raises:
     FileNotFoundError: no such file.
-    ValueError: damaged, encrypted, too large when unpacked, a name that leads outside or occurs twice, no image in it,
-      or folders that mean nothing as splits and classes (see `layout`).
+    ValueError: see `zips.listing`; too large when unpacked, or as for `folder`.
   """
-  spec = f'zip:{file}'
-  path = pathlib.Path(file)
-  if not path.is_file():
-    raise FileNotFoundError(f'{spec}: there is no such file')
-  try:
-    archive = zipfile.ZipFile(path)
-  except (zipfile.BadZipFile, OSError, NotImplementedError) as error:
-    raise ValueError(f'{spec} is damaged or not a zip file: {error}') from error
-  entries = {}
-  for info in archive.infolist():
-    if info.is_dir() or not _is_image(info.filename.rpartition('/')[2]) or '__MACOSX' in info.filename:
-      continue
-    _check_entry(info, spec)
-    if info.filename in entries:
-      raise ValueError(f'{spec}: {info.filename!r} occurs twice')
-    entries[info.filename] = info
-  total = sum(info.file_size for info in entries.values())
-  if total > MAX_ZIP_BYTES:
-    raise ValueError(f'{spec} unpacks to {total:,} bytes; the limit is {MAX_ZIP_BYTES:,}')
-  names = sorted(entries)
-  identity = '\n'.join(f'{name}\0{entries[name].file_size}\0{entries[name].CRC:08x}' for name in names)
+  spec = printable(f'zip:{file}')
+  require_file(file, spec)
+  found, entries = zips.listing(pathlib.Path(file), spec)
 
-  def read(name: str) -> bytes:
-    try:
-      # zipfile returns no more than the size checked above, compares the CRC-32, and may be read by several threads.
-      return archive.read(entries[name])
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
-      raise ValueError(str(error)) from error
+  def sha256(names: list[str]) -> str:
+    total = sum(found.files[name] for name in names)
+    if total > MAX_ZIP_BYTES:
+      raise ValueError(f'{spec} unpacks to {total:,} bytes; the limit is {MAX_ZIP_BYTES:,}')
+    identity = '\n'.join(f'{name}\0{entries[name].file_size}\0{entries[name].CRC:08x}' for name in names)
+    return hashlib.sha256(identity.encode()).hexdigest()
 
-  return _source(spec, names, read, hashlib.sha256(identity.encode()).hexdigest())
+  return _source(spec, found, sha256)
 
 
-def _check_entry(info: zipfile.ZipInfo, spec: str) -> None:
-  parts = info.filename.split('/')
-  if '..' in parts or parts[0] == '' or '\\' in info.filename or ':' in parts[0]:
-    how = 'make it anew from plain relative names'
-    raise ValueError(f'{spec}: the name {info.filename!r} leads outside of the zip; {how}')
-  if stat.S_ISLNK(info.external_attr >> 16):
-    raise ValueError(f'{spec}: {info.filename!r} is a link; put the file itself into the zip')
-  if info.flag_bits & 0x1:
-    raise ValueError(f'{spec}: {info.filename!r} is encrypted')
-  if info.file_size > MAX_FILE_BYTES:
-    raise ValueError(f'{spec}: {info.filename!r} unpacks to {info.file_size:,} bytes; the limit is {MAX_FILE_BYTES:,}')
-
-
-def _is_image(name: str) -> bool:
-  return not name.startswith('.') and name.lower().endswith(SUFFIXES)
-
-
-def _source(spec: str, names: list[str], read, sha256: str) -> Source:
-  if not names:
-    raise ValueError(f'{spec} holds no image; names must end in {" ".join(SUFFIXES)}')
-  placed, class_names = layout(names, spec)
+def _source(spec: str, found: Listing, sha256: Callable[[list[str]], str], *, unread: Sequence[str] = ()) -> Source:
+  """Gives every image its split and label; `unread` are tables that lie where none is looked for."""
+  names, beside, notes = chosen(found, spec)
+  places, paths, remarks = layout.splits([name.split('/') for name in names], spec)
+  in_folders = any(len(path) > 1 for path in paths)
+  told = tables.labels(names, beside, lambda name: read(found, name), needed=not in_folders, spec=spec)
+  notes += [*remarks, *told.notes]
+  of_images, class_names = told.of_images, tables.in_order(set(told.of_images))
+  if not of_images:
+    of_images = layout.classes(paths, spec)
+    class_names = sorted(set(of_images))
+  elif in_folders:
+    notes.append(f'labels come from {quoted(told.used)}; the folders of the images give none')
+  if unread and not of_images:
+    notes.append(f'{quoted(unread)} lies beside the folder and is not read; move it into the folder')
+  numbers = {name: number for number, name in enumerate(class_names)}
+  labels = np.array([numbers[name] for name in of_images] or [0] * len(names), np.int32)
   splits = {}
   for split in SPLITS:
-    own = [name for name, (place, _) in zip(names, placed, strict=True) if place == split]
-    labels = np.array([label for place, label in placed if place == split], np.int32)
+    own = [i for i, place in enumerate(places) if place == split]
     if own:
-      splits[split] = Records(names=own, labels=labels, read=lambda i, own=own: read(own[i]))
-  return Source(spec=spec, splits=splits, class_names=class_names, sha256=sha256)
+      splits[split] = _records(found, [names[i] for i in own], labels[own])
+  identity = sha256([*names, *told.used])
+  return Source(spec, splits, tuple(class_names), identity, tuple(notes))
 
 
-def layout(names: list[str], spec: str) -> tuple[list[tuple[str, int]], tuple[str, ...]]:
-  """What the folders mean.
-
-  Folders that all files share are passed over. If one of the top folders is then `train`, all must be `train`,
-  `validation` (or `val`, `valid`) and `test`. The next folder is the class; what lies deeper belongs to it. Files that
-  lie in no class folder have no label.
-
-  Returns:
-    (split, label) for every name, which has `/` between folders; and the names of the classes in alphabetical order,
-    none if there are no labels.
-
-  Raises:
-    ValueError: some files lie beside the split folders or beside the class folders.
-  """
-  paths = [name.split('/') for name in names]
-  while all(len(path) > 1 and path[0] == paths[0][0] for path in paths) and paths[0][0].lower() not in _SPLIT_FOLDERS:
-    paths = [path[1:] for path in paths]
-  tops = {path[0].lower() for path in paths if len(path) > 1}
-  splits = ['train'] * len(paths)
-  if tops & set(_SPLIT_FOLDERS):
-    outside = [path for path in paths if len(path) == 1 or path[0].lower() not in _SPLIT_FOLDERS]
-    if 'train' not in tops or outside:
-      problem = f'{"/".join(outside[0])!r} lies in none of them' if outside else 'there is no train/'
-      found = ', '.join(sorted(tops)[:5])
-      raise ValueError(f'{spec} has top folders {found}, but {problem}; use train/ validation/ test/')
-    splits = [_SPLIT_FOLDERS[path[0].lower()] for path in paths]
-    paths = [path[1:] for path in paths]
-  loose = [path[0] for path in paths if len(path) == 1]
-  if len(loose) == len(paths):
-    return [(split, 0) for split in splits], ()
-  if loose:
-    found = f'{len(loose)} images, such as {loose[0]!r}, lie beside the class folders'
-    raise ValueError(f'{spec}: {found}; move each into a class folder')
-  class_names = tuple(sorted({path[0] for path in paths}))
-  labels = {name: i for i, name in enumerate(class_names)}
-  return [(split, labels[path[0]]) for split, path in zip(splits, paths, strict=True)], class_names
+def _records(found: Listing, names: list[str], labels: np.ndarray) -> Records:
+  return Records(names=[*map(printable, names)], labels=labels, read=lambda i: read(found, names[i]))

@@ -1,17 +1,19 @@
 """Names of files and classes in a form that every file and terminal takes."""
 
-import os
 import unicodedata
 from collections.abc import Iterable
 
 
 def printable(name: str) -> str:
   """The name itself, but for bytes that are not UTF-8 and control characters: those as escapes, such as `caf\\xe9`."""
-  name = os.fsencode(name).decode('utf-8', 'backslashreplace')
-  if name.isprintable():
-    return name
-  escaped = lambda character: character.encode('unicode_escape').decode()
-  return ''.join(escaped(each) if unicodedata.category(each) in ('Cc', 'Zl', 'Zp') else each for each in name)
+  return name if name.isprintable() else ''.join(map(_escaped, name))
+
+
+def _escaped(character: str) -> str:
+  if '\udc80' <= character <= '\udcff':  # how Python writes a byte that is not UTF-8
+    return f'\\x{ord(character) - 0xDC00:02x}'
+  unfit = unicodedata.category(character) in ('Cc', 'Cs', 'Zl', 'Zp')
+  return character.encode('unicode_escape').decode() if unfit else character
 
 
 def same(name: str) -> str:
@@ -26,11 +28,11 @@ def distinct(names: Iterable[str]) -> tuple[str, ...]:
   ('crane', 'ship', 'crane_2')
   """
   plain = [same(printable(name.strip())) for name in names]
-  taken, found = set(plain), []
-  for position, name in enumerate(plain):
-    number = 1 + plain[:position].count(name)
+  taken, last, found = set(plain), {}, []
+  for name in plain:
+    number = last.get(name, 0) + 1
     while number > 1 and f'{name}_{number}' in taken:
       number += 1
+    last[name] = number
     found.append(name if number == 1 else f'{name}_{number}')
-    taken.add(found[-1])
   return tuple(found)

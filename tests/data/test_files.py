@@ -1,16 +1,21 @@
-"""Folders and zips of images: splits, classes, and what is refused."""
+"""Folders and zips of images, alike: splits, labels, what is passed over, and what is refused."""
 
-import io
-import stat
-import zipfile
+import json
+import logging
+import os
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from gengan.data import files
+from gengan.config import defaults
+from gengan.data import load
+from gengan.data.clean import clean
+from gengan.data.listing import SUFFIXES
 from gengan.data.openers import open_source
+from gengan.data.pictures import FORMATS
 
+KINDS = pytest.mark.parametrize('kind', ['folder', 'zip'])
 SPLIT_TREE = {
   'train/cat/1.png': ('train', 'cat'),
   'train/cat/deep/er/2.jpg': ('train', 'cat'),
@@ -20,150 +25,201 @@ SPLIT_TREE = {
 }
 CLASS_TREE = {'cat/1.png': ('train', 'cat'), 'dog/2.PNG': ('train', 'dog')}
 FLAT_TREE = {'1.png': ('train', None), '2.png': ('train', None)}
+BESIDE = {'README.md': b'text', '.hidden.png': b'no image'}
 
 
-def png(value=0):
-  buffer = io.BytesIO()
-  Image.fromarray(np.full((4, 4), value, np.uint8)).save(buffer, 'PNG')
-  return buffer.getvalue()
+def read_as(source):
+  """{name: (split, label)} of a source."""
+  return {
+    name: (split, source.class_names[records.labels[i]] if source.class_names else None)
+    for split, records in source.splits.items()
+    for i, name in enumerate(records.names)
+  }
 
 
-def write(tmp_path, kind, names, prefix=''):
-  """Images numbered in their grey level, with things beside them that are no images."""
-  content = {prefix + name: png(i) for i, name in enumerate(names)}
-  content |= {f'{prefix}README.md': b'text', f'{prefix}.hidden.png': b'no image', '__MACOSX/x.png': b'no image'}
-  if kind == 'folder':
-    for name, data in content.items():
-      path = tmp_path / 'set' / name
-      path.parent.mkdir(parents=True, exist_ok=True)
-      path.write_bytes(data)
-    return f'folder:{tmp_path / "set"}'
-  with zipfile.ZipFile(tmp_path / 'set.zip', 'w', zipfile.ZIP_DEFLATED) as archive:
-    for name, data in content.items():
-      archive.writestr(name, data)
-  return f'zip:{tmp_path / "set.zip"}'
-
-
-@pytest.mark.parametrize('kind', ['folder', 'zip'])
+@KINDS
 @pytest.mark.parametrize('prefix', ['', 'top/png/'])
 @pytest.mark.parametrize('tree', [SPLIT_TREE, CLASS_TREE, FLAT_TREE])
-def test_folders_give_splits_and_labels(tmp_path, kind, prefix, tree):
-  source = open_source(write(tmp_path, kind, tree, prefix))
-  found = {}
-  for split, records in source.splits.items():
-    for i, name in enumerate(records.names):
-      label = source.class_names[records.labels[i]] if source.class_names else None
-      found[name.removeprefix(prefix)] = (split, label)
-      assert records.read(i) == png(list(tree).index(name.removeprefix(prefix)))
-  assert found == tree
+def test_folders_give_splits_and_labels(image_set, picture, kind, prefix, tree):
+  names = [prefix + name for name in tree]
+  content = {name: picture(i) for i, name in enumerate(names)}
+  source = open_source(image_set(kind, content | {prefix + name: data for name, data in BESIDE.items()}))
+  assert read_as(source) == dict(zip(names, tree.values(), strict=True))
+  for records in source.splits.values():
+    assert [records.read(i) for i in range(len(records))] == [content[name] for name in records.names]
 
 
-def test_folder_and_zip_of_the_same_content_agree(tmp_path):
-  folder = open_source(write(tmp_path, 'folder', SPLIT_TREE))
-  archive = open_source(write(tmp_path, 'zip', SPLIT_TREE))
-  for split in folder.splits:
-    assert folder.splits[split].names == archive.splits[split].names
+def test_folder_and_zip_of_the_same_content_agree(image_set):
+  folder, archive = (open_source(image_set(kind, [*SPLIT_TREE])) for kind in ('folder', 'zip'))
+  assert read_as(folder) == read_as(archive)
   assert folder.class_names == archive.class_names == ('cat', 'dog')
 
 
-@pytest.mark.parametrize('kind', ['folder', 'zip'])
-def test_the_hash_follows_the_content(tmp_path, kind):
-  (tmp_path / 'a').mkdir()
-  (tmp_path / 'b').mkdir()
-  (tmp_path / 'c').mkdir()
-  first = open_source(write(tmp_path / 'a', kind, ['1.png', '2.png']))
-  same = open_source(write(tmp_path / 'b', kind, ['1.png', '2.png']))
-  other = open_source(write(tmp_path / 'c', kind, ['2.png', '1.png']))
+@KINDS
+def test_the_hash_follows_the_content(image_set, kind):
+  sets = ['1.png', '2.png'], ['1.png', '2.png'], ['2.png', '1.png']
+  first, same, other = (open_source(image_set(kind, names, name=str(i))) for i, names in enumerate(sets))
   assert first.sha256 == same.sha256 != other.sha256
 
 
+@KINDS
 @pytest.mark.parametrize(
   ('names', 'match'),
   [
-    ([], 'holds no image'),
+    (['set/'], "holds no image; .*folders without an image: 'set'"),
+    (
+      ['notes.txt', '.git/1.png'],
+      r"no image;.* hidden.*: 1 \.git; files that are no images.*: 1 \.txt, such as 'notes",
+    ),
     (['cat/1.png', 'dog/1.png', 'loose.png'], r"1 images, such as 'loose\.png', lie beside the class folders"),
-    (['train/1.png', 'test/1.png', 'other/1.png'], "'other/1.png' lies in none of them"),
+    (['train/1.png', 'test/1.png', 'other/1.png'], "'test', 'train' look like splits, but 'other' beside them do not"),
     (['test/1.png', 'val/1.png'], 'there is no train/'),
   ],
 )
-def test_layouts_that_mean_nothing(tmp_path, names, match):
+def test_layouts_that_mean_nothing(image_set, kind, names, match):
   with pytest.raises(ValueError, match=match):
-    open_source(write(tmp_path, 'folder', names))
-
-
-def test_a_link_that_leads_nowhere_is_an_unreadable_image(tmp_path):
-  spec = write(tmp_path, 'folder', FLAT_TREE)
-  (tmp_path / 'set' / '3.png').symlink_to(tmp_path / 'nowhere.png')
-  records = open_source(spec).splits['train']
-  assert records.names == ['1.png', '2.png', '3.png']
-  with pytest.raises(OSError):
-    records.read(2)
+    open_source(image_set(kind, names))
 
 
 def test_missing_places(tmp_path):
   for kind in ('folder', 'zip'):
     with pytest.raises(FileNotFoundError, match='there is no such'):
       open_source(f'{kind}:{tmp_path / "none"}')
+  (tmp_path / 'set.zip').touch()
+  with pytest.raises(FileNotFoundError, match='it is a file; a zip is opened by zip:'):
+    open_source(f'folder:{tmp_path / "set.zip"}')
 
 
-@pytest.mark.parametrize('name', ['../x.png', '/etc/x.png', 'a/../../x.png', 'a\\..\\x.png', 'C:/x.png'])
-def test_names_that_lead_outside_of_the_zip(tmp_path, name):
-  path = tmp_path / 'set.zip'
-  with zipfile.ZipFile(path, 'w') as archive:
-    archive.writestr(zipfile.ZipInfo(name), png())
-    archive.writestr('ok.png', png())
-  with pytest.raises(ValueError, match='leads outside of the zip'):
-    open_source(f'zip:{path}')
+def test_every_suffix_of_the_formats_that_are_decoded_is_read():
+  Image.init()
+  of_pillow = {suffix for suffix, file_format in Image.EXTENSION.items() if file_format in FORMATS}
+  assert of_pillow - {'.pfm'} <= set(SUFFIXES)  # floats, which have no range
 
 
-def test_links_and_repeated_names_in_a_zip(tmp_path):
-  path = tmp_path / 'set.zip'
-  link = zipfile.ZipInfo('link.png')
-  link.external_attr = (stat.S_IFLNK | 0o777) << 16
-  with zipfile.ZipFile(path, 'w') as archive:
-    archive.writestr(link, '/etc/passwd')
-  with pytest.raises(ValueError, match='is a link'):
-    open_source(f'zip:{path}')
-  with zipfile.ZipFile(path, 'w') as archive, pytest.warns(UserWarning, match='Duplicate name'):
-    archive.writestr('1.png', png())
-    archive.writestr('1.png', png(1))
-  with pytest.raises(ValueError, match='occurs twice'):
-    open_source(f'zip:{path}')
+@KINDS
+@pytest.mark.parametrize('suffix', ['.jfif', '.JPE', '.jif', '.pjpeg', ''])
+def test_jpeg_by_its_other_names_and_without_a_suffix(image_set, picture, kind, suffix):
+  names = [f'{label}/{i}{suffix}' for label in ('ant', 'bee') for i in range(3)]
+  source = open_source(image_set(kind, {name: picture(i, 'JPEG') for i, name in enumerate(names)}))
+  assert read_as(source) == {name: ('train', name[:3]) for name in names}
+  assert source.notes == ()
 
 
-def test_zip_bombs_are_refused_before_they_are_unpacked(tmp_path, monkeypatch):
-  path = tmp_path / 'set.zip'
-  with zipfile.ZipFile(path, 'w', zipfile.ZIP_DEFLATED) as archive:
-    for i in range(3):
-      archive.writestr(f'{i}.png', bytes(10_000))
-  monkeypatch.setattr(files, 'MAX_ZIP_BYTES', 29_999)
-  with pytest.raises(ValueError, match='unpacks to 30,000 bytes; the limit is 29,999'):
-    open_source(f'zip:{path}')
-  monkeypatch.setattr(files, 'MAX_FILE_BYTES', 9_999)
-  with pytest.raises(ValueError, match=r"'0\.png' unpacks to 10,000 bytes"):
-    open_source(f'zip:{path}')
+@KINDS
+def test_what_is_passed_over_is_counted_and_told_once(image_set, picture, kind, caplog, tmp_path):
+  names = [*(f'{label}/{i}.png' for label in ('ant', 'bee') for i in range(2))]
+  content = {name: picture(i) for i, name in enumerate(names)}
+  content |= {f'cat/{i}.avif': b'' for i in range(3)} | {'ant/LICENSE': b'Permission', 'notes.txt': b'', 'dog/': b''}
+  source = image_set(kind, content)
+  with caplog.at_level(logging.WARNING):
+    dataset = load(defaults.data(source=source))
+  expected = [
+    "files that are no images are passed over: 3 .avif, 1 without a suffix, 1 .txt, such as 'cat/0.avif'",
+    "folders without an image: 'cat', 'dog'",
+  ]
+  assert dataset.statistics['notes'] == expected
+  assert [record.getMessage() for record in caplog.records] == [f'{source}: {note}' for note in expected]
+  clean(source, str(tmp_path / 'report'))
+  assert json.loads((tmp_path / 'report' / 'findings.json').read_text())['remarks'] == expected
+  assert '3 .avif' in (tmp_path / 'report' / 'report.html').read_text()
 
 
-def test_a_zip_that_lies_about_sizes_gives_no_more_than_it_says(tmp_path):
-  path = tmp_path / 'set.zip'
-  with zipfile.ZipFile(path, 'w', zipfile.ZIP_DEFLATED) as archive:
-    archive.writestr('1.png', bytes(100_000))
-  data = path.read_bytes()
-  path.write_bytes(data.replace((100_000).to_bytes(4, 'little'), (50).to_bytes(4, 'little')))
-  records = open_source(f'zip:{path}').splits['train']
-  with pytest.raises(ValueError, match='CRC'):
-    records.read(0)
+HIDDEN = [
+  *('.ipynb_checkpoints', '.git', '@eaDir', '$RECYCLE.BIN', '__MACOSX', 'System Volume Information', '#recycle'),
+  *('lost+found', '.Trash-1000', '@Recycle', '.thumbnails'),
+]
 
 
-def test_damaged_zips(tmp_path):
-  path = tmp_path / 'set.zip'
-  write(tmp_path, 'zip', FLAT_TREE)
-  data = bytearray(path.read_bytes())
-  data[data.find(b'IDAT') if b'IDAT' in data else 45] ^= 0xFF
-  path.write_bytes(bytes(data))
-  records = open_source(f'zip:{path}').splits['train']
-  with pytest.raises(ValueError):
-    records.read(0)
-  path.write_bytes(bytes(data[:60]))
-  with pytest.raises(ValueError, match='damaged or not a zip file'):
-    open_source(f'zip:{path}')
+@KINDS
+@pytest.mark.parametrize('where', ['', 'set/', 'set/ant/', 'set/ant/deep/'])
+def test_hidden_and_system_folders_are_passed_over_at_every_level(image_set, kind, where):
+  names = [f'set/{label}/{i}.png' for label in ('ant', 'bee') for i in range(2)]
+  extra = [f'{where}{folder}/{file}' for folder in HIDDEN for file in ('1.png', 'deep/2.png')]
+  extra += [f'{where}{file}' for file in ('._1.png', 'Thumbs.db', 'desktop.ini', '.DS_Store')]
+  source = open_source(image_set(kind, names + extra))
+  assert read_as(source) == {name: ('train', name[4:7]) for name in names}
+  hidden, *empty = source.notes
+  assert hidden.startswith('hidden files and folders are passed over: 1 ')
+  assert hidden.endswith(f' and {len(HIDDEN) + 4 - 5} more kinds')
+  assert empty == (["folders without an image: 'set/ant/deep'"] if 'deep' in where else [])
+
+
+@KINDS
+def test_labels_of_a_table_beside_the_images(image_set, picture, kind):
+  content = {f'{i}.png': picture(i) for i in range(4)}
+  table = b'\xef\xbb\xbffile_name,label\r\n0.png,"salt, sea"\r\n1.png,pepper\r\n2.png,"salt, sea"\r\n3.png,pepper\r\n'
+  source = open_source(image_set(kind, content | {'labels.csv': table}))
+  assert source.class_names == ('pepper', 'salt, sea') and source.notes == ()
+  assert source.splits['train'].labels.tolist() == [1, 0, 1, 0]
+  other = open_source(image_set(kind, content | {'labels.csv': table.replace(b'1.png,pepper', b'1.png,"salt, sea"')}))
+  assert other.sha256 != source.sha256
+
+
+@KINDS
+def test_tables_in_the_folders_of_splits(image_set, picture, kind):
+  content = {f'{split}/{i}.png': picture(i) for split in ('train', 'test') for i in range(2)}
+  for split in ('train', 'test'):
+    content[f'{split}/metadata.jsonl'] = b'{"file_name": "0.png", "label": 10}\n{"file_name": "1.png", "label": 2}\n'
+  source = open_source(image_set(kind, content))
+  expected = {f'{split}/{i}.png': (split, ('10', '2')[i]) for split in ('train', 'test') for i in range(2)}
+  assert read_as(source) == expected and source.class_names == ('2', '10')
+
+
+@KINDS
+def test_a_table_goes_before_folders_and_that_is_told(image_set, picture, kind):
+  content = {f'{shard}/{i}.png': picture(i) for shard in ('0', '1') for i in range(2)}
+  rows = ''.join(f'{name},{"ab"[i % 2]}\n' for i, name in enumerate(content))
+  source = open_source(image_set(kind, content | {'labels.csv': f'file_name,label\n{rows}'.encode()}))
+  assert read_as(source) == {name: ('train', 'ab'[i % 2]) for i, name in enumerate(content)}
+  assert source.notes == ("labels come from 'labels.csv'; the folders of the images give none",)
+  spec = image_set(kind, content | {'metadata.csv': b'file_name,caption\n0/0.png,red\n'}, name='captions')
+  source = open_source(spec)
+  assert source.class_names == ('0', '1')
+  assert source.notes == ("'metadata.csv' has the columns 'file_name', 'caption' and no label: it is not used",)
+
+
+def test_a_table_above_the_folder_is_told(image_set, tmp_path):
+  spec = image_set('folder', ['1.png', '2.png'])
+  (tmp_path / 'labels.csv').write_text('file_name,label\n')
+  assert open_source(spec).notes == ("'labels.csv' lies beside the folder and is not read; move it into the folder",)
+
+
+@pytest.fixture
+def latin(tmp_path):
+  """Pictures of which some, and a folder, have names in Latin-1."""
+  for i in range(40):
+    folder = os.fsencode(tmp_path) + (b'/set/th\xe9', b'/set/cola')[i % 2]
+    os.makedirs(folder, exist_ok=True)
+    noise = np.random.default_rng(i // 4 * 2).integers(0, 256, (8, 8), dtype=np.uint8)  # so that there are copies
+    Image.fromarray(noise).save(os.fsdecode(folder + b'/%d\xe9.png' % i))
+  return f'folder:{tmp_path / "set"}'
+
+
+def test_names_that_are_not_utf_8_are_read_cleaned_and_left_out(latin, tmp_path):
+  dataset = load(defaults.data(source=latin))
+  assert dataset.class_names == ('cola', 'th\\xe9')
+  assert {'th\\xe9/0\\xe9.png', 'cola/1\\xe9.png'} <= {
+    *dataset.train.names,
+    *dataset.validation.names,
+    *dataset.test.names,
+  }
+  json.dumps(dataset.statistics, ensure_ascii=False).encode()
+  report = tmp_path / 'report'
+  counts = clean(latin, str(report))
+  assert counts['duplicate'] == 30
+  for name in ('findings.json', 'exclude.json', 'report.html'):
+    assert '\\xe9.png' in (report / name).read_text('utf-8')
+  left = load(defaults.data(source=latin, exclude=str(report / 'exclude.json')))
+  assert sum(left.statistics['excluded'].values()) == counts['excluded'] == 30
+
+
+def test_a_folder_whose_own_name_is_not_utf_8(tmp_path, picture):
+  root = os.fsencode(tmp_path) + b'/caf\xe9'
+  os.mkdir(root)
+  for i in range(40):
+    with open(root + b'/%d.png' % i, 'wb') as file:
+      file.write(picture(i))
+  source = f'folder:{os.fsdecode(root)}'
+  assert clean(source, str(tmp_path / 'report'), exclude=())['excluded'] == 0
+  assert '/caf\\xe9' in (tmp_path / 'report' / 'report.html').read_text('utf-8')
+  assert load(defaults.data(source=source)).statistics['source'] == f'folder:{tmp_path}/caf\\xe9'

@@ -1,0 +1,144 @@
+"""What the folders of an image set mean: which are splits, and which are classes.
+
+A folder is a split where its name is one of these words in any case, alone or with numbers or words such as `set` and
+`images`: train, training, trainval; validation, valid, val, dev; test, testing, eval, evaluation. With another word in
+it (`seg_train`) it is one where a folder beside it has the same other words and another split (`seg_test`). So
+`Training`, `test_set` and `val2017` are splits, but `test_tube`, `training_shoes` and `trainer` are classes.
+"""
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+
+from gengan.data.names import printable, same
+from gengan.data.sources import SPLITS
+
+_WORDS = {
+  'train': ('train', 'training', 'trainval'),
+  'validation': ('validation', 'valid', 'val', 'dev'),
+  'test': ('test', 'testing', 'eval', 'evaluation'),
+}
+_SPLIT_OF = {word: split for split in SPLITS for word in _WORDS[split]}
+_FILLERS = ('data', 'dataset', 'fold', 'folder', 'image', 'images', 'img', 'imgs', 'part', 'photos', 'pictures', 'set')
+_SEPARATORS = re.compile(r'[-._\s\d]+')
+_GLUED = re.compile(f'({"|".join(_SPLIT_OF)})({"|".join(_FILLERS)})')  # 'trainset'
+_OF_FILES = re.compile(f'({"|".join(sorted(_SPLIT_OF, key=len, reverse=True))})[-._ 0-9]', re.IGNORECASE)
+_HOW = 'put splits on top, as in train/cat/1.png and test/cat/2.png, and give a class that is no split another name'
+
+Path = Sequence[str]  # the folders and the name of a file
+
+
+def split_names(folders: Iterable[str]) -> dict[str, str]:
+  """Which of the folders that lie beside each other are splits.
+
+  >>> split_names(['Training', 'test_set', 'test_tube', 'seg_val', 'seg_test'])
+  {'Training': 'train', 'test_set': 'test', 'seg_val': 'validation', 'seg_test': 'test'}
+  """
+  found, others = {}, defaultdict(dict)
+  for name in folders:
+    words = [part for word in _SEPARATORS.split(name.lower()) if word for part in _parts(word)]
+    splits = [_SPLIT_OF[word] for word in words if word in _SPLIT_OF]
+    if len(splits) == 1:
+      alone = all(word in _SPLIT_OF or word in _FILLERS for word in words)
+      rest = () if alone else tuple('' if word in _SPLIT_OF else word for word in words)
+      (found if alone else others[rest])[name] = splits[0]
+  for alike in others.values():
+    found |= alike if len(set(alike.values())) > 1 else {}
+  return found
+
+
+def _parts(word: str) -> tuple[str, ...]:
+  glued = _GLUED.fullmatch(word)
+  return glued.groups() if glued else (word,)
+
+
+def splits(paths: Sequence[Path], spec: str) -> tuple[list[str], list[Path], list[str]]:
+  """The split of every file, its path below the folder of the split, and notes on what was read as a split.
+
+  Folders that all files share are passed over; so is a folder in that of a split that bears its name and holds all of
+  it. Without folders of splits all files are for training.
+
+  Args:
+    paths: of all files.
+    spec: of the set, for messages.
+
+  Raises:
+    ValueError: splits without one for training, or with files beside them, or folders below that look like splits.
+  """
+  paths = list(paths)
+  while all(len(path) > 1 and path[0] == paths[0][0] for path in paths) and not split_names([paths[0][0]]):
+    paths = [path[1:] for path in paths]
+  found = split_names(sorted({path[0] for path in paths if len(path) > 1}))
+  if not found:
+    _check_below(paths, spec, splits=False)
+    return ['train'] * len(paths), paths, _names_like_splits(paths)
+  _check_top(paths, found, spec)
+  twice = {top for top in found if all(len(path) > 2 and path[1] == top for path in paths if path[0] == top)}
+  paths = [path[1:] if path[0] in twice else path for path in paths]
+  notes = _check_below(paths, spec, splits=True)
+  usual = all(top.lower() in (split, split[:3], split[:5]) for top, split in found.items())
+  if not usual or len(set(found.values())) < len(found):
+    notes.append('folders read as splits: ' + ', '.join(f'{_quoted(top)} as {found[top]}' for top in found))
+  return [found[path[0]] for path in paths], [path[1:] for path in paths], notes
+
+
+def _check_top(paths: Sequence[Path], found: dict[str, str], spec: str) -> None:
+  listed = ', '.join(map(_quoted, found))
+  outside = [path for path in paths if len(path) == 1 or path[0] not in found]
+  if outside:
+    beside = sorted({path[0] for path in outside})
+    more = f' and {len(beside) - 1} more' if len(beside) > 1 else ''
+    raise ValueError(f'{spec}: {listed} look like splits, but {_quoted(beside[0])}{more} beside them do not; {_HOW}')
+  if 'train' not in found.values():
+    raise ValueError(f'{spec}: {listed} look like splits, but there is no train/ among them; {_HOW}')
+
+
+def _check_below(paths: Sequence[Path], spec: str, *, splits: bool) -> list[str]:
+  """Refuses what looks like a split in a class; `train` in a split may be a class, for there are trains on photos."""
+  below, notes = defaultdict(set), []
+  for folders in {tuple(path[:-1]) for path in paths}:
+    for depth in range(1, len(folders)):
+      below[folders[:depth]].add(folders[depth])
+  for parents, folders in sorted(below.items()):
+    found = split_names(sorted(folders))
+    names = ', '.join(_quoted('/'.join((*parents, name))) for name in found)
+    if splits and len(folders) > 2 and [*map(str.lower, found)] == ['train']:
+      notes.append(f'{names} is read as a class called train, not as a split')
+    elif found:
+      raise ValueError(f'{spec}: {names} inside of {_quoted("/".join(parents))} look like splits; {_HOW}')
+  return notes
+
+
+def _names_like_splits(paths: Sequence[Path]) -> list[str]:
+  """A note where files of one folder are called train_1.png and test_1.png."""
+  found = {}
+  for path in paths:
+    if word := _OF_FILES.match(path[-1]):
+      found.setdefault(_SPLIT_OF[word[1].lower()], path[-1])
+  told = ' and '.join(map(_quoted, found.values()))
+  return [f'names of files such as {told} give no splits, only folders do'] if len(found) > 1 else []
+
+
+def classes(paths: Sequence[Path], spec: str) -> list[str]:
+  """The class of every file, the first folder of its path below the split; none at all if no file lies in a folder.
+
+  Raises:
+    ValueError: files beside the folders of classes, or two folders whose names differ in the encoding alone.
+  """
+  loose = ['/'.join(path) for path in paths if len(path) == 1]
+  if len(loose) == len(paths):
+    return []
+  if loose:
+    found = f'{len(loose)} images, such as {_quoted(loose[0])}, lie beside the class folders'
+    raise ValueError(f'{spec}: {found}; move each into a class folder')
+  folders = {path[0] for path in paths}
+  shown = {folder: same(printable(folder)) for folder in folders}
+  for name, count in Counter(shown.values()).items():
+    if count > 1:
+      alike = ' and '.join(ascii(folder) for folder in sorted(folders) if shown[folder] == name)
+      raise ValueError(f'{spec}: {count} class folders are called {name!r}, written as {alike}; make them one folder')
+  return [shown[path[0]] for path in paths]
+
+
+def _quoted(name: str) -> str:
+  return f"'{printable(name)}'"

@@ -1,0 +1,140 @@
+"""Which folders are splits and which are classes, against the rule of Hugging Face's `datasets` where it has one."""
+
+import itertools
+import pathlib
+
+import pytest
+from datasets import data_files
+
+from gengan.data import layout
+
+PAIRS = [  # a folder for training, one for testing, and what the second is
+  ('train', 'test', 'test'),
+  ('Training', 'Testing', 'test'),
+  ('TRAIN', 'VAL', 'validation'),
+  ('training_set', 'test_set', 'test'),
+  ('train_set', 'test_set', 'test'),
+  ('train-data', 'valid-data', 'validation'),
+  ('train images', 'dev images', 'validation'),
+  ('train.1', 'eval.1', 'test'),
+  ('train2017', 'val2017', 'validation'),
+  ('TrainSet', 'TestSet', 'test'),
+  ('trainval', 'test', 'test'),
+  ('train', 'evaluation', 'test'),
+  ('seg_train', 'seg_test', 'test'),
+  ('DIV2K_train_HR', 'DIV2K_valid_HR', 'validation'),
+  ('asl-alphabet-train', 'asl_alphabet_test', 'test'),
+]
+
+
+def paths(*names):
+  return [name.split('/') for name in names]
+
+
+def splits(*names):
+  return layout.splits(paths(*names), 'folder:set')
+
+
+@pytest.mark.parametrize(('train', 'other', 'meaning'), PAIRS)
+@pytest.mark.parametrize('top', ['', 'photos/'])
+def test_splits_are_recognised_in_pairs(train, other, meaning, top):
+  names = [f'{top}{split}/{label}/{i}.png' for split in (train, other) for label in 'ab' for i in range(2)]
+  found, rest, notes = splits(*names)
+  assert found == ['train'] * 4 + [meaning] * 4
+  assert [path[0] for path in rest] == ['a', 'a', 'b', 'b'] * 2
+  told = ', '.join(sorted((f"'{train}' as train", f"'{other}' as {meaning}")))
+  usual = {train.lower(), other.lower()} <= {'train', 'val', 'test'}
+  assert notes == ([] if usual else [f'folders read as splits: {told}'])
+
+
+@pytest.mark.parametrize('pattern', ['{}', '{}_set', 'a_{}', '{}-1', '{} data', '{}.x', '{}2017', 'a-{}_b'])
+def test_where_datasets_sees_splits_so_do_we(tmp_path, pattern):
+  expected = {word: split for split, words in data_files.SPLIT_KEYWORDS.items() for word in words}
+  for number, (word, split) in enumerate(expected.items()):
+    root = tmp_path / f'set{number}'
+    names = [f'{pattern.format(each)}/1.png' for each in (word, 'test' if split == 'train' else 'train')]
+    for name in names:
+      (root / name).parent.mkdir(parents=True)
+      (root / name).touch()
+    theirs = {}
+    for found, patterns in data_files.get_data_patterns(str(root)).items():
+      for file in itertools.chain(*(resolved(each, root) for each in patterns)):
+        theirs[pathlib.Path(file).relative_to(root).as_posix()] = str(found)
+    assert dict(zip(names, splits(*names)[0], strict=True)) == theirs
+
+
+def resolved(pattern, root):
+  try:
+    return data_files.resolve_pattern(pattern, str(root))
+  except FileNotFoundError:
+    return []
+
+
+@pytest.mark.parametrize(
+  'classes',
+  [
+    ('test_tube', 'flask'),
+    ('training_shoes', 'running_shoes'),
+    ('trainer', 'tester', 'evaluator'),
+    ('test_tube', 'train_station'),
+    ('steam_train', 'model_train'),
+    ('latest', 'contest', 'values', 'device'),
+    ('valley', 'medieval', 'strain'),
+    ('test_pass', 'test_fail'),
+    ('images', 'data'),
+    ('0', '1'),
+  ],
+)
+def test_classes_are_not_taken_for_splits(classes):
+  found, rest, notes = splits(*(f'{name}/{i}.png' for name in classes for i in range(2)))
+  assert set(found) == {'train'} and not notes
+  assert layout.classes(rest, 'folder:set') == [name for name in classes for _ in range(2)]
+
+
+@pytest.mark.parametrize(
+  ('names', 'problem'),
+  [
+    (('train/1.png', 'cat/1.png'), "'train' look like splits, but 'cat' beside them do not"),
+    (('bus/1.png', 'car/1.png', 'train/1.png'), "'train' look like splits, but 'bus' and 1 more beside them do not"),
+    (('train/cat/1.png', 'test/cat/1.png', 'loose.png'), "but 'loose.png' beside them do not"),
+    (('seg_train/a/1.png', 'seg_test/a/1.png', 'seg_pred/1.png'), "but 'seg_pred' beside them do not"),
+    (('dev/1.png', 'eval/1.png'), "'dev', 'eval' look like splits, but there is no train/ among them"),
+    (('set/test/1.png', 'set/test/2.png'), "'test' look like splits, but there is no train/ among them"),
+    (('cat/train/1.png', 'cat/test/2.png', 'dog/train/1.png'), "'cat/test', 'cat/train' inside of 'cat' look like"),
+    (('cat/1.png', 'cat/Testing/2.png', 'dog/1.png'), "'cat/Testing' inside of 'cat' look like splits"),
+    (('a/x/seg_train/1.png', 'a/x/seg_test/2.png', 'b/1.png'), "'a/x/seg_test', 'a/x/seg_train' inside of 'a/x'"),
+    (('train/cat/1.png', 'train/test/2.png', 'train/dog/1.png'), "'train/test' inside of 'train' look like splits"),
+    (('train/train/a/1.png', 'train/val/a/1.png', 'test/a/1.png'), "'train/train', 'train/val' inside of 'train'"),
+  ],
+)
+def test_what_looks_like_a_split_is_refused_beside_and_below_classes(names, problem):
+  with pytest.raises(ValueError, match=r'^folder:set: ') as caught:
+    splits(*names)
+  assert problem in str(caught.value) and '\n' not in str(caught.value)
+  assert 'put splits on top, as in train/cat/1.png and test/cat/2.png' in str(caught.value)
+
+
+def test_trains_may_be_a_class_of_a_split_and_that_is_told():
+  names = [f'{split}/{label}/1.png' for split in ('train', 'test') for label in ('bus', 'car', 'train')]
+  _, rest, notes = splits(*names)
+  assert layout.classes(rest, 'folder:set') == ['bus', 'car', 'train'] * 2
+  assert notes == [f"'{split}/train' is read as a class called train, not as a split" for split in ('test', 'train')]
+
+
+def test_the_folder_of_a_split_in_itself_is_passed_over():
+  found, rest, _ = splits('seg_train/seg_train/a/1.png', 'seg_train/seg_train/b/1.png', 'seg_test/seg_test/a/1.png')
+  assert found == ['train', 'train', 'test'] and rest == paths('a/1.png', 'b/1.png', 'a/1.png')
+
+
+def test_names_of_files_give_no_splits_and_that_is_told():
+  _, _, notes = splits('train_1.png', 'train_2.png', 'test_1.png')
+  assert notes == ["names of files such as 'train_1.png' and 'test_1.png' give no splits, only folders do"]
+  assert splits('test_1.png', 'test_2.png', 'trainer_1.png')[2] == []
+
+
+def test_two_folders_of_one_name_are_refused():
+  composed, decomposed = 'caf\u00e9', 'cafe\u0301'
+  with pytest.raises(ValueError, match=r"2 class folders are called 'café', written as 'cafe\\u0301' and 'caf\\xe9'"):
+    layout.classes(paths(f'{composed}/1.png', f'{decomposed}/2.png', 'tea/3.png'), 'folder:set')
+  assert layout.classes(paths('Cat/1.png', 'cat/2.png'), 'folder:set') == ['Cat', 'cat']
+  assert layout.classes(paths(f'{decomposed}/1.png'), 'folder:set') == [composed]
