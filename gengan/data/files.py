@@ -10,7 +10,7 @@ import numpy as np
 from gengan.data import folders, layout, tables, zips
 from gengan.data.listing import TABLES, Listing, chosen, quoted, read
 from gengan.data.names import printable
-from gengan.data.regular import require_file
+from gengan.data.regular import require_file, what_else
 from gengan.data.sources import SPLITS, Records, Source
 
 MAX_ZIP_BYTES = 64 << 30  # all images of a zip, unpacked
@@ -28,8 +28,8 @@ def folder(directory: str) -> Source:
   spec = printable(f'folder:{directory}')
   root = pathlib.Path(directory)
   if not root.is_dir():
-    is_file = ': it is a file; a zip is opened by zip:' if root.exists() else ''
-    raise FileNotFoundError(f'{spec}: there is no such folder{is_file}')
+    found = what_else(root.stat().st_mode) or 'a file; a zip is opened by zip:' if root.exists() else ''
+    raise FileNotFoundError(f'{spec}: there is no such folder{f": it is {found}" if found else ""}')
   found = folders.listing(root, spec)
 
   def sha256(names: list[str]) -> str:

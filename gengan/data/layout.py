@@ -87,10 +87,10 @@ def _check_top(paths: Sequence[Path], found: dict[str, str], spec: str) -> None:
   outside = [path for path in paths if len(path) == 1 or path[0] not in found]
   if outside:
     beside = sorted({path[0] for path in outside})
-    more = f' and {len(beside) - 1} more' if len(beside) > 1 else ''
-    raise ValueError(f'{spec}: {listed} look like splits, but {_quoted(beside[0])}{more} beside them do not; {_HOW}')
+    lie = f'and {len(beside) - 1} more lie' if len(beside) > 1 else 'lies'
+    raise ValueError(f'{spec}: {_quoted(beside[0])} {lie} beside what looks like a split: {listed}; {_HOW}')
   if 'train' not in found.values():
-    raise ValueError(f'{spec}: {listed} look like splits, but there is no train/ among them; {_HOW}')
+    raise ValueError(f'{spec}: there is no train/ among the folders that look like splits: {listed}; {_HOW}')
 
 
 def _check_below(paths: Sequence[Path], spec: str, *, splits: bool) -> list[str]:
@@ -105,7 +105,7 @@ def _check_below(paths: Sequence[Path], spec: str, *, splits: bool) -> list[str]
     if splits and len(folders) > 2 and [*map(str.lower, found)] == ['train']:
       notes.append(f'{names} is read as a class called train, not as a split')
     elif found:
-      raise ValueError(f'{spec}: {names} inside of {_quoted("/".join(parents))} look like splits; {_HOW}')
+      raise ValueError(f'{spec}: {_quoted("/".join(parents))} holds what looks like a split: {names}; {_HOW}')
   return notes
 
 

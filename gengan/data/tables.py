@@ -68,7 +68,7 @@ def labels(
     of |= _matched(names, set(images), folder, rows[folder], where, notes)
   without = [name for name in images if name not in of]
   if of and without:
-    raise ValueError(f'{spec}: {len(without):,} images have no row in {quoted(used.values())}: {quoted(without)}')
+    raise ValueError(f'{spec}: images without a row in {quoted(used.values())}: {len(without):,}, {quoted(without)}')
   return Labels([same(printable(of[name])) for name in images] if of else [], list(used.values()) if of else [], notes)
 
 

@@ -72,7 +72,7 @@ def test_the_hash_follows_the_content(image_set, kind):
       r"no image;.* hidden.*: 1 \.git; files that are no images.*: 1 \.txt, such as 'notes",
     ),
     (['cat/1.png', 'dog/1.png', 'loose.png'], r"1 images, such as 'loose\.png', lie beside the class folders"),
-    (['train/1.png', 'test/1.png', 'other/1.png'], "'test', 'train' look like splits, but 'other' beside them do not"),
+    (['train/1.png', 'test/1.png', 'other/1.png'], "'other' lies beside what looks like a split: 'test', 'train'; "),
     (['test/1.png', 'val/1.png'], 'there is no train/'),
   ],
 )

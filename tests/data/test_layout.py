@@ -94,17 +94,35 @@ def test_classes_are_not_taken_for_splits(classes):
 @pytest.mark.parametrize(
   ('names', 'problem'),
   [
-    (('train/1.png', 'cat/1.png'), "'train' look like splits, but 'cat' beside them do not"),
-    (('bus/1.png', 'car/1.png', 'train/1.png'), "'train' look like splits, but 'bus' and 1 more beside them do not"),
-    (('train/cat/1.png', 'test/cat/1.png', 'loose.png'), "but 'loose.png' beside them do not"),
-    (('seg_train/a/1.png', 'seg_test/a/1.png', 'seg_pred/1.png'), "but 'seg_pred' beside them do not"),
-    (('dev/1.png', 'eval/1.png'), "'dev', 'eval' look like splits, but there is no train/ among them"),
-    (('set/test/1.png', 'set/test/2.png'), "'test' look like splits, but there is no train/ among them"),
-    (('cat/train/1.png', 'cat/test/2.png', 'dog/train/1.png'), "'cat/test', 'cat/train' inside of 'cat' look like"),
-    (('cat/1.png', 'cat/Testing/2.png', 'dog/1.png'), "'cat/Testing' inside of 'cat' look like splits"),
-    (('a/x/seg_train/1.png', 'a/x/seg_test/2.png', 'b/1.png'), "'a/x/seg_test', 'a/x/seg_train' inside of 'a/x'"),
-    (('train/cat/1.png', 'train/test/2.png', 'train/dog/1.png'), "'train/test' inside of 'train' look like splits"),
-    (('train/train/a/1.png', 'train/val/a/1.png', 'test/a/1.png'), "'train/train', 'train/val' inside of 'train'"),
+    (('train/1.png', 'cat/1.png'), "'cat' lies beside what looks like a split: 'train'; "),
+    (('bus/1.png', 'car/1.png', 'train/1.png'), "'bus' and 1 more lie beside what looks like a split: 'train'; "),
+    (
+      ('train/cat/1.png', 'test/cat/1.png', 'loose.png'),
+      "'loose.png' lies beside what looks like a split: 'test', 'train'; ",
+    ),
+    (
+      ('seg_train/a/1.png', 'seg_test/a/1.png', 'seg_pred/1.png'),
+      "'seg_pred' lies beside what looks like a split: 'seg_test', 'seg_train'; ",
+    ),
+    (('dev/1.png', 'eval/1.png'), "there is no train/ among the folders that look like splits: 'dev', 'eval'; "),
+    (('set/test/1.png', 'set/test/2.png'), "there is no train/ among the folders that look like splits: 'test'; "),
+    (
+      ('cat/train/1.png', 'cat/test/2.png', 'dog/train/1.png'),
+      "'cat' holds what looks like a split: 'cat/test', 'cat/train'; ",
+    ),
+    (('cat/1.png', 'cat/Testing/2.png', 'dog/1.png'), "'cat' holds what looks like a split: 'cat/Testing'; "),
+    (
+      ('a/x/seg_train/1.png', 'a/x/seg_test/2.png', 'b/1.png'),
+      "'a/x' holds what looks like a split: 'a/x/seg_test', 'a/x/seg_train'; ",
+    ),
+    (
+      ('train/cat/1.png', 'train/test/2.png', 'train/dog/1.png'),
+      "'train' holds what looks like a split: 'train/test'; ",
+    ),
+    (
+      ('train/train/a/1.png', 'train/val/a/1.png', 'test/a/1.png'),
+      "'train' holds what looks like a split: 'train/train', 'train/val'; ",
+    ),
   ],
 )
 def test_what_looks_like_a_split_is_refused_beside_and_below_classes(names, problem):

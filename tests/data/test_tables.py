@@ -126,7 +126,7 @@ def test_names_are_found_however_their_accents_are_encoded():
     ('file_name,label\n1.png,cat,dog\n', 'is wrong in line 2: it has 3 fields'),
     ('file_name,label\n1.png,"cat\n2.png,dog\n', 'is damaged in line 3: unexpected end of data'),
     ('file_name,label\n1.png,cat\n1.png,dog\n2.png,dog\n', "labels '1.png' 'cat' in line 2 and 'dog' in line 3"),
-    ('file_name,label\n1.png,cat\n', "2 images have no row in 'labels.csv': '2.png', '3.png'"),
+    ('file_name,label\n1.png,cat\n', "images without a row in 'labels.csv': 2, '2.png', '3.png'"),
     (
       'file_name,label\nx.png,cat\n',
       "names none of the images: they are called '1.png', '2.png', '3.png', its rows 'x.png'",
@@ -153,7 +153,7 @@ def test_mistakes_in_a_table_are_one_line(text, problem):
     ),
     ('{"file_name": "2.png", "label": 1.5}', 'is wrong in line 2: label is 1.5; it must be a string or a whole'),
     ('{"file_name": "2.png", "label": true}', 'is wrong in line 2: label is True'),
-    ('{"file_name": 2, "label": 1}', 'images have no row'),
+    ('{"file_name": 2, "label": 1}', 'images without a row'),
     ('["2.png", 1]', 'is wrong in line 2: it must be an object with file_name and label'),
     ('{"file_name": "2.png"', 'is damaged in line 2: '),
     ('[' * 100_000, 'is damaged in line 2: '),
