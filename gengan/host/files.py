@@ -57,9 +57,9 @@ def sync(path: pathlib.Path) -> None:
 
 
 def write_text(path: str | os.PathLike, text: str) -> None:
-  """Writes a text file in one piece, as UTF-8."""
+  """Writes a text file in one piece, as UTF-8; a byte of a file name that is no UTF-8 as an escape, which JSON reads."""
   with replacing(path) as beside:
-    beside.write_text(text, encoding='utf-8')
+    beside.write_text(text, encoding='utf-8', errors='backslashreplace')
 
 
 def write_json(path: str | os.PathLike, content: Any) -> None:

@@ -48,6 +48,13 @@ def test_json_is_the_same_text_for_the_same_content(tmp_path):
   assert files.read_json(path) == {'a': 'ü', 'b': [1, 2]}
 
 
+def test_json_keeps_file_names_that_are_not_utf_8(tmp_path):
+  content = {'path': os.fsdecode(b'caf\xe9/\xc3\xa9'), 'plain': 'é'}
+  files.write_json(tmp_path / 'a.json', content)
+  assert (tmp_path / 'a.json').read_text('utf-8').count('é') == 2
+  assert files.read_json(tmp_path / 'a.json') == content
+
+
 @pytest.mark.parametrize('text', ['{"a": ', '[1]'])
 def test_damaged_json_is_named(tmp_path, text):
   (tmp_path / 'a.json').write_text(text)
