@@ -88,6 +88,112 @@ def test_large_splits_are_read_by_index(tmp_path, monkeypatch):
   np.testing.assert_array_equal(kept.splits['train'].labels, indexed.splits['train'].labels)
 
 
+EVIL = 'stranger_features.Image'
+
+
+def in_image(features, **changes):
+  features['featuresDict']['features']['image'].update(changes)
+
+
+def as_text(features):
+  legacy = {'image': {'type': EVIL, 'content': {}}}
+  features.update(jsonFeature={'json': json.dumps(legacy)})
+  del features['featuresDict']
+
+
+def nested(features):
+  sequence = {'pythonClassName': 'tensorflow_datasets.core.features.sequence_feature.Sequence'}
+  sequence['sequence'] = {'feature': {'pythonClassName': EVIL, 'image': {}}}
+  features['featuresDict']['features']['more'] = sequence
+
+
+def legacy(features):
+  features.clear()
+  features.update(
+    type='tensorflow_datasets.core.features.features_dict.FeaturesDict', content={'image': {'type': EVIL}}
+  )
+
+
+def snake(features):
+  in_image(features, python_class_name=EVIL)
+  del features['featuresDict']['features']['image']['pythonClassName']
+
+
+@pytest.mark.parametrize('by_name', [True, False])
+@pytest.mark.parametrize(
+  'change',
+  [
+    lambda features: in_image(features, pythonClassName=EVIL),
+    lambda features: features.update(pythonClassName=EVIL),
+    *(snake, nested, as_text, legacy),
+  ],
+)
+def test_classes_of_others_are_refused_before_their_module_is_imported(tmp_path, monkeypatch, change, by_name):
+  folder = tmp_path / 'strangers_set' / '3.0.1'
+  write_set(folder)
+  (tmp_path / 'stranger_features.py').write_text('raise SystemExit')
+  monkeypatch.syspath_prepend(tmp_path)
+  features = json.loads((folder / 'features.json').read_text())
+  change(features)
+  (folder / 'features.json').write_text(json.dumps(features))
+  spec = 'tfds:strangers_set' if by_name else f'tfds:{folder}'
+  with pytest.raises(ValueError, match=r"features\.json names the class 'stranger_features\.Image'; only") as caught:
+    open_source(spec, data_dir=str(tmp_path))
+  assert '\n' not in str(caught.value) and 'stranger_features' not in sys.modules
+
+
+def test_the_module_that_wrote_a_set_is_not_imported(tmp_path, monkeypatch):
+  folder = tmp_path / '3.0.1'
+  write_set(folder)
+  (tmp_path / 'stranger_features.py').write_text('raise SystemExit')
+  monkeypatch.syspath_prepend(tmp_path)
+  info = json.loads((folder / 'dataset_info.json').read_text())
+  (folder / 'dataset_info.json').write_text(json.dumps(info | {'moduleName': 'stranger_features'}))
+  open_source(f'tfds:{folder}')
+  assert 'stranger_features' not in sys.modules
+  (folder / 'dataset_info.json').write_text(json.dumps(info | {'pythonClassName': EVIL}))
+  with pytest.raises(ValueError, match=r'dataset_info\.json names the class'):
+    open_source(f'tfds:{folder}')
+
+
+@pytest.mark.parametrize('name', ['huggingface:mnist', 'kaggle:mnist', 'https://example.org/mnist'])
+def test_sets_of_other_programs_are_no_names_of_tfds(name):
+  with pytest.raises(ValueError, match='there is no such folder, and TFDS has names such as mnist'):
+    open_source(f'tfds:{name}')
+
+
+def test_a_folder_of_versions(tmp_path):
+  folder = tmp_path / 'mnist_folder'
+  write_set(folder / '1.0.0')
+  source = open_source(f'tfds:{folder}')
+  assert len(source.splits['train']) == 40 and source.notes == ('read from 1.0.0, the only version there',)
+  write_set(folder / '1.0.1')
+  with pytest.raises(ValueError, match=r'holds several versions; give one of .*1\.0\.0, .*1\.0\.1$'):
+    open_source(f'tfds:{folder}')
+
+
+@pytest.mark.parametrize('file', ['features.json', 'dataset_info.json'])
+@pytest.mark.parametrize('text', ['', '{', '[]', '"a"', '{"name": 3}', '[' * 9999])
+def test_damaged_descriptions_are_one_line(tmp_path, file, text):
+  write_set(tmp_path / '3.0.1')
+  (tmp_path / '3.0.1' / file).write_text(text)
+  with pytest.raises(ValueError, match=r'3\.0\.1') as caught:
+    open_source(f'tfds:{tmp_path / "3.0.1"}')
+  assert '\n' not in str(caught.value)
+
+
+def test_damaged_records_are_one_line(tmp_path):
+  write_set(tmp_path / '3.0.1')
+  path = tmp_path / '3.0.1' / 'mnist-train.array_record-00000-of-00001'
+  content = bytearray(path.read_bytes())
+  for position in range(200, len(content) // 2, 7):
+    content[position] ^= 0xFF
+  path.write_bytes(content)
+  with pytest.raises(ValueError, match=r'train.* damaged \(') as caught:
+    open_source(f'tfds:{path.parent}')
+  assert '\n' not in str(caught.value)
+
+
 @pytest.mark.parametrize('missing', [1, -1])
 def test_lost_and_added_records_are_noticed(tmp_path, missing):
   write_set(tmp_path / 'mnist' / '3.0.1', missing=missing)
@@ -113,6 +219,7 @@ def test_an_unprepared_set_gets_the_command(tmp_path):
   assert 'is not prepared' in message
   assert "pip install '.[tensorflow]' && " in message
   assert f'python -m gengan.data.prepare --name=fashion_mnist --data_dir={tmp_path}' in message
+  assert message.endswith('without TensorFlow: config.data.source=idx:DIR')
   assert '\n' not in message
 
 
@@ -122,7 +229,7 @@ def test_other_file_formats_get_the_command(tmp_path):
     open_source(f'tfds:{tmp_path / "mnist" / "3.0.1"}')
 
 
-@pytest.mark.parametrize('name', ['mnisst', 'mnist:9.9.9', 'a b'])
+@pytest.mark.parametrize('name', ['mnisst', 'mnist:9.9.9', 'a b', 'mnist:', ':'])
 def test_unknown_names_get_one_line(tmp_path, name):
   with pytest.raises(ValueError, match=f'^tfds:{name}: ') as caught:
     open_source(f'tfds:{name}', data_dir=str(tmp_path))
