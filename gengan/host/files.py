@@ -57,7 +57,7 @@ def sync(path: pathlib.Path) -> None:
 
 
 def write_text(path: str | os.PathLike, text: str) -> None:
-  """Writes a text file in one piece, as UTF-8; a byte of a file name that is no UTF-8 as an escape, which JSON reads."""
+  """Writes a text file in one piece, as UTF-8; a byte of a file name that is none as an escape, which JSON reads."""
   with replacing(path) as beside:
     beside.write_text(text, encoding='utf-8', errors='backslashreplace')
 
