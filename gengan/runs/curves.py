@@ -27,6 +27,7 @@ _GROUPS = {
 }
 _MANIFOLD = ('precision_', 'recall_', 'density_', 'coverage_')  # how these begin; then comes the network
 _LEAST = 0.1  # of the height of its axes, that a curve must cover to be seen beside others
+_FLAT = 0.05  # of its size: a curve that changes less is flat on any axes
 _MOST = 6  # curves on one pair of axes
 _DECADES = 2  # from which on positive values are drawn on a logarithmic scale
 _COLUMN = 5.2  # inches
@@ -115,15 +116,21 @@ def _panels(curves: Sequence[Curve]) -> list[tuple[str, list[Curve]]]:
   group_of = {name: title for title, names in _GROUPS.items() for name in names}
   groups: dict[str, list[list[Curve]]] = {title: [] for title in _GROUPS}
   for curve in curves:
-    base = curve.name.rsplit('/', 1)[-1]
+    base = _base(curve)
     title = 'precision to coverage' if base.startswith(_MANIFOLD) else group_of.get(base, base)
     panels = groups.setdefault(title, [])
-    if fitting := next((panel for panel in panels if _all_seen([*panel, curve])), None):
+    nearest = sorted(panels, key=lambda panel: base not in map(_base, panel))  # its namesake's first
+    if fitting := next((panel for panel in nearest if _all_seen([*panel, curve])), None):
       fitting.append(curve)
     else:
       panels.append([curve])
-  of = lambda title, place: f'{title} ({place} of {len(groups[title])})' if len(groups[title]) > 1 else title
+  of = lambda title, place: f'{title}, {place} of {len(groups[title])}' if len(groups[title]) > 1 else title
   return [(of(title, place), panel) for title, panels in groups.items() for place, panel in enumerate(panels, start=1)]
+
+
+def _base(curve: Curve) -> str:
+  """'validation/elbo' -> 'elbo'."""
+  return curve.name.rpartition('/')[2]
 
 
 def _logarithmic(curves: Sequence[Curve]) -> bool:
@@ -133,12 +140,15 @@ def _logarithmic(curves: Sequence[Curve]) -> bool:
 
 
 def _all_seen(curves: Sequence[Curve]) -> bool:
-  """Whether they are not too many, and each covers enough of the axes that they would share."""
+  """Whether they are not too many, and each either is as good as flat or covers enough of the axes that all share."""
   read = np.log10 if _logarithmic(curves) else np.asarray
   low, high = map(read, _middle(curves))
-  return len(curves) <= _MOST and all(
-    np.ptp(read(np.percentile(curve.finite, (1, 99)))) >= _LEAST * (high - low) for curve in curves
-  )
+
+  def is_seen(curve: Curve) -> bool:
+    flat = np.ptp(np.percentile(curve.finite, (1, 99))) <= _FLAT * abs(np.median(curve.finite))
+    return flat or np.ptp(read(np.percentile(curve.finite, (1, 99)))) >= _LEAST * (high - low)
+
+  return len(curves) <= _MOST and all(map(is_seen, curves))
 
 
 def _middle(curves: Sequence[Curve]) -> tuple[float, float]:

@@ -100,8 +100,24 @@ def test_no_metric_hides_behind_another(tmp_path, monkeypatch):
   assert min(shares.values()) > 0.08, shares
   assert len(axes['mean logits of the discriminator'].lines) == 2  # those that can be read together are
   assert axes['norm of the gradient'].get_yscale() == 'log' and len(axes['norm of the gradient'].lines) == 2
-  assert axes['losses (2 of 2)'].get_yscale() == 'linear'
-  assert [line.get_label() for line in axes['evidence lower bound (nats) (1 of 2)'].lines] == ['elbo', 'recon']
+  assert axes['losses, 2 of 2'].get_yscale() == 'linear'
+  assert [line.get_label() for line in axes['evidence lower bound (nats), 1 of 2'].lines] == ['elbo', 'recon']
+
+
+def test_what_is_measured_on_the_validation_split_stands_beside_its_namesake(tmp_path, monkeypatch):
+  lines = [{'step': s, 'elbo': -90 - 400 / (s + 4), 'kl': 16 - s / 5} for s in range(20)]
+  lines += [{'step': s, 'validation/elbo': -93.0 - s / 20, 'validation/kl': 14 + s / 100} for s in (10, 19)]
+  lines += [
+    {'step': s, 'diversity_ratio': 0.7 + s / 1000, 'nearest_ratio': 0.93, 'contrast_ratio': s / 20} for s in (1, 19)
+  ]
+  write_metrics(tmp_path / 'metrics.jsonl', lines)
+  axes = axes_of(monkeypatch, tmp_path / 'metrics.jsonl', tmp_path / 'curves.png')
+  drawn = {title: [line.get_label() for line in one.lines] for title, one in axes.items()}
+  assert drawn == {
+    'evidence lower bound (nats), 1 of 2': ['elbo', 'validation/elbo'],
+    'evidence lower bound (nats), 2 of 2': ['kl', 'validation/kl'],
+    "diversity as a share of the real data's": ['contrast_ratio', 'diversity_ratio'],
+  }
 
 
 def test_a_scale_is_logarithmic_only_over_decades_of_positive_values(tmp_path, monkeypatch):
