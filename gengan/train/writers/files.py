@@ -12,6 +12,7 @@ import tensorboardX
 from tensorboardX.summary import hparams as hparams_summaries
 
 from gengan.data import images as pictures
+from gengan.data.names import printable
 from gengan.host import files
 from gengan.train.writers.interface import MetricWriter, as_floats
 
@@ -95,7 +96,7 @@ class TensorBoardWriter(MetricWriter):
 
   def write_hparams(self, hparams):
     plain = {
-      name: value if isinstance(value, (bool, int, float, str)) else str(value) for name, value in hparams.items()
+      name: value if isinstance(value, (bool, int, float)) else printable(str(value)) for name, value in hparams.items()
     }
     for summary in hparams_summaries(plain, {})[:2]:  # what the experiment varies, and this run's values
       self._writer.file_writer.add_summary(summary)
