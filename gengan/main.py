@@ -13,7 +13,10 @@ from gengan.config import arguments
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-  """The command line; exits with code 2 and one line where something is unusable, with 1 where the run diverges."""
+  """The command line; one line ends it where something is unusable (code 2), where the run fails (1) or is stopped.
+
+  A run that a signal has stopped is saved before, and ends with code 130 for Ctrl-C, 143 for SIGTERM.
+  """
   parser = arguments.parser('main', __doc__)
   arguments.add_config(parser)
   parser.add_argument('--workdir', type=arguments.path, help='folder of the run (default runs/<config>-<variant>)')
@@ -25,12 +28,16 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.error(f'--profile_steps is {args.profile_steps}; it must be at least 0')
 
   from gengan import train  # here, for --help and a mistaken flag are answered before JAX is imported
+  from gengan.host.interrupts import Interrupts
   from gengan.train.progress import Diverged
 
   with arguments.answering(parser):
     training = train.prepare(args.config, args.workdir or pathlib.Path('runs', args.config_name))
-  with arguments.answering(parser, train.Refused), arguments.answering(parser, Diverged, code=1):
-    train.fit(training, profile_steps=args.profile_steps)
+  failures, interrupts = (Diverged, train.Unwritable), Interrupts()
+  with arguments.answering(parser, train.Refused), arguments.answering(parser, *failures, code=1):
+    train.fit(training, profile_steps=args.profile_steps, interrupts=interrupts)
+  if interrupts.exit_code:
+    parser.exit(interrupts.exit_code)
 
 
 if __name__ == '__main__':

@@ -38,7 +38,7 @@ ROOMS = {  # what each may import from the others
   'utility': {
     *('core', 'host', 'config', 'data', 'runs', 'augment', 'networks', 'metrics', 'evaluate', 'generate', 'train'),
   },
-  'main': {'config', 'runs', 'train'},
+  'main': {'host', 'config', 'train'},
 }
 MODULES = sorted(PACKAGE.rglob('*.py'))
 

@@ -47,7 +47,7 @@ def test_steps_to_profile_are_handed_on(monkeypatch, tmp_path, capsys):
   monkeypatch.setattr(train, 'prepare', lambda *_: tmp_path)
   monkeypatch.setattr(train, 'fit', lambda training, **options: given.update(options))
   main.main([CONFIG, f'--workdir={tmp_path}', '--profile_steps=3'])
-  assert given == {'profile_steps': 3}
+  assert given.pop('interrupts').exit_code == 0 and given == {'profile_steps': 3}
   with pytest.raises(SystemExit, match='2'):
     main.main([CONFIG, '--profile_steps=-1'])
   assert capsys.readouterr().err == 'gengan.main: --profile_steps is -1; it must be at least 0\n'

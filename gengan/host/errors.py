@@ -1,7 +1,9 @@
 """What is wrong with an argument, in parts that a program can read."""
 
+import contextlib
+import os
 import textwrap
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 
@@ -25,6 +27,17 @@ class ArgumentError(ValueError):
     others = ' and '.join(f'{self.prefix}{name} is {other!r}' for name, other in self.beside.items())
     reason = ''.join([f' while {others}' if others else '', f', {why}' if why else ''])
     super().__init__(f'{self.prefix}{argument} is {value!r}{reason}; it must be {allowed}')
+
+
+@contextlib.contextmanager
+def about(path: str | os.PathLike) -> Iterator[None]:
+  """An OSError of a file that was opened before names no file, as on a full disk: it gets this one."""
+  try:
+    yield
+  except OSError as error:
+    if error.errno is not None and error.filename is None:
+      error.filename = os.fspath(path)
+    raise
 
 
 def reason(error: BaseException) -> str:

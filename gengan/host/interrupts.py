@@ -11,6 +11,8 @@ from jax.experimental import multihost_utils
 class Interrupts:
   """While it is entered, SIGTERM and SIGINT only set `requested`; a second SIGINT quits at once.
 
+  Afterwards `exit_code` is that of a shell: 130 or 143 where the loop has stopped for SIGINT or SIGTERM, else 0.
+
   With `jax.distributed` all processes have to stop at the same step. There JAX listens for SIGTERM and agrees on the
   step with the other processes; SIGINT is passed on as SIGTERM. Outside the main thread, where Python allows no signal
   handlers, entering does nothing.
@@ -18,6 +20,8 @@ class Interrupts:
 
   def __init__(self):
     self.requested = False  # of this process
+    self.exit_code = 0
+    self._number = signal.SIGTERM  # which other processes may have had
     self._previous = {}
 
   def __enter__(self):
@@ -34,12 +38,17 @@ class Interrupts:
 
   def should_stop(self, step: int) -> bool:
     """Whether to stop now that `step` steps are done, the same in every process. Each must ask after every step."""
+    stop = self.requested
     if jax.distributed.is_initialized():
-      return multihost_utils.reached_preemption_sync_point(step)
-    return self.requested
+      stop = multihost_utils.reached_preemption_sync_point(step)
+    if stop:
+      self.exit_code = 128 + self._number
+    return stop
 
   def _handle(self, number, frame):
-    self.requested = True
+    if not self.requested:  # `print` may be at work already
+      os.write(2, b'\nasked to stop: after this step, once the run is saved; a second Ctrl-C quits at once\n')
+    self.requested, self._number = True, number
     if number == signal.SIGINT:
       signal.signal(signal.SIGINT, signal.SIG_DFL)
       if jax.distributed.is_initialized():

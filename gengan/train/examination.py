@@ -1,6 +1,7 @@
 """What is done with the state between two steps: it is scored on the validation split, measured and drawn."""
 
 from collections.abc import Callable
+from typing import Any
 
 import jax
 from ml_collections import ConfigDict
@@ -34,8 +35,10 @@ def due(config: ConfigDict, step: int, *, stop: bool) -> set[str]:
 
 def make(
   training: Training, *, writer: MetricWriter, progress: Progress, snapshots: Snapshots, key: jax.Array
-) -> Callable[[int, core.State, set[str]], dict[str, float]]:
-  """A function `(step, state, due) -> scores` that does what is due, but for saving, and writes what it finds.
+) -> Callable[[int, core.State, set[str], Callable[[], Any]], dict[str, float]]:
+  """A function `(step, state, due, save) -> scores` that does what is due, and writes what it finds.
+
+  It saves by `save()`: what is not finite is not saved, and whatever takes time or may fail comes afterwards.
 
   Scores are of the validation split; `eval_step` draws with the same `key` at every step. `progress` knows the
   discriminator's recent accuracies, and raises Diverged where a sample is not finite.
@@ -51,11 +54,13 @@ def make(
     )
     return average(eval_step, state, batches, key) if len(dataset.validation) else {}
 
-  def examine(step: int, state: core.State, due: set[str]) -> dict[str, float]:
-    if due <= {'save'}:
-      return {}
-    drawn, scores = snapshots.draw(state), {}
-    progress.require_finite(step, drawn)
+  def examine(step: int, state: core.State, due: set[str], save: Callable[[], Any]) -> dict[str, float]:
+    drawn, scores = {}, {}
+    if due - {'save'}:
+      drawn = snapshots.draw(state)
+      progress.require_finite(step, drawn)
+    if 'save' in due:
+      save()
     if 'validate' in due:
       scores |= {f'validation/{name}': value for name, value in validate(state).items()}
       accuracies = {name: progress.take_recent(name) for name in ('d_accuracy_real', 'd_accuracy_fake')}

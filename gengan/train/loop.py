@@ -1,8 +1,10 @@
-"""The loop: evaluate -> save -> next batch -> step -> log the previous step's metrics."""
+"""The loop: draw -> save -> evaluate -> next batch -> step -> log the previous step's metrics."""
 
 import contextlib
+import errno
 import functools
 import os
+import pathlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,6 +13,7 @@ from ml_collections import ConfigDict
 
 from gengan import core, runs, sharding
 from gengan.config.fields import flatten
+from gengan.host import errors
 from gengan.host.interrupts import Interrupts
 from gengan.train import examination, starting
 from gengan.train.preparation import Training, prepare
@@ -22,6 +25,10 @@ from gengan.train.writers import create
 
 class Refused(ValueError):
   """The run's folder does not allow it to begin or to continue; nothing has been changed."""
+
+
+class Unwritable(OSError):
+  """The disk or the folder fails a run that has begun; names the file, the reason and the last good checkpoint."""
 
 
 def run(
@@ -37,7 +44,7 @@ def run(
 
   Raises:
     ConfigError, ValueError, OSError: as `prepare`.
-    Refused, Diverged: as `fit`.
+    Refused, Diverged, Unwritable: as `fit`.
 
   >>> from gengan.config import defaults
   >>> config = defaults.vae('digits')
@@ -50,19 +57,24 @@ def run(
   return fit(prepare(config, workdir), writers=writers, profile_steps=profile_steps)
 
 
-def fit(training: Training, *, writers: Sequence[Any] = (), profile_steps: int = 0) -> core.State:
+def fit(
+  training: Training, *, writers: Sequence[Any] = (), profile_steps: int = 0, interrupts: Interrupts | None = None
+) -> core.State:
   """Runs the loop to the end, or to the first signal; what it leaves in the folder is a whole run either way.
 
-  `training` is as `prepare` made it; the rest is as for `run`.
+  `training` is as `prepare` made it, `interrupts` says afterwards whether a signal ended it; the rest is as for `run`.
 
   Raises:
     Diverged: a metric, the state or a sample is not finite; names the step, which it is and the last good checkpoint.
     Refused: before the first step: another process trains in the folder, or its checkpoints are damaged.
+    Unwritable: a full disk, a folder that has gone, a checkpoint that cannot be read back.
   """
   config, workdir, iterator, setup = training.config, training.workdir, training.iterator, training.setup
   init_key, train_key, eval_key, sample_key = jax.random.split(jax.random.key(config.seed), 4)
   with contextlib.ExitStack() as stack:
-    interrupts, checkpointer = _enter(training, stack)
+    interrupts = stack.enter_context(interrupts or Interrupts())
+    checkpointer = _enter(training, stack)
+    stack.enter_context(_failing(checkpointer))
     state, step, examined, told = _begin(training, checkpointer, init_key)
     profile = stack.enter_context(Profile(workdir / 'profile', start=step, end=config.num_steps, num=profile_steps))
     writer = create(workdir, num_steps=config.num_steps, batch_size=config.batch_size, resume_step=step, more=writers)
@@ -82,10 +94,12 @@ def fit(training: Training, *, writers: Sequence[Any] = (), profile_steps: int =
     while True:
       due = examination.due(config, step, stop=stop) if step != examined else set()
       if due:
+        _require_folder(workdir)
         progress.require_finite(step, state)  # what is not finite is neither looked at nor saved
-      scores = examine(step, state, due)
-      if 'save' in due:
-        checkpointer.save(step, state, data=iterator.get_state(), config=config.to_dict(), metrics=scores)
+      save = functools.partial(checkpointer.save, step, state, data=iterator.get_state(), config=config.to_dict())
+      scores = examine(step, state, due, save)
+      if 'save' in due and scores:
+        checkpointer.score(scores)
       profile.between(step, state)
       if stop or step >= config.num_steps:
         break
@@ -107,13 +121,12 @@ def fit(training: Training, *, writers: Sequence[Any] = (), profile_steps: int =
   return state
 
 
-def _enter(training: Training, stack: contextlib.ExitStack) -> tuple[Interrupts, runs.Checkpointer]:
+def _enter(training: Training, stack: contextlib.ExitStack) -> runs.Checkpointer:
   """Takes the run's folder for this process, and writes into it what is known before the first step."""
   with _refusing():
     stack.enter_context(runs.claimed(training.workdir))
     runs.create(training.workdir, training.config, training.dataset)
-    interrupts = stack.enter_context(Interrupts())
-    return interrupts, stack.enter_context(runs.open_checkpoints(training.workdir, training.config))
+    return stack.enter_context(runs.open_checkpoints(training.workdir, training.config))
 
 
 def _begin(
@@ -125,7 +138,7 @@ def _begin(
     The state; its step; that step again if everything due at it has been done, else -1; and what to tell a person.
   """
   config, workdir, setup = training.config, training.workdir, training.setup
-  if checkpointer.steps():
+  if runs.has_checkpoints(workdir):
     with _refusing():
       found = checkpointer.restore(setup.abstract_state)
     training.iterator.set_state(found.data)
@@ -151,6 +164,21 @@ def _refusing():
     raise Refused(str(error)) from error
 
 
+@contextlib.contextmanager
+def _failing(checkpointer: runs.Checkpointer):
+  """What fails the disk or the folder while the run goes on, as one kind of error."""
+  try:
+    yield
+  except OSError as error:
+    raise Unwritable(f'{errors.reason(error)}; {_last_good(checkpointer)}') from error
+
+
+def _require_folder(workdir: pathlib.Path) -> None:
+  """A folder that was deleted or moved away would be made anew, without what says which run it is."""
+  if not (workdir / 'config.json').exists():
+    raise FileNotFoundError(errno.ENOENT, 'the folder of the run has gone', os.fspath(workdir))
+
+
 def _make_snapshots(training: Training, step: int, key: jax.Array) -> Snapshots:
   """What draws the pictures; those of an attempt that was never saved are taken away."""
   made, real = training.setup, reference_batch(training.dataset, training.config)
@@ -162,6 +190,7 @@ def _make_snapshots(training: Training, step: int, key: jax.Array) -> Snapshots:
 
 
 def _last_good(checkpointer: runs.Checkpointer) -> str:
-  checkpointer.wait()
+  with contextlib.suppress(runs.NotSavedError):  # that is not it
+    checkpointer.wait()
   steps = checkpointer.steps()
   return f'the last good checkpoint is that of step {steps[-1]}' if steps else 'there is no checkpoint yet'

@@ -1,19 +1,23 @@
 """Writers of metrics into a run's folder: lines of JSON, and event files for TensorBoard without TensorFlow."""
 
 import contextlib
+import errno
 import json
 import math
 import os
 import pathlib
+import socket
+import struct
 import time
 
 import numpy as np
-import tensorboardX
-from tensorboardX.summary import hparams as hparams_summaries
+from tensorboardX import summary
+from tensorboardX.proto.event_pb2 import Event, SessionLog
+from tensorboardX.record_writer import masked_crc32c
 
 from gengan.data import images as pictures
 from gengan.data.names import printable
-from gengan.host import files
+from gengan.host import errors, files
 from gengan.train.writers.interface import MetricWriter, as_floats
 
 
@@ -32,7 +36,7 @@ class JsonLinesWriter(MetricWriter):
   """
 
   def __init__(self, path: str | os.PathLike, *, batch_size: int, resume_step: int = 0):
-    path = pathlib.Path(path)
+    self._path = path = pathlib.Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     if path.exists():
       files.write_text(path, ''.join(_lines_until(path, resume_step)) if resume_step else '')
@@ -45,11 +49,15 @@ class JsonLinesWriter(MetricWriter):
     if taken := head.keys() & scalars.keys():
       raise ValueError(f'a metric cannot be named {", ".join(sorted(taken))}: every line has its own')
     values = {name: value if math.isfinite(value) else json.dumps(value) for name, value in scalars.items()}
-    self._file.write(json.dumps({**head, **values}, allow_nan=False) + '\n')
-    self._file.flush()
+    if not os.fstat(self._file.fileno()).st_nlink:
+      raise FileNotFoundError(errno.ENOENT, 'it was deleted while it was written', os.fspath(self._path))
+    with errors.about(self._path):
+      self._file.write(json.dumps({**head, **values}, allow_nan=False) + '\n')
+      self._file.flush()
 
   def close(self):
-    self._file.close()
+    with errors.about(self._path):
+      self._file.close()
 
 
 def _lines_until(path: pathlib.Path, step: int) -> list[str]:
@@ -65,44 +73,62 @@ def _lines_until(path: pathlib.Path, step: int) -> list[str]:
 class TensorBoardWriter(MetricWriter):
   """Event files that TensorBoard reads: scalars, images, texts, histograms and hyperparameters.
 
+  What is written comes to the disk within 10 seconds, as far as something is written then. tensorboardX has a writer of
+  its own, but with a thread and a queue: where a full disk ends that thread, whoever fills the queue waits for ever.
+
   Args:
     directory: the folder for event files; a continued run adds a file.
     resume_step: TensorBoard hides what an earlier file holds of later steps (0: of any step).
   """
 
   def __init__(self, directory: str | os.PathLike, *, resume_step: int = 0):
-    purge_step = resume_step + 1 if resume_step else 0
+    directory = pathlib.Path(directory)
+    directory.mkdir(parents=True, exist_ok=True)
     # A file is named by the second: without a suffix, a run continued within one would write over its first file.
-    suffix = f'.{resume_step:010d}'
-    self._writer = tensorboardX.SummaryWriter(
-      os.fspath(directory), purge_step=purge_step, flush_secs=10, filename_suffix=suffix
-    )
+    name = f'events.out.tfevents.{int(time.time())}.{socket.gethostname()}.{resume_step:010d}'
+    self._path, self._flushed = directory / name, time.monotonic()
+    self._file = self._path.open('wb')
+    purge_step = resume_step + 1 if resume_step else 0
+    self._add(purge_step, file_version='brain.Event:2')
+    self._add(purge_step, session_log=SessionLog(status=SessionLog.START))
 
   def write_scalars(self, step, scalars):
     for name, value in as_floats(scalars).items():
-      self._writer.add_scalar(name, value, step)
+      self._add(step, summary=summary.scalar(name, value))
 
   def write_images(self, step, images):
     for name, image in images.items():
-      self._writer.add_image(name, pictures.as_picture(image), step, dataformats='HWC')
+      self._add(step, summary=summary.image(name, pictures.as_picture(image), dataformats='HWC'))
 
   def write_texts(self, step, texts):
     for name, text in texts.items():
-      self._writer.add_text(name, text, step)
+      self._add(step, summary=summary.text(name, text))
 
   def write_histograms(self, step, arrays, num_buckets=None):
     for name, array in arrays.items():
-      self._writer.add_histogram(name, np.asarray(array), step, bins=(num_buckets or {}).get(name, 'tensorflow'))
+      self._add(step, summary=summary.histogram(name, np.asarray(array), (num_buckets or {}).get(name, 30)))
 
   def write_hparams(self, hparams):
     plain = {
       name: value if isinstance(value, (bool, int, float)) else printable(str(value)) for name, value in hparams.items()
     }
-    for summary in hparams_summaries(plain, {})[:2]:  # what the experiment varies, and this run's values
-      self._writer.file_writer.add_summary(summary)
+    for what in summary.hparams(plain, {})[:2]:  # what the experiment varies, and this run's values
+      self._add(0, summary=what)
 
   def flush(self):
-    self._writer.flush()
+    with errors.about(self._path):
+      self._file.flush()
+    self._flushed = time.monotonic()
 
   def close(self):
-    self._writer.close()
+    with errors.about(self._path):
+      self._file.close()
+
+  def _add(self, step: int, **content) -> None:
+    event = Event(wall_time=time.time(), step=int(step), **content).SerializeToString()
+    length = struct.pack('<Q', len(event))
+    with errors.about(self._path):
+      for part in (length, event):  # each with its checksum, as in a TFRecord
+        self._file.write(part + struct.pack('<I', masked_crc32c(part)))
+    if time.monotonic() - self._flushed > 10:
+      self.flush()
