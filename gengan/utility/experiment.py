@@ -10,14 +10,17 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from gengan import data, runs, train
-from gengan.data import mixing
+from gengan.config.fields import MISSING, flatten
+from gengan.data import images, mixing, sheets
 from gengan.evaluate.images import real_images
 from gengan.generate import guard, recycling
 from gengan.host import files
 from gengan.metrics import copying_guard
 from gengan.networks import classifier
-from gengan.utility import arms, plan, records, source
+from gengan.runs import finished
+from gengan.utility import arms, pace, plan, records, report, source
 
+SHEET = 64  # generated images of a regime that a person is shown
 LEAST_LOOKS = 5  # at the validation images while a classifier trains, also where its steps are few
 
 
@@ -43,21 +46,48 @@ def run(config: ConfigDict, workdir: pathlib.Path) -> list[dict[str, Any]]:
   for regime in planned:  # what is wrong with any of them is told before the first is trained
     plan.check_regime(regime, workdir / 'generators' / regime.name)
   files.write_json(workdir / 'config.json', config.to_dict())
-  steps = {regime.name: regime.config.num_steps for regime in planned}
-  found = [r for r in records.read(workdir / records.FILE) if r['generator_step'] == steps.get(r['regime'])]
+  found = _taken_over(workdir / records.FILE, planned)
   done = {(r['regime'], r['arm'], r['seed']) for r in found}
-  for regime in planned:
-    if left := [each for each in plan.wanted(regime, config.seeds) if (regime.name, *each) not in done]:
-      try:
-        for record in _run_regime(regime, left, config, workdir / 'generators' / regime.name):
-          records.append(workdir / records.FILE, record)
-          found.append(record)
-          print(f'{record["regime"]}  {record["arm"]}  seed {record["seed"]}  test accuracy {record["accuracy"]:.4f}')
-      except Unfinished as error:
-        raise Unfinished(str(error), found, stopped=error.stopped) from error
-      except KeyboardInterrupt:
-        raise Unfinished(f'stopped in {regime.name}; the same command continues', found, stopped=True) from None
+  wanted = [(regime, plan.wanted(regime, config.seeds)) for regime in planned]
+  left = [(regime, [each for each in every if (regime.name, *each) not in done]) for regime, every in wanted]
+  left = [(regime, missing) for regime, missing in left if missing]
+  watch = _begin(workdir, left, sum(len(every) for _, every in wanted))
+  for regime, missing in left:
+    try:
+      for record in _run_regime(regime, missing, config, workdir, watch):
+        records.append(workdir / records.FILE, record)
+        found.append(record)
+        which = f'{regime.name}, {record["arm"]}, seed {record["seed"]}'
+        print(f'{watch.measured()}: {which}: test accuracy {record["accuracy"]:.4f}', flush=True)
+    except Unfinished as error:
+      raise Unfinished(str(error), found, stopped=error.stopped) from error
+    except KeyboardInterrupt:
+      raise Unfinished(f'stopped in {regime.name}; the same command continues', found, stopped=True) from None
   return found
+
+
+def _taken_over(path: pathlib.Path, planned: Sequence[plan.Regime]) -> list[dict[str, Any]]:
+  """The records that are there, of finished generators; how many is told."""
+  steps = {regime.name: regime.config.num_steps for regime in planned}
+  there = records.read(path)
+  found = [r for r in there if r['generator_step'] == steps.get(r['regime'])]
+  if found:
+    print(f'{len(found)} classifiers are taken over from {path}')
+  if others := len(there) - len(found):
+    print(f'{others} records in {path} are of generators with another number of steps: they are measured anew')
+  return found
+
+
+def _begin(workdir: pathlib.Path, left: Sequence[tuple[plan.Regime, Sequence]], total: int) -> pace.Pace:
+  """Tells what there is to do; `left` are the regimes with classifiers to train, `total` those of the comparison."""
+  steps = {}
+  for regime, _ in left:
+    there = max(finished.steps(workdir / 'generators' / regime.name / 'checkpoints'), default=0)
+    steps[regime.name] = max(0, regime.config.num_steps - there)
+  missing = sum(len(each) for _, each in left)
+  todo = ', '.join(f'{name} ({count:,} steps)' for name, count in steps.items() if count) or 'none'
+  print(f'{missing} of {total} classifiers to train; generators to train: {todo}', flush=True)
+  return pace.Pace(total, total - missing, steps)
 
 
 def better_of_two(fit: Callable[[bool], classifier.Classifier]) -> classifier.Classifier:
@@ -65,10 +95,14 @@ def better_of_two(fit: Callable[[bool], classifier.Classifier]) -> classifier.Cl
   return max((fit(True), fit(False)), key=lambda trained: trained.validation_accuracy)
 
 
-def _run_regime(regime: plan.Regime, left, config: ConfigDict, folder: pathlib.Path) -> Iterator[dict[str, Any]]:
+def _run_regime(
+  regime: plan.Regime, left: Sequence[tuple[str, int]], config: ConfigDict, workdir: pathlib.Path, watch: pace.Pace
+) -> Iterator[dict[str, Any]]:
   """Trains the regime's generator, then the classifiers that are left; yields the record of each."""
+  folder = workdir / 'generators' / regime.name
   _train_generator(regime, folder)
-  opened, dataset = runs.load(folder), data.load(regime.config.data)
+  opened = runs.load(folder, trust=regime.config.model.name)  # which was trained here
+  dataset = data.load(regime.config.data)
   real, validation, test = (
     real_images(split, regime.config) for split in (dataset.train, dataset.validation, dataset.test)
   )
@@ -84,6 +118,7 @@ def _run_regime(regime: plan.Regime, left, config: ConfigDict, folder: pathlib.P
   judge = functools.cache(lambda: better_of_two(lambda augmented: of_real(augmented, 0)))
   generated = source.make(opened, judge, config.synthetic)
   samples = guard.samples(generated.draw, range(dataset.num_classes))
+  _save_samples(samples, dataset, workdir / report.SAMPLES / f'{regime.name}.png')
   copying = copying_guard.report(*guard.training_features(regime.config.data, folder), copying_guard.pooled(samples))
   by_class = lambda labels: np.bincount(labels, minlength=dataset.num_classes).tolist()
   shared = {
@@ -94,6 +129,7 @@ def _run_regime(regime: plan.Regime, left, config: ConfigDict, folder: pathlib.P
     'generator_step': opened.step,
     'copies': copying.to_json(),
   }
+  watch.generator_there(regime.name)
   for name, seed in left:
     num_real = 0 if name.startswith('synthetic') else len(real[1])
     try:
@@ -117,6 +153,12 @@ def _run_regime(regime: plan.Regime, left, config: ConfigDict, folder: pathlib.P
       'generator_saw': len(real[1]) if made.num_generated else 0,
       **shared,
     }
+
+
+def _save_samples(samples: np.ndarray, dataset: data.Dataset, path: pathlib.Path) -> None:
+  """A sheet of the first images, whose classes take turns."""
+  few = samples[:SHEET]
+  images.save_png(path, sheets.by_class(few, np.arange(len(few)) % dataset.num_classes, dataset.class_names))
 
 
 def _train_generator(regime: plan.Regime, folder: pathlib.Path) -> None:
@@ -178,8 +220,13 @@ def _fit(arm: arms.Arm, *, seed, num_classes, validation, config, flip, num_real
 def _require_same(config: ConfigDict, path: pathlib.Path) -> None:
   """Refuses a folder with a comparison under other settings; more seeds may be added."""
   if path.exists():
-    wanted = json.loads(json.dumps(config.to_dict()))
-    kept = files.read_json(path)
-    changed = [name for name in sorted(kept.keys() | wanted.keys()) if kept.get(name) != wanted.get(name)]
-    if changed := [name for name in changed if name != 'seeds']:
-      raise ValueError(f'{path.parent} holds a comparison with other {", ".join(changed)}. Choose another --workdir')
+    kept, wanted = flatten(files.read_json(path)), flatten(json.loads(json.dumps(config.to_dict())))
+    changed = [
+      f'config.{field} is {kept.get(field, MISSING)!r} there and {wanted.get(field, MISSING)!r} here'
+      for field in sorted(kept.keys() | wanted.keys())
+      if kept.get(field, MISSING) != wanted.get(field, MISSING) and field != 'seeds'
+    ]
+    if changed:
+      raise ValueError(
+        f'{path.parent} holds a comparison with other settings: {"; ".join(changed)}. Choose another --workdir'
+      )

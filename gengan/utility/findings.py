@@ -1,4 +1,4 @@
-"""The findings in a comparison's records: gains, best arms and worths, for the report and its picture."""
+"""The findings in a comparison's records: best arms, differences and worths, for the report and its picture."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from gengan.utility.plan import LONG_TAIL
-from gengan.utility.statistics import Gain, equivalent_real, generated_for_one_real, paired_gain
+from gengan.utility.statistics import Difference, equivalent_real, generated_for_one_real, judged, paired
 
 BASELINE = 'augmented'
 REAL_ALONE = ('real', 'oversampled', 'weighted', BASELINE)
@@ -22,43 +22,48 @@ class Worth(NamedTuple):
   price: float  # generated images for one more real one, see `generated_for_one_real`
 
 
-def gain_over(baseline: Mapping[int, float], own: Mapping[int, float], num_test: int) -> Gain | None:
-  """The gain of accuracies by seed over others, for the seeds that both have; None where they share none.
+class Finding(NamedTuple):
+  """What one regime says. Arms are chosen by mean accuracy on validation images, never on test images."""
 
-  All were measured on `num_test` images, of which less than one decides nothing.
-  """
-  shared = sorted(own.keys() & baseline.keys())
-  pair = [own[seed] for seed in shared], [baseline[seed] for seed in shared]
-  return paired_gain(*pair, resolution=1 / max(1, num_test)) if shared else None
-
-
-def gains(records: Records, regime: str) -> dict[str, Gain]:
-  """Every arm's gain over `augmented` in one regime."""
-  accuracies = by_arm(records, regime)
-  baseline = accuracies.pop(BASELINE, {})
-  found = {arm: gain_over(baseline, own, num_test(records, regime)) for arm, own in accuracies.items()}
-  return {arm: gain for arm, gain in found.items() if gain}
+  reference: str | None  # the best arm of real images alone; of equally good ones the baseline; None: none is measured
+  best: str | None  # the best arm with generated images
+  alone: str | None  # the best arm of generated images alone
+  differences: dict[str, Difference]  # of every other arm to the reference, judged together
 
 
-def best_synthetic(records: Records, regime: str) -> str | None:
-  """The arm of generated images alone with the best mean accuracy on validation images; None without such arms."""
-  return _best(r for r in records if r['regime'] == regime and r['arm'].startswith('synthetic'))
+def by_regime(records: Records) -> dict[str, Finding]:
+  """The finding of every regime, in the order of the records."""
+  return {regime: finding(records, regime) for regime in dict.fromkeys(r['regime'] for r in records)}
 
 
-def best_real(records: Records, regime: str) -> str | None:
-  """Likewise of real images alone; of equally good arms the baseline."""
-  return _best(r for r in records if r['regime'] == regime and r['arm'] in REAL_ALONE)
+def finding(records: Records, regime: str) -> Finding:
+  """What the records of a regime say; arms that share no seed with the reference are left out."""
+  own = [r for r in records if r['regime'] == regime]
+  reference = _best(r for r in own if r['arm'] in REAL_ALONE)
+  others = by_arm(records, regime)
+  baseline = others.pop(reference, {})
+  differences = {arm: _difference(each, baseline, num_test(records, regime)) for arm, each in others.items()}
+  differences = judged({arm: difference for arm, difference in differences.items() if difference})
+  generated = [r for r in own if r['arm'] in differences and r['arm'] not in REAL_ALONE]
+  alone = _best(r for r in generated if r['arm'].startswith('synthetic'))
+  return Finding(reference, _best(generated), alone, differences)
 
 
-def best_mixed(records: Records, regime: str) -> str | None:
-  """Likewise of real and generated images together, where the baseline was measured with a seed of theirs."""
-  comparable = gains(records, regime)
-  return _best(r for r in records if r['regime'] == regime and has_both(r['arm']) and r['arm'] in comparable)
+def by_class(records: Records, regime: str) -> dict[int, Difference]:
+  """The difference of the best arm with generated images to the reference in every class, judged together."""
+  found, first = finding(records, regime), next(r for r in records if r['regime'] == regime)
+  if found.best is None:
+    return {}
+  both = [by_arm(records, regime, 'by_class')[arm] for arm in (found.best, found.reference)]
+  of = lambda label: [{seed: each[label] for seed, each in values.items()} for values in both]
+  return judged({label: _difference(*of(label), count) for label, count in enumerate(first['test_by_class'])})
 
 
-def has_both(arm: str) -> bool:
-  """Whether an arm has real and generated images together."""
-  return arm.startswith('mixed') or arm == 'balanced'
+def _difference(own: Mapping[int, float], reference: Mapping[int, float], num_test: int) -> Difference | None:
+  """That of accuracies by seed, measured on `num_test` images, for the seeds that both have; None: they share none."""
+  shared = sorted(own.keys() & reference.keys())
+  pair = [own[seed] for seed in shared], [reference[seed] for seed in shared]
+  return paired(*pair, resolution=1 / max(1, num_test)) if shared else None  # less than one image decides nothing
 
 
 def _best(records: Iterable[dict[str, Any]]) -> str | None:

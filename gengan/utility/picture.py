@@ -10,6 +10,8 @@ from gengan.utility.findings import Records, Worth, baseline_curve, by_arm, by_s
 from gengan.utility.plan import LONG_TAIL
 from gengan.utility.statistics import deviation
 
+APART = 0.06  # of a number of images, by which the outer arms stand beside it, so that no bar hides another
+
 
 def plot(records: Records, path: pathlib.Path) -> None:
   """Test accuracy over real training images a class, a line an arm, bars of one standard deviation.
@@ -21,7 +23,7 @@ def plot(records: Records, path: pathlib.Path) -> None:
   from matplotlib.figure import Figure  # here, for it takes half a second to import
 
   found = worths(records)
-  figure = Figure(figsize=(12 if found else 7, 4.5), layout='constrained')
+  figure = Figure(figsize=(12 if found else 7, 5), layout='constrained')
   first, *others = figure.subplots(1, 1 + bool(found), squeeze=False)[0]
   balanced = [r for r in records if r['regime'] != LONG_TAIL]
   if len({r['regime'] for r in balanced}) > 1:
@@ -33,7 +35,7 @@ def plot(records: Records, path: pathlib.Path) -> None:
   for axes in (first, *others):
     axes.grid(alpha=0.3)
     if axes.get_legend_handles_labels()[0]:
-      axes.legend(frameon=False)
+      axes.legend(frameon=False, loc='upper center', bbox_to_anchor=(0.5, -0.13), ncols=3)
   figure.savefig(path, format='png', dpi=130)
 
 
@@ -48,10 +50,12 @@ def _plot_rows(axes, records: Records) -> None:
 
 
 def _plot_accuracies(axes, records: Records) -> None:
-  for arm in dict.fromkeys(r['arm'] for r in records):
+  arms = list(dict.fromkeys(r['arm'] for r in records))
+  for arm, beside in zip(arms, np.linspace(-1, 1, len(arms)), strict=True):
     sizes, values = zip(*sorted(by_size(records, arm).items()), strict=True)
     means, deviations = [np.mean(each) for each in values], [deviation(each) for each in values]
-    axes.errorbar(sizes, means, deviations, marker='o', markersize=4, capsize=3, label=shown(arm))
+    places = np.multiply(sizes, (1 + APART) ** beside)
+    axes.errorbar(places, means, deviations, marker='o', markersize=4, capsize=3, label=shown(arm))
   axes.set(xscale='log', xlabel='real images a class', ylabel='accuracy on real test images')
   _mark(axes.xaxis, {per_class(r) for r in records})
 

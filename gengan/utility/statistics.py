@@ -1,22 +1,26 @@
-"""Statistics of accuracies: gains with their errors, paired by seed, and how many real images would do the same."""
+"""Statistics of accuracies: differences paired by seed, with verdicts, and how many real images would do the same."""
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy import stats
 
-ERRORS = 2.0  # standard errors by which a gain must differ from 0 to be called one
+LEVEL = 0.05  # probability of calling any of the arms compared different where none is
+VERDICTS = HELPED, HURT, NO_DIFFERENCE, UNTOLD = 'helped', 'hurt', 'no difference shown', 'no verdict: one seed'
 
 
-class Gain(NamedTuple):
-  """The difference of two arms with the same seeds."""
+class Difference(NamedTuple):
+  """That of an arm's accuracy to another's, over the seeds that both have."""
 
   mean: float
-  error: float  # standard error of the mean; NaN with one seed
-  p_value: float  # of the two-sided paired t-test; NaN with one seed or equal differences
-  verdict: str  # 'helps', 'hurts' or 'undecided'
+  seeds: int
+  low: float | None = None  # the 95 % t interval; None with one seed, as all below
+  high: float | None = None
+  p_value: float | None = None  # of the two-sided paired t-test
+  adjusted: float | None = None  # that by Holm, see `judged`
+  verdict: str = UNTOLD  # one of `VERDICTS`
 
 
 def deviation(values: Sequence[float]) -> float:
@@ -24,8 +28,8 @@ def deviation(values: Sequence[float]) -> float:
   return float(np.std(values, ddof=1)) if len(values) > 1 else 0.0
 
 
-def paired_gain(accuracies: Sequence[float], baseline: Sequence[float], *, resolution: float = 0.0) -> Gain:
-  """Student's paired test; 'helps' and 'hurts' from two standard errors on.
+def paired(accuracies: Sequence[float], baseline: Sequence[float], *, resolution: float = 0.0) -> Difference:
+  """Student's paired t-test, not yet corrected for the number of comparisons: without a verdict.
 
   Args:
     accuracies: of an arm, one a seed.
@@ -38,14 +42,35 @@ def paired_gain(accuracies: Sequence[float], baseline: Sequence[float], *, resol
   differences = np.subtract(accuracies, baseline) if len(accuracies) == len(baseline) else None
   if differences is None or not len(differences):
     raise ValueError(f'{len(accuracies)} and {len(baseline)} accuracies cannot be paired')
-  mean = float(differences.mean())
-  if len(differences) < 2:
-    return Gain(mean, math.nan, math.nan, 'undecided')
-  spread = float(differences.std(ddof=1) / math.sqrt(len(differences)))
-  p_value = float(stats.ttest_1samp(differences, 0).pvalue) if spread > 1e-12 else math.nan
-  error = max(spread, resolution)
-  verdict = 'helps' if mean > ERRORS * error else 'hurts' if mean < -ERRORS * error else 'undecided'
-  return Gain(mean, error, p_value, verdict)
+  mean, count = float(differences.mean()), len(differences)
+  if count < 2:
+    return Difference(mean, count)
+  error = max(float(differences.std(ddof=1)) / math.sqrt(count), resolution)
+  half = error * float(stats.t.ppf(0.975, count - 1))
+  p_value = 2 * float(stats.t.sf(abs(mean) / error, count - 1)) if error else float(mean == 0)
+  return Difference(mean, count, mean - half, mean + half, p_value)
+
+
+def judged(differences: Mapping[Any, Difference]) -> dict[Any, Difference]:
+  """The same with verdicts: of all that are true null hypotheses, one is rejected with probability `LEVEL` at most.
+
+  Holm (1979, Scandinavian Journal of Statistics 6:65): the i-th smallest of m p-values is multiplied by m - i + 1, and
+  none becomes smaller than one before it. It holds however the differences depend on each other, and here they share
+  the arm that they are differences to.
+  """
+  tested = sorted((name for name in differences if differences[name].seeds > 1), key=lambda n: differences[n].p_value)
+  found, largest = dict(differences), 0.0
+  for rank, name in enumerate(tested):
+    difference = differences[name]
+    largest = max(largest, min(1.0, (len(tested) - rank) * difference.p_value))
+    verdict = NO_DIFFERENCE if largest > LEVEL else HELPED if difference.mean > 0 else HURT
+    found[name] = difference._replace(adjusted=largest, verdict=verdict)
+  return found
+
+
+def least_errors(comparisons: int, seeds: int) -> float:
+  """Standard errors by which the clearest of so many differences must differ from 0 to get a verdict."""
+  return float(stats.t.ppf(1 - LEVEL / comparisons / 2, seeds - 1))
 
 
 def equivalent_real(accuracy: float, curve: Mapping[int, float]) -> float:

@@ -63,7 +63,13 @@ def test_a_killed_comparison_goes_on_and_ends_with_the_same_records(done, tmp_pa
   lost = 3
   path.write_text(''.join(lines[:-lost]) + lines[-lost][:40])  # the last line was cut short
   again = experiment.run(config, tmp_path / 'again')
-  assert capsys.readouterr().out.count('test accuracy') == lost
+  said = capsys.readouterr().out
+  assert said.count('test accuracy') == lost
+  assert f'{len(records) - lost} classifiers are taken over from {path}\n' in said
+  assert f'{lost} of {len(records)} classifiers to train; generators to train: none\n' in said
+  assert (
+    f'{len(records) - lost + 1} of {len(records)}, about ' in said and f'{len(records)} of {len(records)}, ' in said
+  )
   assert again == records
   assert [json.loads(line) for line in path.read_text().splitlines()] == records
 
@@ -107,7 +113,7 @@ def test_the_command_ends_with_one_line_when_it_is_stopped(tmp_path, monkeypatch
 def test_an_interrupt_between_two_classifiers_keeps_what_was_measured(tmp_path, monkeypatch):
   measured = iter([{'regime': '5_per_class', 'arm': 'real', 'seed': 0, 'accuracy': 0.5, 'generator_step': 2}])
 
-  def interrupted(regime, left, config, folder):
+  def interrupted(regime, left, config, workdir, watch):
     yield next(measured)
     raise KeyboardInterrupt
 
@@ -132,7 +138,10 @@ def test_what_was_measured_is_reported_where_the_rest_cannot_be(done, tmp_path, 
     utility.main([])
   assert stop.value.code == 2 and capsys.readouterr().err.endswith('nothing is left\n')
   assert f'Not finished: {len(records) - 3} of {len(records)} classifiers' in (tmp_path / 'report.md').read_text()
-  assert 'Not finished' not in report.render(records, config)
+  whole = tmp_path / 'whole'
+  whole.mkdir()
+  report.write(whole, records, config)
+  assert 'Not finished' not in (whole / 'report.md').read_text()
 
 
 def test_records_of_a_generator_that_was_not_finished_do_not_count(done, tmp_path, capsys):
@@ -142,7 +151,8 @@ def test_records_of_a_generator_that_was_not_finished_do_not_count(done, tmp_pat
   half = [record | {'generator_step': 1, 'accuracy': 0.0} if record is records[3] else record for record in records]
   path.write_text(''.join(json.dumps(record) + '\n' for record in half))
   again = experiment.run(config, tmp_path / 'again')
-  assert capsys.readouterr().out.count('test accuracy') == 1
+  said = capsys.readouterr().out
+  assert said.count('test accuracy') == 1 and f'\n1 records in {path} are of generators with another number' in said
   key = lambda record: (record['regime'], record['arm'], record['seed'])
   assert sorted(again, key=key) == sorted(records, key=key)
 
@@ -183,22 +193,23 @@ def test_a_folder_of_another_comparison_is_refused_but_seeds_may_be_added(done, 
   shutil.copytree(folder, tmp_path / 'again')
   config = config.copy_and_resolve_references()
   config.classifier.steps = 7
-  with pytest.raises(ValueError, match='a comparison with other classifier'):
+  with pytest.raises(ValueError, match=r'other settings: config\.classifier\.steps is 2 there and 7 here\. Choose'):
     experiment.run(config, tmp_path / 'again')
 
 
-def test_the_report_holds_the_means_the_gains_and_the_protocol(done, tmp_path):
-  _, config, records = done
-  page, picture = report.write(tmp_path, records, config)
-  text = page.read_text()
+def test_the_report_holds_the_means_the_verdicts_the_samples_and_the_protocol(done, tmp_path):
+  folder, config, records = done
+  shutil.copytree(folder / 'samples', tmp_path / 'samples')
+  report.write(tmp_path, records, config)
+  text = (tmp_path / 'report.md').read_text()
   values = [100 * r['accuracy'] for r in records if (r['regime'], r['arm']) == ('5_per_class', 'mixed_1')]
   assert f'| mixed 1 | 50 | {np.mean(values):.2f} ± {np.std(values, ddof=1):.2f} % | 2 |' in text
   assert "every fifth of an arm's steps" in text
   assert '## Long tail' in text and 'Generated for one real' in text and '2 seeds' in text
-  assert picture.read_bytes().startswith(b'\x89PNG') and sorted(p.name for p in tmp_path.iterdir()) == [
-    'accuracy.png',
-    'report.md',
-  ]
+  assert (tmp_path / 'accuracy.png').read_bytes().startswith(b'\x89PNG')
+  names = ('5_per_class', '10_per_class', 'long_tail')
+  assert all(f'](samples/{name}.png)' in text and (tmp_path / 'samples' / f'{name}.png').exists() for name in names)
+  assert (tmp_path / 'index.html').read_text().count('src="data:image/png') == 1 + len(names)
 
 
 def test_a_regime_that_cannot_be_trained_is_told_first_and_leaves_nothing(tmp_path):
