@@ -1,6 +1,7 @@
 """An image set ready to train on: three splits of uint8 images and int32 labels."""
 
 import dataclasses
+import logging
 import math
 from collections.abc import Sequence
 from typing import Any
@@ -17,6 +18,8 @@ from gengan.data.sources import Records, Source
 from gengan.data.splits import split_indices, subset
 from gengan.host.errors import ArgumentError
 from gengan.host.files import path
+
+log = logging.getLogger(__name__)
 
 MEMORY_LIMIT = 8 << 30  # bytes; a set that needs more is decoded whenever its examples are read
 
@@ -110,15 +113,19 @@ def load(config: ml_collections.ConfigDict, *, memory_limit: int = MEMORY_LIMIT)
     raise ArgumentError('exclude', config.exclude, 'a manifest that leaves something', why=why)
   if sum(len(split) for split in splits.values()) * math.prod(shape) <= memory_limit:
     splits = {name: dataclasses.replace(split, images=split.images[:]) for name, split in splits.items()}
+  found = statistics.describe(splits, source.class_names)
+  told = [*statistics.lacking(splits, source.class_names), *statistics.darkness(found)]
+  for note in told:
+    log.warning('%s: %s', source.spec, note)
   facts = {
     'source': source.spec,
     'sha256': source.sha256,
     'own_splits': sorted(source.splits),
-    'notes': list(source.notes),
+    'notes': [*source.notes, *told],
     'excluded': excluded,
     'subset': {name: config[name] for name in ('examples_per_class', 'imbalance', 'subset_seed')},
     'preprocessing': statistics.treatment(config, source.levels.deep or source.levels.shallow),
-    **statistics.describe(splits, source.class_names),
+    **found,
   }
   names = source.class_names or ('all',)
   return Dataset(**splits, num_classes=len(names), class_names=names, image_shape=shape, statistics=facts)

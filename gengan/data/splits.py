@@ -14,21 +14,16 @@ def split_indices(
   """Which examples are for training, validation and testing.
 
   The source's own splits are kept. What it lacks is carved from its train split: of every class, the given fraction
-  (rounded to whole examples) of those whose hashed names come first. So the choice depends on the names alone, and an
-  image that is added or taken away moves few others.
+  (rounded to whole examples, but at least one, for test first, while one is left to train on) of those whose hashed
+  names come first. So the choice depends on the names alone, and an image that is added or taken away moves few others.
 
   Returns:
     {'train' | 'validation' | 'test': (split of the source, indices into it, ascending)}.
-
-  Raises:
-    ValueError: nothing is left to train on.
   """
   train = source.splits['train']
   fractions = {'test': test_fraction, 'validation': validation_fraction}
   fractions = {split: fraction for split, fraction in fractions.items() if split not in source.splits}
   parts = _stratified(train.names, train.labels, fractions)
-  if not len(parts['train']):
-    raise ValueError(f'{source.spec} has {len(train)} examples: none is left to train on beside validation and test')
   own = lambda split: (split, np.arange(len(source.splits[split])))
   return {split: ('train', parts[split]) if split in parts else own(split) for split in SPLITS}
 
@@ -76,7 +71,8 @@ def _stratified(names, labels: np.ndarray, fractions: Mapping[str, float]) -> di
   for members in np.split(order, starts[1:]):
     start = 0
     for split, fraction in fractions.items():
-      stop = start + round(fraction * len(members))
+      count = max(round(fraction * len(members)), 1 if fraction else 0)
+      stop = min(start + count, len(members) - 1)  # one at least is trained on
       parts[split].append(members[start:stop])
       start = stop
     parts['train'].append(members[start:])

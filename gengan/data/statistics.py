@@ -9,6 +9,7 @@ import numpy as np
 
 from gengan.data.ranges import Range
 
+DARK = 64  # of 255: images without a lighter value are told
 EXAMPLES = 4096  # of the train split, for mean and standard deviation of sets that are not in memory
 
 # What a model was trained on, as `Dataset.statistics` tells it. Each hash depends on those before it: on the files, on
@@ -35,6 +36,25 @@ def describe(splits: Mapping[str, Any], class_names: tuple[str, ...]) -> dict[st
     'chosen_sha256': _chosen_sha256(splits),
     **_moments(splits['train'].images),
   }
+
+
+def lacking(splits: Mapping[str, Any], class_names: tuple[str, ...]) -> list[str]:
+  """A line for every split without an image of some class, which can be neither learnt nor measured there."""
+  lines = []
+  for split, content in splits.items():
+    missing = [class_names[label] for label in np.setdiff1d(np.arange(len(class_names)), content.labels)]
+    if missing and len(content):
+      more = f' and {len(missing) - 5} more' if len(missing) > 5 else ''
+      classes = 'class' if len(missing) == 1 else f'{len(missing)} classes'
+      lines.append(f'{split} has no image of {classes} {", ".join(missing[:5])}{more}')
+  return lines
+
+
+def darkness(found: Mapping[str, Any]) -> list[str]:
+  """A line about train images that are almost black: perhaps their values go to less than 255."""
+  if found['lightest'] >= DARK:
+    return []
+  return [f'the lightest value in train is {found["lightest"]} of 255; config.data.range says what is white']
 
 
 def treatment(config: Mapping[str, Any], levels: Range) -> dict[str, Any]:
@@ -103,4 +123,9 @@ def _moments(images) -> dict[str, Any]:
   counts = [np.bincount(images[..., channel].ravel(), minlength=256) for channel in range(images.shape[-1])]
   means = [np.average(levels, weights=count) for count in counts]
   stds = [np.average((levels - mean) ** 2, weights=count) ** 0.5 for mean, count in zip(means, counts, strict=True)]
-  return {'mean': list(map(float, means)), 'std': list(map(float, stds)), 'moments_examples': len(images)}
+  return {
+    'mean': list(map(float, means)),
+    'std': list(map(float, stds)),
+    'lightest': max(int(np.flatnonzero(count)[-1]) for count in counts),
+    'moments_examples': len(images),
+  }

@@ -11,6 +11,7 @@ from gengan.data import load, train_iterator
 from gengan.data.manifest import read_manifest, write_manifest
 from gengan.data.openers import open_source
 from gengan.data.statistics import differences
+from gengan.host.errors import ArgumentError
 
 
 @pytest.fixture(scope='module')
@@ -179,3 +180,111 @@ def test_what_tells_two_sets_apart_is_named(folder, tmp_path):
   assert [text.split(' is ')[0] for text in differences(here, statistics())] == ['sha256']
   older = {name: value for name, value in here.items() if name not in ('chosen_sha256', 'sha256', 'subset')}
   assert differences(older, here) == []
+
+
+def sixteen_bits(folder, top, *, count=40):
+  """PNG files of 16 bits whose values go to `top`, and their values."""
+  rng = np.random.default_rng(top)
+  folder.mkdir(exist_ok=True)
+  values = rng.integers(0, top + 1, (count, 8, 8)).astype(np.uint16)
+  values[0, 0, :2] = top, 0
+  for i, image in enumerate(values):
+    Image.fromarray(image).save(folder / f'{i:03d}.png')
+  return values
+
+
+@pytest.mark.parametrize(
+  ('top', 'white'), [(1, 1), (255, 255), (300, 1023), (4000, 4095), (9000, 16383), (65535, 65535)]
+)
+@pytest.mark.parametrize('limit', [1 << 30, 0])
+def test_one_range_for_all_16_bit_files_of_a_set_is_told_and_kept(tmp_path, caplog, top, white, limit):
+  values = sixteen_bits(tmp_path / 'set', top)
+  dataset = load(defaults.data(source=f'folder:{tmp_path / "set"}', image_size=8), memory_limit=limit)
+  for split in (dataset.train, dataset.validation, dataset.test):
+    numbers = [int(name[:3]) for name in split.names]
+    np.testing.assert_array_equal(split.images[:][..., 0], np.round(values[numbers] / white * 255))
+  assert dataset.statistics['preprocessing']['range'] == [0, white]
+  told = f'images are uint16 from 0 to {top}: 0 is taken for black and {white} for white (config.data.range)'
+  assert dataset.statistics['notes'] == [told] and told in caplog.text
+
+
+@pytest.mark.parametrize('kind', ['uint16', 'int16', 'uint32', 'int64', 'float32'])
+@pytest.mark.parametrize('top', [255, 4095])
+def test_arrays_of_every_type_are_read_alike(tmp_path, kind, top):
+  images = np.random.default_rng(0).integers(0, top + 1, (30, 8, 8))
+  images[0, 0, 0] = top
+  np.savez(tmp_path / 'set.npz', images=images.astype(kind))
+  source = open_source(f'npz:{tmp_path / "set.npz"}')
+  found = np.stack([source.splits['train'].read(i) for i in range(30)])
+  np.testing.assert_array_equal(found, np.round(images / top * 255))
+  assert len(source.notes) == 1 and f'{kind} from 0 to {top}' in source.notes[0]
+
+
+def test_a_range_that_is_asked_for_is_used_and_what_lies_beyond_it_is_told(tmp_path):
+  images = np.linspace(-1024, 3071, 30 * 64).reshape(30, 8, 8).astype(np.int16)
+  np.savez(tmp_path / 'ct.npz', images=images)
+  config = defaults.data(source=f'npz:{tmp_path / "ct.npz"}', image_size=8)
+  with pytest.raises(ArgumentError) as caught:
+    load(config)
+  assert str(caught.value) == (
+    "range is 'auto', but images are int16 from -1024 to 3071; "
+    "it must be the values of black and of white, such as '-1024,3071'"
+  )
+  config.range = '-1000,400'
+  dataset = load(config)
+  numbers = [int(name.split('/')[1]) for name in dataset.train.names]
+  expected = np.round((np.clip(images[numbers].astype(float), -1000, 400) + 1000) / 1400 * 255)
+  np.testing.assert_array_equal(dataset.train.images[..., 0], expected)
+  assert dataset.statistics['notes'] == [
+    'images are int16 from -1024 to 3071: what lies beyond -1000,400 is black or white'
+  ]
+  other = load(defaults.data(source=config.source, image_size=8, range='-1024,3071')).statistics
+  assert 'preprocessing.range is [-1000, 400] there and [-1024, 3071] here' in differences(dataset.statistics, other)
+
+
+def test_a_value_beyond_what_was_assumed_from_some_pictures_is_no_other_grey(tmp_path, monkeypatch):
+  sixteen_bits(tmp_path / 'set', 4095, count=20)
+  monkeypatch.setattr('gengan.data.openers.LOOKED_AT', 5)
+  config = defaults.data(source=f'folder:{tmp_path / "set"}', image_size=8)
+  bright = tmp_path / 'set' / '001.png'  # not among 0, 4, 9, 14 and 19
+  Image.fromarray(np.full((8, 8), 50_000, np.uint16)).save(bright)
+  with pytest.raises(
+    ValueError, match=r'001\.png cannot be read: it is uint16 .* beyond 0,4095, .* set config\.data\.range'
+  ):
+    load(config)
+  config.range = '0,65535'
+  assert load(config).statistics['preprocessing']['range'] == [0, 65535]
+
+
+def test_8_bit_pictures_beside_16_bit_ones_are_as_they_are(tmp_path):
+  sixteen_bits(tmp_path / 'set', 4095, count=20)
+  Image.fromarray(np.full((8, 8), 200, np.uint8)).save(tmp_path / 'set' / '900.png')
+  dataset = load(defaults.data(source=f'folder:{tmp_path / "set"}', image_size=8, test_fraction=0.0))
+  split = next(split for split in (dataset.train, dataset.validation) if '900.png' in split.names)
+  assert (split.images[split.names.index('900.png')] == 200).all()
+  assert dataset.statistics['notes'][0].startswith('20 of 21 images looked at are uint16 from 0 to 4095: ')
+
+
+def test_almost_black_images_are_told(tmp_path):
+  np.savez(tmp_path / 'set.npz', images=np.random.default_rng(0).integers(0, 17, (30, 8, 8), dtype=np.uint8))
+  config = defaults.data(source=f'npz:{tmp_path / "set.npz"}', image_size=8)
+  assert (
+    load(config).statistics['notes'][-1]
+    == 'the lightest value in train is 16 of 255; config.data.range says what is white'
+  )
+  config.range = '0,16'
+  assert load(config).statistics['notes'] == [] and load(config).train.images.max() == 255
+
+
+def test_classes_without_an_image_in_a_split_are_told(tmp_path, caplog):
+  labels = np.repeat([0, 1, 2], [100, 1, 2])
+  images = np.random.default_rng(0).integers(0, 256, (103, 8, 8), dtype=np.uint8)
+  names = np.array(['cat', 'dog', 'cow', 'emu'])
+  np.savez(tmp_path / 'set.npz', images=images, labels=labels, class_names=names)
+  dataset = load(defaults.data(source=f'npz:{tmp_path / "set.npz"}', image_size=8))
+  assert dataset.num_classes == 4 and dataset.statistics['notes'] == [
+    'train has no image of class emu',
+    'validation has no image of 3 classes dog, cow, emu',
+    'test has no image of 2 classes dog, emu',
+  ]
+  assert 'test has no image of 2 classes dog, emu' in caplog.text

@@ -63,9 +63,21 @@ def test_fractions_of_zero_give_empty_splits():
   assert [len(parts[split][1]) for split in ('train', 'validation', 'test')] == [50, 0, 0]
 
 
-def test_something_must_be_left():
-  with pytest.raises(ValueError, match='none is left to train on'):
-    carve(source_of([0]), validation=0.3, test=0.6)
+@pytest.mark.parametrize(
+  ('count', 'expected'), [(1, (1, 0, 0)), (2, (1, 0, 1)), (3, (1, 1, 1)), (4, (2, 1, 1)), (16, (12, 2, 2))]
+)
+def test_rare_classes_have_held_out_examples_as_far_as_there_are_enough(count, expected):
+  labels = np.repeat([0, 1, 2], [100, count, 50])
+  parts = carve(source_of(labels))
+  found = [(labels[parts[split][1]] == 1).sum() for split in ('train', 'validation', 'test')]
+  assert tuple(found) == expected
+  assert len(carve(source_of([0]), validation=0.3, test=0.6)['train'][1]) == 1
+
+
+def test_only_what_is_carved_takes_from_a_rare_class():
+  parts = carve(source_of([0, 0], own=('test',)))
+  assert [len(parts[split][1]) for split in ('train', 'validation')] == [1, 1]
+  assert len(carve(source_of([0, 0]), test=0.0)['validation'][1]) == 1
 
 
 def test_a_subset_keeps_so_many_of_every_class_and_lies_in_each_larger_one():
