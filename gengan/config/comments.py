@@ -21,18 +21,24 @@ def describe(config: ConfigDict, module: ModuleType) -> str:
     config: of the module's get_config().
     module: its comments are read, and those of modules that it imports from which also make configs.
   """
+  lines = []
+  for path, value, text in rows(config, module):
+    lines.append(f'  {f"--config.{path}={value}" if value else f"--config.{path}.*":<{COLUMN}}  {text}'.rstrip())
+  return '\n'.join(lines)
+
+
+def rows(config: ConfigDict, module: ModuleType) -> Iterator[tuple[str, str, str]]:
+  """The path, the value as Python ('': a section) and the comment of every field, and of every section that has one."""
   comments, above = {}, {}
   for source in _sources(module, set()):
     found = read(source)
     comments, above = {**found[0], **comments}, {**found[1], **above}
   comments = {**above, **comments}  # what stands above a line may be about its value
-  lines = []
   for path, value in walk(config):
-    if isinstance(value, ConfigDict):
-      lines += [f'  {f"--config.{path}.*":<{COLUMN}}  {comments[path]}'] if comments.get(path) else []
-    else:
-      lines.append(f'  {f"--config.{path}={value!r}":<{COLUMN}}  {comment(comments, path)}'.rstrip())
-  return '\n'.join(lines)
+    if not isinstance(value, ConfigDict):
+      yield path, repr(value), comment(comments, path)
+    elif comments.get(path):
+      yield path, '', comments[path]
 
 
 def comment(comments: dict[str, str], path: str) -> str:
