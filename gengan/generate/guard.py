@@ -37,22 +37,22 @@ def check(
   Raises:
     ValueError: it is such a generator, and that is not allowed.
   """
-  unreadable = ''
+  reason = ''
 
   def compare() -> dict[str, Any] | None:
-    nonlocal unreadable
+    nonlocal reason
     try:
       train, held_out = training()
-    except (ValueError, FileNotFoundError) as error:
-      unreadable = f' ({error})'
+      return copying_guard.report(train, held_out, copying_guard.pooled(drawn())).to_json()
+    except (ValueError, OSError) as error:
+      reason = f'{error}. '
       return None
-    return copying_guard.report(train, held_out, copying_guard.pooled(drawn())).to_json()
 
   found = book.once('copying', compare)
-  found = found or {'refused': None, 'text': 'Not checked: the training data could not be read.'}
+  found = found or {'refused': None, 'text': 'Not checked: the training images could not be compared.'}
   if found['refused'] is not False and not allow:
-    why = 'the generator copies its training images' if found['refused'] else 'copies cannot be looked for'
-    raise ValueError(f'{why}: {found["text"].rstrip(".")}{unreadable}. To export all the same, give --allow_copies')
+    why = 'the generator copies its training images' if found['refused'] else 'nobody can tell whether it copies'
+    raise ValueError(f'{why}: {reason or found["text"]} To export the set all the same, give --allow_copies')
   return found
 
 

@@ -161,7 +161,7 @@ def _filters(job: Job, book, draw, judge: Judge, copying: dict[str, Any], traini
     chosen.append(filters.confidence(judge(), request.min_confidence))
   if request.drop_copies:
     if copying['refused'] is None:
-      raise ValueError(f'--drop_copies cannot tell copies: {copying["text"]}')
+      raise ValueError(f'--drop_copies cannot tell what is a copy: {copying["text"].rstrip(".")}')
     limits = {name: copying[name] for name in ('distance', 'ratio')}
     chosen.append(filters.not_a_copy(copying_guard.pooled, training()[0], **limits))
   return tuple(chosen)

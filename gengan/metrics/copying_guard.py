@@ -23,6 +23,7 @@ FAR = 25  # a neighbour that is no twin of the nearest
 TWINS = 0.25  # of the median distance to the `FAR`-th: held-out images that are nearer than this have twins to train on
 LIMIT = 0.1  # share of copies, beyond that of the held-out images, above which a generator is refused
 LEAST_HELD_OUT = 100  # images; with fewer, the training images' distances to each other stand in for them
+HELD_OUT = 'held-out images'  # a reference
 SIDE = 16  # pixels at most that `pooled` leaves
 
 
@@ -48,14 +49,19 @@ class Report(NamedTuple):
   num_generated: int
 
   def text(self) -> str:
-    """One sentence with the numbers."""
-    untold = f'; most {self.reference} have twins among the rest, so copies cannot be told: run gengan.data.clean'
+    """What was found in whole sentences, with the numbers."""
+    own = self.reference != HELD_OUT
+    who = f'{self.num_reference:,} training images, each held against the others' if own else ''
+    who = who or f'{self.num_reference:,} images that were held out'
+    untold = (
+      f'Most of the {"" if own else "held-out "}images have a near twin among the training images, so copies cannot be '
+      'told from new images: python -m gengan.data.clean finds such twins. '
+    )
     return (
-      f'{self.copies:.1%} of {self.num_generated:,} samples are too close to one of {self.num_train:,} training images '
-      f'and {self.copies_reference:.1%} of {self.num_reference:,} {self.reference} (refused above {100 * LIMIT:.0f} '
-      f'points more); '
-      f'median distance to the nearest {self.median_generated:.4g}, of {self.reference} {self.median_reference:.4g}'
-      f'{untold if self.refused is None else ""}'
+      f'{untold if self.refused is None else ""}{self.copies:.1%} of {self.num_generated:,} samples lie too close to '
+      f'one of the {self.num_train:,} training images; of {who}, {self.copies_reference:.1%} do, and samples may be up '
+      f'to {100 * LIMIT:.0f} points above that. The median distance to the nearest training image is '
+      f'{self.median_generated:.4g} for samples and {self.median_reference:.4g} for those.'
     )
 
   def to_json(self) -> dict[str, Any]:
@@ -94,12 +100,17 @@ def report(
     generated: [M, D].
     quantile: of the held-out distances, up to which a sample can be a copy.
     ratio_quantile: of the held-out ratios, likewise; both within (0, 1).
+
+  Raises:
+    ValueError: another quantile, or `NEXT` training images or fewer.
   """
   if not 0 < quantile < 1 or not 0 < ratio_quantile < 1:
     raise ValueError(f'quantiles must be between 0 and 1, not {quantile} and {ratio_quantile}')
   views = train if train.ndim == 3 else train[None]
+  if views.shape[1] <= NEXT:
+    raise ValueError(f'{views.shape[1]} training images are too few to tell copies by; it takes {NEXT + 1} or more')
   if held_out is not None and len(held_out) >= LEAST_HELD_OUT:
-    reference, around = 'held-out images', _around(held_out, views)
+    reference, around = HELD_OUT, _around(held_out, views)
   else:
     reference, around = 'other training images', _around(views[0], views, others=True)
   expected = around[:, 0]

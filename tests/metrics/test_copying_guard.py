@@ -23,7 +23,9 @@ def test_new_samples_pass_and_memorised_ones_are_refused(sets):
   memorised = train[rng.integers(0, 1000, 500)] + rng.normal(0, 0.05, (500, 32))
   caught = copying_guard.report(train, held_out, memorised)
   assert caught.refused and caught.copies > 0.98 and caught.nearer > 0.99
-  assert 'refused above 10 points more' in caught.text() and caught.to_json()['text'] == caught.text()
+  assert (
+    'and samples may be up to 10 points above that. ' in caught.text() and caught.to_json()['text'] == caught.text()
+  )
 
   mixed = np.concatenate([new[:400], memorised[:100]])
   assert copying_guard.report(train, held_out, mixed).copies == pytest.approx(0.2, abs=0.04)
@@ -57,8 +59,35 @@ def test_where_most_images_have_twins_nothing_can_be_told(sets, times, jitter):
   repeated = rng.permutation(repeated + rng.normal(0, jitter, repeated.shape))
   for samples in (new, repeated[:300]):
     report = copying_guard.report(repeated[400:], repeated[:400], samples)
-    assert report.refused is None and 'have twins among the rest, so copies cannot be told' in report.text()
+    assert (
+      report.refused is None and 'have a near twin among the training images, so copies cannot be told' in report.text()
+    )
   assert copying_guard.report(train, None, new).refused is False
+
+
+def test_every_text_is_made_of_whole_sentences(sets):
+  train, held_out, new, rng = sets
+  twins = np.repeat(train, 2, axis=0)
+  reports = [copying_guard.report(train, held_out, new), copying_guard.report(train, None, new)]
+  reports += [copying_guard.report(twins, rng.permutation(twins)[:300], new), copying_guard.report(twins, None, new)]
+  assert [report.refused for report in reports] == [False, False, None, None]
+  for report in reports:
+    text = report.text()
+    assert '\n' not in text and all(part[0].isupper() or part[0].isdigit() for part in text.rstrip('.').split('. '))
+    assert (
+      f'of {report.num_generated:,} samples lie too close to one of the {report.num_train:,} training images' in text
+    )
+    assert ('held-out' in text or 'held out' in text) == (report.reference == 'held-out images')
+    assert ('python -m gengan.data.clean' in text) == (report.refused is None)
+
+
+@pytest.mark.parametrize('count', [1, 5])
+def test_too_few_training_images_are_one_line(count, sets):
+  train, held_out, new, _ = sets
+  for reference in (held_out, None):
+    with pytest.raises(ValueError, match=rf'^{count} training images are too few .* it takes 6 or more$'):
+      copying_guard.report(train[:count], reference, new)
+  assert copying_guard.report(train[:6], None, new).num_train == 6
 
 
 def test_the_limits_have_floors(sets):
