@@ -120,3 +120,68 @@ def test_files_of_another_kind_are_refused(tmp_path):
   path.write_bytes(struct.pack('>BBBBI', 0, 0, 13, 1, 0))
   with pytest.raises(ValueError, match='type 0x0d in 1 dimensions'):
     idx.read_idx(path, dims=1)
+
+
+@pytest.mark.parametrize('beside', [True, False])
+def test_folders_named_as_the_files_in_them_are(tmp_path, beside):
+  """As unpackers leave MNIST, each file in a folder of its own name."""
+  content = write_set(tmp_path, pack=False)
+  for path in list(tmp_path.iterdir()):
+    data, dotted = path.read_bytes(), path.name.replace('-idx', '.idx')
+    path.unlink()
+    path.mkdir()
+    (path / dotted).write_bytes(data)
+    if beside:
+      (tmp_path / dotted).write_bytes(data)
+  source = idx.idx(str(tmp_path))
+  for split, prefix in (('train', 'train'), ('test', 't10k')):
+    found = [int(source.class_names[label]) for label in source.splits[split].labels]
+    assert found == content[prefix][1].tolist()
+  within = 'read from train-images-idx3-ubyte/train-images.idx3-ubyte'
+  assert source.notes == () if beside else within in source.notes
+
+
+def test_empty_folders_of_these_names_are_no_files(tmp_path):
+  (tmp_path / 'train-images-idx3-ubyte').mkdir()
+  with pytest.raises(FileNotFoundError, match='there is no file train-images-idx3-ubyte'):
+    idx.idx(str(tmp_path))
+
+
+@pytest.mark.parametrize('pack', [True, False])
+@pytest.mark.parametrize('sizes', [(7, 5, 2**31), (2**32 - 1, 2**32 - 1, 2**32 - 1), (7, 5, 6000), (0, 5, 6)])
+def test_sizes_are_checked_before_memory_is_taken(tmp_path, pack, sizes, monkeypatch):
+  write_set(tmp_path, pack=False)
+  data = struct.pack('>BBBB3I', 0, 0, 8, 3, *sizes) + bytes(210)
+  path = tmp_path / 'train-images-idx3-ubyte'
+  path.write_bytes(gzip.compress(data) if pack else data)
+  taken = []
+  empty = np.empty
+  monkeypatch.setattr(np, 'empty', lambda *args, **options: taken.append(args) or empty(*args, **options))
+  with pytest.raises(ValueError, match=r'train-images-idx3-ubyte (is damaged|says)'):
+    idx.idx(str(tmp_path))
+  assert taken == []
+
+
+def test_damage_anywhere_is_a_value_error(tmp_path):
+  write_set(tmp_path, pack=False)
+  path = tmp_path / 'train-images-idx3-ubyte'
+  plain = path.read_bytes()
+  rng = np.random.default_rng(0)
+  for number in range(300):
+    data = bytearray(gzip.compress(plain) if number % 2 else plain)
+    for position in rng.integers(0, min(len(data), 60), rng.integers(1, 4)):
+      data[position] = rng.integers(0, 256)
+    path.write_bytes(bytes(data[: rng.integers(0, len(data))] if number % 3 == 0 else data))
+    try:
+      assert idx.idx(str(tmp_path)).splits['train'].read(0).size <= 210
+    except ValueError as error:
+      assert '\n' not in str(error)
+
+
+def test_dark_and_black_and_white_sets(tmp_path):
+  images = np.arange(210).reshape(7, 5, 6) % 2
+  (tmp_path / 'train-labels-idx1-ubyte').write_bytes(idx_bytes(np.arange(7, dtype=np.uint8)))
+  (tmp_path / 'train-images-idx3-ubyte').write_bytes(idx_bytes(images.astype(np.uint8)))
+  source = open_source(f'idx:{tmp_path}')
+  assert source.notes == ('images are uint8 from 0 to 1: 0 is taken for black and 1 for white (config.data.range)',)
+  np.testing.assert_array_equal(source.splits['train'].read(3), images[3] * 255)

@@ -1,5 +1,9 @@
 """Arrays in .npz files: names of keys, ranges of values, labels."""
 
+import io
+import struct
+import zipfile
+
 import numpy as np
 import pytest
 
@@ -232,3 +236,85 @@ def test_pickled_names_and_splits_of_two_kinds_are_refused(tmp_path, images):
   both = {'y_train': np.arange(6), 'y_test': np.array(['0', '1', '2', '3', '4', '5'])}
   with pytest.raises(ValueError, match='of some splits are numbers, of others strings'):
     open_source(save(tmp_path, x_train=images, x_test=images, **both))
+
+
+def npy(header, body=bytes(120)):
+  """A .npy of that header: NumPy writes no other than right ones."""
+  header = header.encode() + b'\n'
+  return b'\x93NUMPY\x01\0' + struct.pack('<H', len(header)) + header + body
+
+
+def packed(path, member, method=zipfile.ZIP_DEFLATED):
+  with zipfile.ZipFile(path, 'w', method) as archive:
+    archive.writestr('images.npy', member)
+  return f'npz:{path}'
+
+
+@pytest.mark.parametrize(
+  ('kind', 'shape', 'match'),
+  [
+    ("'|u1'", '(6, 4, 5000000000000)', 'by its header, which is'),
+    ("'|u1'", '(6, 4, 4)', 'which is 96 bytes, but 120 follow'),
+    ("'<f8'", '(6, 4, 5)', 'which is 960 bytes, but 120 follow'),
+    ("'|u1'", '(-6, -4, 5)', 'has the shape'),
+    ("'|u1'", '6', 'no header'),
+    ("'|u1'", "('a',)", 'no header'),
+    ("'|u1'", '(((((', 'no header'),
+    ("'|u1'", '(6, 4, 5', 'no header'),
+    ("'|V1'", '(6, 4, 5)', 'type'),
+    ("'|V0'", '(6, 4, 5)', 'type|no header'),
+    ("'<U0'", '(6, 4, 5)', 'type'),
+    ("'|O'", '(6, 4, 5)', 'pickled object'),
+    ("[('a', '|u1')]", '(6, 4, 5)', 'type'),
+    ("[('a', '|O')]", '(6, 4, 5)', 'pickled object'),
+    ("'<M8[s]'", '(3, 5, 1)', 'type'),
+    ("'<c8'", '(3, 5, 1)', 'type'),
+    ("'|S1'", '(6, 4, 5)', 'must be numbers'),
+    ("'nonsense'", '(6, 4, 5)', 'no header'),
+  ],
+)
+def test_headers_that_do_not_fit_take_no_memory(tmp_path, kind, shape, match):
+  header = f"{{'descr': {kind}, 'fortran_order': False, 'shape': {shape}}}"
+  with pytest.raises(ValueError, match=match) as caught:
+    open_source(packed(tmp_path / 'set.npz', npy(header)))
+  assert '\n' not in str(caught.value)
+
+
+def test_a_header_that_fits_is_read(tmp_path):
+  header = "{'descr': '|u1', 'fortran_order': True, 'shape': (6, 4, 5)}"
+  body = np.arange(120, dtype=np.uint8) + 100
+  source = open_source(packed(tmp_path / 'set.npz', npy(header, body.tobytes())))
+  np.testing.assert_array_equal(pixels_of(source), body.reshape(6, 4, 5, order='F'))
+
+
+def test_sizes_that_the_directory_lies_about(tmp_path):
+  member = npy("{'descr': '|u1', 'fortran_order': False, 'shape': (6, 4, 1099511627776)}")
+  for method in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+    spec = packed(tmp_path / 'set.npz', member, method)
+    data = bytearray((tmp_path / 'set.npz').read_bytes())
+    entry = data.rindex(b'PK\x01\x02')
+    struct.pack_into('<I', data, entry + 24, 0xFFFFFFF0)  # once unpacked
+    if method == zipfile.ZIP_STORED:
+      struct.pack_into('<I', data, entry + 20, 0xFFFFFFF0)  # as it lies there
+    (tmp_path / 'set.npz').write_bytes(data)
+    with pytest.raises(ValueError, match='damaged'):
+      open_source(spec)
+
+
+def test_damage_anywhere_is_a_value_error(tmp_path, images):
+  rng, stream = np.random.default_rng(0), io.BytesIO()
+  np.savez_compressed(stream, images=images, labels=np.arange(6), class_names=np.array(list('abcdef')))
+  header = f"{{'descr': '|u1', 'fortran_order': False, 'shape': {images.shape}}}"
+  for number in range(400):
+    data = bytearray(npy(header, images.tobytes()) if number % 2 else stream.getvalue())
+    for position in rng.integers(0, min(len(data), 80) if number % 2 else len(data), rng.integers(1, 4)):
+      data[position] = rng.integers(0, 256)
+    path = tmp_path / 'set.npz'
+    if number % 2:
+      packed(path, bytes(data))
+    else:
+      path.write_bytes(bytes(data))
+    try:
+      assert len(open_source(f'npz:{path}').splits['train']) <= images.size
+    except ValueError as error:
+      assert '\n' not in str(error)
