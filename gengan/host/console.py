@@ -2,10 +2,11 @@
 
 import difflib
 import importlib
-import importlib.metadata
 import os
 import sys
 from collections.abc import Sequence
+
+import gengan
 
 VERBS = {  # its module, and what it does
   'train': ('gengan.main', 'train what a config says, in a folder of its own; go on after a kill'),
@@ -26,7 +27,7 @@ def main(argv: Sequence[str] | None = None) -> None:
   if not argv or argv[0] in ('-h', '--help', 'help'):
     sys.exit(print(usage()))
   if argv[0] == '--version':
-    sys.exit(print(f'gengan {importlib.metadata.version("gengan")}'))
+    sys.exit(print(f'gengan {gengan.__version__}'))
   verb = ALIASES.get(argv[0], argv[0])
   if verb not in VERBS:
     near = difflib.get_close_matches(verb, VERBS, 1)
