@@ -79,12 +79,16 @@ def _source(spec: str, found: Listing, sha256: Callable[[list[str]], str], *, un
   in_folders = any(len(path) > 1 for path in paths)
   told = tables.labels(names, beside, lambda name: read(found, name), needed=not in_folders, spec=spec)
   notes += [*remarks, *told.notes]
-  of_images, class_names = told.of_images, tables.in_order(set(told.of_images))
+  of_images, used = told.of_images, told.used
+  if of_images and _alike(of_images, paths):
+    notes.append(f'{quoted(used)} and the folders give the same labels, which are called as the folders are')
+    of_images, used = [], []
+  elif of_images and in_folders:
+    notes.append(f'labels come from {quoted(used)}; the folders of the images give none')
+  class_names = tables.in_order(set(of_images))
   if not of_images:
     of_images = layout.classes(paths, spec)
     class_names = sorted(set(of_images))
-  elif in_folders:
-    notes.append(f'labels come from {quoted(told.used)}; the folders of the images give none')
   if unread and not of_images:
     notes.append(f'{quoted(unread)} lies beside the folder and is not read; move it into the folder')
   numbers = {name: number for number, name in enumerate(class_names)}
@@ -94,8 +98,15 @@ def _source(spec: str, found: Listing, sha256: Callable[[list[str]], str], *, un
     own = [i for i, place in enumerate(places) if place == split]
     if own:
       splits[split] = _records(found, [names[i] for i in own], labels[own])
-  identity = sha256([*names, *told.used])
+  identity = sha256([*names, *used])
   return Source(spec, splits, tuple(class_names), identity, tuple(notes))
+
+
+def _alike(labels: Sequence[str], paths: Sequence[layout.Path]) -> bool:
+  """Whether every label has a folder of its own."""
+  pairs = {(label, path[0]) for label, path in zip(labels, paths, strict=True)}
+  alone = len(pairs) == len({label for label, _ in pairs}) == len({folder for _, folder in pairs})
+  return alone and all(len(path) > 1 for path in paths)
 
 
 def _records(found: Listing, names: list[str], labels: np.ndarray) -> Records:

@@ -60,8 +60,9 @@ def listing(root: pathlib.Path, spec: str) -> Listing:
       waiting.append((name, target, above, again or known))
 
   def open_file(name: str) -> BinaryIO:
-    require_file(root / name, printable(name))
-    return (root / name).open('rb')
+    path = os.path.join(root, name)
+    require_file(path, printable(name))
+    return open(path, 'rb')
 
   return Listing(found.files, found.folders, open_file, _notes(found))
 

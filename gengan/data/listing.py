@@ -49,18 +49,21 @@ def read(listing: Listing, name: str) -> bytes:
   """The content of one file.
 
   Raises:
-    ValueError: larger than `MAX_FILE_BYTES`, or damaged.
+    ValueError: larger than `MAX_FILE_BYTES` or than when it was listed, or damaged.
     OSError: it is gone, or may not be read.
   """
+  size = listing.files[name]
+  if size > MAX_FILE_BYTES:
+    raise ValueError(f'larger than {MAX_FILE_BYTES >> 20} MiB')
   try:
     with listing.open(name) as stream:
-      content = stream.read(MAX_FILE_BYTES + 1)
+      content = stream.read(size + 1)
   except (ValueError, OSError):
     raise
   except Exception as error:  # what unpackers raise on damage
     raise ValueError(str(error) or type(error).__name__) from error
-  if len(content) > MAX_FILE_BYTES:
-    raise ValueError(f'larger than {MAX_FILE_BYTES >> 20} MiB')
+  if len(content) > size:
+    raise ValueError(f'larger than the {size:,} bytes that it had when the set was opened')
   return content
 
 

@@ -1,7 +1,6 @@
 """Regular files alone are opened: a pipe would keep its reader waiting, a device has no end."""
 
 import os
-import pathlib
 import stat
 
 _OTHERS = {
@@ -25,9 +24,10 @@ def require_file(path: str | os.PathLike, spec: str) -> None:
     FileNotFoundError: nothing is there, or a link that leads nowhere; the line begins with `spec`.
     ValueError: a folder, a pipe, a socket or a device.
   """
-  path = pathlib.Path(path)
-  if not path.exists():
-    leads = f'; it is a link to {os.readlink(path)}' if path.is_symlink() else ''
-    raise FileNotFoundError(f'{spec}: there is no such file{leads}')
-  if other := what_else(path.stat().st_mode):
+  try:
+    mode = os.stat(path).st_mode
+  except (FileNotFoundError, NotADirectoryError) as error:
+    leads = f'; it is a link to {os.readlink(path)}' if os.path.islink(path) else ''
+    raise FileNotFoundError(f'{spec}: there is no such file{leads}') from error
+  if other := what_else(mode):
     raise ValueError(f'{spec}: {path} is {other}; it must be a regular file')

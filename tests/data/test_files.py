@@ -108,7 +108,7 @@ def test_jpeg_by_its_other_names_and_without_a_suffix(image_set, picture, kind, 
 @KINDS
 def test_what_is_passed_over_is_counted_and_told_once(image_set, picture, kind, caplog, tmp_path):
   names = [*(f'{label}/{i}.png' for label in ('ant', 'bee') for i in range(2))]
-  content = {name: picture(i) for i, name in enumerate(names)}
+  content = {name: picture(255 - i) for i, name in enumerate(names)}
   content |= {f'cat/{i}.avif': b'' for i in range(3)} | {'ant/LICENSE': b'Permission', 'notes.txt': b'', 'dog/': b''}
   source = image_set(kind, content)
   with caplog.at_level(logging.WARNING):
@@ -176,6 +176,26 @@ def test_a_table_goes_before_folders_and_that_is_told(image_set, picture, kind):
   source = open_source(spec)
   assert source.class_names == ('0', '1')
   assert source.notes == ("'metadata.csv' has the columns 'file_name', 'caption' and no label: it is not used",)
+
+
+@KINDS
+def test_a_table_that_says_what_the_folders_say_leaves_them_their_names(image_set, picture, kind):
+  """As gengan.generate writes its folders: numbers in the table, names as folders."""
+  content = {f'train/{label}/{i}.png': picture(i) for label in ('wolf', 'ape') for i in range(2)}
+  rows = [f'{{"file_name": "{name[6:]}", "label": "{name[6:] < "b"}"}}\n' for name in content]
+  plain = open_source(image_set(kind, content, name='plain'))
+  source = open_source(image_set(kind, content | {'train/metadata.jsonl': ''.join(rows).encode()}))
+  assert read_as(source) == {name: ('train', name.split('/')[1]) for name in content}
+  assert source.sha256 == plain.sha256
+  told = "'train/metadata.jsonl' and the folders give the same labels, which are called as the folders are"
+  assert source.notes == (told,)
+
+
+def test_a_file_that_has_grown_is_told(image_set, tmp_path):
+  records = open_source(image_set('folder', ['1.png', '2.png'])).splits['train']
+  (tmp_path / 'set' / '1.png').write_bytes(b'x' * 10_000)
+  with pytest.raises(ValueError, match=r'larger than the \d+ bytes that it had when the set was opened'):
+    records.read(0)
 
 
 def test_a_table_above_the_folder_is_told(image_set, tmp_path):
