@@ -6,7 +6,7 @@ python -m gengan.evaluate --workdir=runs/dcgan --metrics=frechet,manifold --spli
 python -m gengan.evaluate --compare runs/a runs/b            # one table; refused where the protocols differ
 """
 
-import pathlib
+import argparse
 import warnings
 from collections.abc import Sequence
 
@@ -17,8 +17,9 @@ def main(argv: Sequence[str] | None = None) -> None:
   """The command line; exits with code 2 and one line where a flag, the run or the data is unusable."""
   parser = arguments.parser('evaluate', __doc__)
   arguments.add_run(parser, required=False)
+  arguments.add_source(parser)
   add = parser.add_argument
-  add('--compare', type=pathlib.Path, nargs='+', default=[], help='folders of evaluated runs, for one table')
+  add('--compare', type=arguments.path, nargs='+', default=[], help='folders of evaluated runs, for one table')
   add('--split', choices=('test', 'validation'), default='test', help='real images to compare with (default test)')
   add(
     '--network', default='', help='classifier (default where there are labels), pixels, pca, inception:FILE, vgg:FILE'
@@ -28,19 +29,29 @@ def main(argv: Sequence[str] | None = None) -> None:
   add('--num_pairwise', type=int, default=10_000, help='images of each kind in metrics of all pairs (default 10,000)')
   add('--sets', type=int, default=3, help='sample sets; the deviation is over them (default 3)')
   add('--truncation', type=float, default=1.0, help='below 1: fewer, safer images; above: more, wilder (default 1)')
-  add('--out', type=pathlib.Path, default=None, help='folder to write to (default evaluation/ in the workdir)')
+  add('--out', type=arguments.path, default=None, help='folder to write to (default evaluation/ in the workdir)')
   args = arguments.parse(parser, argv)
   if not args.compare and args.workdir is None:
     parser.error('give the --workdir of a run, or --compare and the folders of several')
+  if args.compare and args.workdir is not None:
+    parser.error('--compare reads reports that are there, and --workdir measures a run; give one of them')
   warnings.formatwarning = lambda message, *_, **__: f'gengan.evaluate: {message}\n'
   with arguments.answering(parser):
     from gengan.evaluate import command  # here, because it takes seconds, and --help need not
 
-    print(command.compare(args.compare) if args.compare else '\n'.join(map(str, command.evaluate(args))))
+    if args.compare:
+      print(command.compare(args.compare))
+    elif missing := command.evaluate(args):
+      parser.answer(
+        f'{missing} of what was asked for could not be measured, see above; the rest is in the report', code=1
+      )
 
 
 def _names(text: str) -> tuple[str, ...]:
-  return tuple(name.strip() for name in text.split(',') if name.strip())
+  names = tuple(name.strip() for name in text.split(',') if name.strip())
+  if not names:
+    raise argparse.ArgumentTypeError(f'{text!r} names no family; without the flag, all that are quick are measured')
+  return names
 
 
 if __name__ == '__main__':

@@ -5,6 +5,7 @@ from ml_collections import ConfigDict
 
 from gengan import data
 from gengan.data import mixing
+from gengan.evaluate import stages
 from gengan.evaluate.images import data_key, real_images
 from gengan.host import cache
 from gengan.networks import classifier
@@ -17,18 +18,21 @@ TRAINING = (  # of `train_classifier`, for protocols
 )
 
 
-def data_classifier(dataset: data.Dataset, config: ConfigDict) -> classifier.Classifier:
+def data_classifier(
+  dataset: data.Dataset, config: ConfigDict, *, tell: stages.Tell = stages.silent
+) -> classifier.Classifier:
   """A classifier trained on the train split and validated on the validation split, from the cache where it is there.
 
   Raises:
-    ValueError: the data has fewer than two classes.
+    ValueError: there are training images of fewer than two classes.
   """
-  if dataset.num_classes < 2:
-    raise ValueError('a classifier needs labels of at least 2 classes, which this data does not have; use pixels')
+  if len(np.unique(dataset.train.labels)) < 2:
+    raise ValueError('a classifier needs training images of at least 2 classes, which this data lacks; use pixels')
 
   def compute():
+    images, labels = real_images(dataset.train, config)
     validation = real_images(dataset.validation, config)
-    trained = train_classifier(*real_images(dataset.train, config), dataset, config, validation=validation, seed=0)
+    trained = train_classifier(images, labels, dataset, config, validation=validation, seed=0, tell=tell)
     return classifier.to_arrays(trained)
 
   key = data_key(dataset) | {'steps': STEPS, 'width': classifier.WIDTH, 'version': classifier.VERSION}
@@ -43,6 +47,7 @@ def train_classifier(
   *,
   validation: tuple[np.ndarray, np.ndarray] | None,
   seed: int,
+  tell: stages.Tell = stages.silent,
 ) -> classifier.Classifier:
   """A classifier trained on the given images, real or generated; without validation images its last step is kept."""
   return classifier.train(
@@ -53,4 +58,5 @@ def train_classifier(
     seed=seed,
     policy=POLICY,
     flip=config.data.flip,
+    tell=lambda step: tell('training a classifier', step, STEPS),
   )

@@ -3,15 +3,18 @@
 import argparse
 import dataclasses
 import pathlib
-from collections.abc import Sequence
+import shlex
+import warnings
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import jax
+import numpy as np
 
 from gengan import data, runs, sharding
-from gengan.config import arguments, classes
-from gengan.evaluate import protocol, report
+from gengan.config import arguments, classes, trust
+from gengan.evaluate import cautions, feature_network, limits, protocol, report, stages, summary
 from gengan.evaluate.evaluator import Evaluator, Settings
-from gengan.evaluate.feature_network import make_network
 from gengan.evaluate.model import fulfilled, given
 from gengan.metrics import family
 from gengan.runs.leaves import state_sha256
@@ -32,58 +35,99 @@ def compare(workdirs: Sequence[pathlib.Path]) -> str:
   for workdir in workdirs:
     path = workdir / FOLDER / 'evaluation.json'
     if not path.exists():
-      raise FileNotFoundError(f'{path} does not exist; first: python -m gengan.evaluate --workdir={workdir}')
+      flag = shlex.quote(f'--workdir={workdir}')
+      raise FileNotFoundError(f'{path} does not exist; first: python -m gengan.evaluate {flag}')
     try:
       evaluations[str(workdir)] = protocol.Evaluation.from_json(path.read_text())
     except ValueError as error:
       raise ValueError(f'{path}: {error}') from error
-  return protocol.as_text(*protocol.table(evaluations))
+  lines = dict.fromkeys(each.text for found in evaluations.values() for each in found.cautions)
+  return '\n'.join([protocol.as_text(*protocol.table(evaluations)), *(f'caution: {line}' for line in lines)])
 
 
-def evaluate(args: argparse.Namespace) -> tuple[pathlib.Path, pathlib.Path]:
-  """Measures what the flags ask for; returns the paths of the page and of the JSON file.
+def evaluate(args: argparse.Namespace) -> int:
+  """Measures what the flags ask for, prints the scores, and writes the report; returns how many could not be measured.
 
   Raises:
-    ValueError, FileNotFoundError: a flag, the run or the data is unusable.
+    ValueError, FileNotFoundError: a flag, the run or the data is unusable, or the report cannot be written.
   """
   _check(args)
-  run = runs.load(args.workdir, checkpoint=args.checkpoint, weights=args.weights)
+  folder = args.out or args.workdir / FOLDER
+  report.require_writable(folder, flag='--out' if args.out else 'the folder of the report')
+  with stages.telling() as tell:
+    run, dataset, evaluator, weights_sha256 = _opened(args, tell)
+    for line in _known_before(evaluator.settings, dataset, folder, evaluator.protocol):
+      warnings.warn(line, stacklevel=1)
+    measured = evaluator.evaluate(run.state, run.algorithm, reference=True)
+  families = {name: family.find(name) for name in evaluator.settings.families}
+  about = _about(args, run, dataset, evaluator) | {'weights_sha256': weights_sha256} | measured.about
+  measured = dataclasses.replace(measured, about=about)
+  measured = dataclasses.replace(measured, cautions=cautions.cautions(measured, families))
+  print(f'{summary.text(measured, families)}\n', flush=True)  # first: should the disk be full by now, they are not lost
+  with stages.telling() as tell:
+    tell('drawing the page')
+    page, record = report.write(folder, measured, run, dataset, evaluator)
+  print(f'page    {shlex.quote(str(page))}\nnumbers {shlex.quote(str(record))}')
+  return len(measured.not_measured)
+
+
+def _opened(args: argparse.Namespace, tell: stages.Tell) -> tuple[runs.Run, data.Dataset, Evaluator, str]:
+  """The run, its data, what measures it, and the hash of its weights."""
+  tell('reading the run')
+  run = runs.load(args.workdir, checkpoint=args.checkpoint, weights=args.weights, trust=args.trust)
   weights_sha256 = state_sha256(run.state)
   mesh = sharding.make_mesh()
   run = dataclasses.replace(run, state=jax.device_put(run.state, sharding.replicated(mesh)))
-  dataset = data.load(run.config.data)
-  runs.require_same(args.workdir, run.config, dataset)
-  network_name = args.network or ('classifier' if dataset.num_classes > 1 else 'pixels')
+  tell('reading the data')
+  dataset = runs.training_data(runs.data_now(run.config, args.source), args.workdir)
+  split, usual = getattr(dataset, args.split), 'classifier' if feature_network.classes_of(dataset) > 1 else 'pixels'
+  network_name = args.network or usual
   there = fulfilled(network_name, run.config) | given(run.algorithm, dataset.image_shape)
   families = args.metrics or _default(network_name, there)
+  feature_network.check(network_name, num_classes=feature_network.classes_of(dataset))
   family.check(families, there)
   settings = Settings(
     families=families,
     split=args.split,
-    num_generated=args.num or min(10_000, max(len(getattr(dataset, args.split)), 2048)),
+    num_generated=args.num or cautions.samples_of_protocol(len(split)),
     num_pairwise=args.num_pairwise,
     seeds=tuple(range(args.seed, args.seed + args.sets)),
     truncation=args.truncation,
     weights=args.weights,
   )
-  network = make_network(network_name, dataset, run.config)
-  evaluator = Evaluator(settings, network=network, dataset=dataset, config=run.config, mesh=mesh)
-  measured = evaluator.evaluate(run.state, run.algorithm)
-  about = {
+  images = {'generated': settings.num_generated, 'pairwise': settings.num_pairwise}
+  impossible = limits.impossible({name: family.find(name) for name in families}, dataset, args.split, **images)
+  if len(impossible) == len(families):
+    raise ValueError('; '.join(f'{name} cannot be measured: {why}' for name, why in impossible.items()))
+  network = feature_network.make_network(network_name, dataset, run.config, tell=tell)
+  evaluator = Evaluator(settings, network=network, dataset=dataset, config=run.config, mesh=mesh, tell=tell)
+  return run, dataset, evaluator, weights_sha256
+
+
+def _known_before(
+  settings: Settings, dataset: data.Dataset, folder: pathlib.Path, of: protocol.Protocol
+) -> Iterator[str]:
+  """What a person should know before anything is measured."""
+  families = {name: family.find(name) for name in settings.families}
+  images = {'generated': settings.num_generated, 'pairwise': settings.num_pairwise}
+  yield from limits.notes(families, dataset, settings.split, **images)
+  if changed := report.differing(folder, of):
+    yield f'{folder} holds a report with another {", ".join(changed)}, which is kept there in a folder earlier-N'
+
+
+def _about(args: argparse.Namespace, run: runs.Run, dataset: data.Dataset, evaluator: Evaluator) -> dict[str, Any]:
+  held_out = np.bincount(getattr(dataset, args.split).labels)
+  return {
     'workdir': str(args.workdir),
     'model': run.config.model.name,
     'conditional': bool(classes(run.config)),
     'step': run.step,
-    'weights_sha256': weights_sha256,
+    'num_steps': run.config.num_steps,
     'kimg': run.step * run.config.batch_size / 1000,
     'source': run.config.data.source,
-    'features': network.size,
-    'by_class': {
-      name: dict(zip(dataset.class_names, each, strict=True)) for name, each in measured.about['by_class'].items()
-    },
+    'features': evaluator.network.size,
+    'fewest_of_class': int(held_out[held_out > 0].min()),
   }
-  measured = dataclasses.replace(measured, about=about)
-  return report.write(args.out or args.workdir / FOLDER, measured, run, dataset, evaluator)
 
 
 def _default(network_name: str, there: set[str]) -> tuple[str, ...]:
@@ -103,5 +147,8 @@ def _check(args: argparse.Namespace) -> None:
     raise ValueError(f'--out is {args.out}, which is a file; it must be a folder')
   if not 0 < args.truncation <= 10:
     raise ValueError(f'--truncation is {args.truncation}; it must be above 0 and at most 10')
+  trust.require_modules([name for name in args.metrics if '.' in name], args.trust, flag='--metrics')
   for name in args.metrics:
     family.find(name)
+  if args.network:
+    feature_network.check(args.network, num_classes=2)  # of the data, more is known later

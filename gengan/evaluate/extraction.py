@@ -1,6 +1,6 @@
 """From images to features: a network under jit over a mesh, a batch at a time, keeping only what metrics need."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import jax
 import numpy as np
@@ -18,6 +18,7 @@ def extract(
   mesh: jax.sharding.Mesh,
   batch_size: int,
   keep: np.ndarray,
+  tell: Callable[[int], None] = lambda seen: None,
 ) -> Features:
   """Runs images through a network.
 
@@ -30,6 +31,7 @@ def extract(
     batch_size: images that are read at a time; a multiple of the mesh's devices. The network is given fewer at a time
       where `network.batch_size` says so.
     keep: [M] positions of images whose features are held on to, in this order; see `gengan.metrics.features.some`.
+    tell: called with the number of images so far after every batch.
 
   Raises:
     ValueError: no images, a larger batch, fewer images than positions, or features that are not finite.
@@ -51,6 +53,7 @@ def extract(
         logits.append(outputs['logits'].astype(np.float32))
       labels.append(np.asarray(batch_labels, np.int32))
       seen += len(images)
+      tell(seen)
       yield outputs['features']
     if seen < len(place):
       raise ValueError(f'{seen} images are fewer than the {len(place)} among which rows were to be kept')

@@ -1,14 +1,17 @@
 """The network whose features are compared, by the name that a flag or a config gives it."""
 
-import pathlib
+import difflib
+import os
 
 import numpy as np
 from ml_collections import ConfigDict
 
 from gengan import data
 from gengan.core import ArgumentError
+from gengan.evaluate import stages
 from gengan.evaluate.classifiers import data_classifier
 from gengan.evaluate.images import real_images
+from gengan.host import files
 from gengan.metrics import family
 from gengan.metrics.moments import CHUNK, moments_of_batches
 from gengan.networks import classifier, inception, pixels, vgg
@@ -19,7 +22,7 @@ OF_A_FILE = ('inception', 'inception_clean', 'inception_other', 'vgg', 'vgg_othe
 NETWORKS = f'{", ".join(OF_DATA)}, or one of {", ".join(OF_A_FILE)} with :FILE'
 
 
-def make_network(name: str, dataset: data.Dataset, config: ConfigDict) -> Network:
+def make_network(name: str, dataset: data.Dataset, config: ConfigDict, *, tell: stages.Tell = stages.silent) -> Network:
   """The network whose features are compared.
 
   Args:
@@ -28,20 +31,21 @@ def make_network(name: str, dataset: data.Dataset, config: ConfigDict) -> Networ
       clean-fid; 'inception_other:FILE' with other weights for the same network, whose scores are never called FID;
       'vgg:FILE' with published weights of VGG16 and 'vgg_other:FILE' with others.
     dataset, config: of the run.
+    tell: hears of a classifier that is trained.
 
   Raises:
     ArgumentError: see `check`.
     ValueError: a file that is not what it must be.
   """
-  check(name, num_classes=dataset.num_classes)
-  kind, _, path = name.partition(':')
+  check(name, num_classes=classes_of(dataset))
+  kind, _, path = files.expanded(name).partition(':')
   match kind:
     case 'pixels':
       return pixels.pixels(dataset.image_shape)
     case 'pca':
       return principal_components(real_images(dataset.train, config)[0])
     case 'classifier':
-      return classifier.as_network(data_classifier(dataset, config))
+      return classifier.as_network(data_classifier(dataset, config, tell=tell))
     case 'vgg' | 'vgg_other':
       return vgg.load(path, allow_other=kind == 'vgg_other')
   resizer = 'clean' if kind == 'inception_clean' else 'tensorflow'
@@ -54,13 +58,29 @@ def check(name: str, *, num_classes: int) -> None:
   Raises:
     ArgumentError: an unknown name, a classifier for data of fewer than two classes, or a file that is not there.
   """
-  kind, _, path = name.partition(':')
+  kind, _, path = files.expanded(name).partition(':')
   if kind not in (OF_A_FILE if path else OF_DATA):
-    raise ArgumentError('network', name, NETWORKS)
+    raise ArgumentError('network', name, NETWORKS, why=_nearest(kind, path))
   if kind == 'classifier' and num_classes < 2:
-    raise ArgumentError('network', name, 'another, such as pixels', why='but the data has no classes')
-  if path and not pathlib.Path(path).is_file():
+    why = 'but the data has training images of fewer than two classes'
+    raise ArgumentError('network', name, 'another, such as pixels', why=why)
+  if path and not os.path.isfile(path):
     raise ArgumentError('network', name, f'{kind}:FILE', why=f'but there is no file {path}')
+
+
+def classes_of(dataset: data.Dataset) -> int:
+  """How many classes have training images, of which there may be fewer than names."""
+  return len(np.unique(dataset.train.labels))
+
+
+def _nearest(kind: str, path: str) -> str:
+  """What whoever wrote this may have meant."""
+  if kind in OF_A_FILE and not path:
+    return f'without the file of its weights: {kind}:FILE'
+  if kind in OF_DATA:
+    return f'but {kind} has no file'
+  close = difflib.get_close_matches(kind.lower(), (*OF_DATA, *OF_A_FILE), n=1)
+  return f'and nearest is {close[0]}' if close else ''
 
 
 def knows(name: str) -> set[str]:

@@ -1,18 +1,22 @@
-"""What `config.evaluators` asks for in the training loop: checked, made, and which scores it will give."""
+"""What `config.evaluators` asks for in the training loop: checked, made, measured, and which scores it will give."""
+
+import logging
 
 import jax
 from ml_collections import ConfigDict
 
 from gengan import core, data
 from gengan.config import ConfigError, reading
-from gengan.evaluate import feature_network
+from gengan.evaluate import feature_network, limits
 from gengan.evaluate.evaluator import Evaluator, Settings
 from gengan.evaluate.model import fulfilled, given
 from gengan.metrics import family
 
+log = logging.getLogger(__name__)
+
 
 def check(config: ConfigDict, dataset: data.Dataset, algorithm: core.Algorithm) -> None:
-  """Refuses what cannot work with this data or this model, before anything compiles.
+  """Refuses what cannot work with this data or this model, before anything compiles; warns of what scores will lack.
 
   Raises:
     ConfigError: names the field.
@@ -26,13 +30,19 @@ def check(config: ConfigDict, dataset: data.Dataset, algorithm: core.Algorithm) 
   if not names:
     return
   with reading('evaluators'):
-    feature_network.check(settings.network, num_classes=dataset.num_classes)
+    feature_network.check(settings.network, num_classes=feature_network.classes_of(dataset))
     family.check(names, fulfilled(settings.network, config) | given(algorithm, dataset.image_shape))
   if settings.num_generated < 2:
     raise ConfigError('evaluators.num_generated', settings.num_generated, 'at least 2')
   if len(dataset.validation) < 2:
     why = f'but the validation split has {len(dataset.validation)} images'
     raise ConfigError('evaluators.metrics', settings.metrics, "'', or that split at least 2 images", why=why)
+  asked = {name: family.find(name) for name in names}
+  images = {'generated': settings.num_generated, 'pairwise': settings.num_generated}
+  for name, why in limits.impossible(asked, dataset, 'validation', **images).items():
+    raise ConfigError('evaluators.metrics', settings.metrics, f'without {name}', why=f'but {why}')
+  for note in limits.notes(asked, dataset, 'validation', **images):
+    log.warning('config.evaluators: %s', note)
 
 
 def of_config(config: ConfigDict, dataset: data.Dataset, mesh: jax.sharding.Mesh) -> Evaluator | None:
@@ -44,6 +54,17 @@ def of_config(config: ConfigDict, dataset: data.Dataset, mesh: jax.sharding.Mesh
     network = feature_network.make_network(config.evaluators.network, dataset, config)
     settings = Settings(names, num_generated=num, num_pairwise=num)
     return Evaluator(settings, network=network, dataset=dataset, config=config, mesh=mesh)
+
+
+def measure(evaluator: Evaluator, state: core.State, algorithm: core.Algorithm) -> tuple[dict[str, float], list[str]]:
+  """The scores that could be measured, by their names in the loop, and a line for each that could not.
+
+  A family that fails is caught where it is called, in `measuring.measure`, so that the others keep their numbers and
+  every process goes on alike. What leaves this function is a fault of the loop or of its devices, and should end it.
+  """
+  found = evaluator.evaluate(state, algorithm)
+  lines = [f'{name} was not measured: {why}' for name, why in found.not_measured.items()]
+  return {f'validation/{name}': value for name, value in found.scores.items()}, lines
 
 
 def score_names(config: ConfigDict) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from ml_collections import ConfigDict
 
 from gengan import core, data, sharding
 from gengan.config import classes
-from gengan.evaluate import feature_network
+from gengan.evaluate import feature_network, stages
 from gengan.evaluate.classifiers import TRAINING, train_classifier
 from gengan.evaluate.images import BATCH_SIZE, generated_batches, real_images
 from gengan.metrics import family
@@ -24,10 +24,11 @@ def opened(
   split: str,
   truncation: float,
   mesh: jax.sharding.Mesh,
+  tell: stages.Tell = stages.silent,
 ) -> family.Model:
   """The model of a run as families ask it: with the held-out images of a split, and a truncation of what it draws.
 
-  The state must lie on all devices of the mesh, which draw.
+  The state must lie on all devices of the mesh, which draw. `tell` hears of classifiers that are trained.
   """
   held_out = getattr(dataset, split)
 
@@ -37,7 +38,7 @@ def opened(
 
   def train(images, labels, seed):
     stopping = real_images(dataset.validation, config) if split == 'test' else None
-    return train_classifier(images, labels, dataset, config, validation=stopping, seed=seed)
+    return train_classifier(images, labels, dataset, config, validation=stopping, seed=seed, tell=tell)
 
   flips = 'with flips' if config.data.flip else 'no flips'
   stop = 'early stopping on validation images' if split == 'test' and len(dataset.validation) else 'last step'
@@ -51,6 +52,7 @@ def opened(
     train_classifier=train,
     classifier_setting=f'{TRAINING}, {flips}, {stop}',
     num_classes=dataset.num_classes if classes(config) else 0,
+    trained_labels=tuple(np.unique(dataset.train.labels).tolist()) if classes(config) else (0,),
     num_train=len(dataset.train),
     settings=config.model.to_dict(),
   )

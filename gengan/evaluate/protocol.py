@@ -27,13 +27,23 @@ class Protocol:
   weights: str  # 'averaged' or 'trained'
   settings: tuple[str, ...] = ()  # one text for each family that has settings of its own, see `family.Scores`
 
+  def differing(self, other: 'Protocol') -> list[str]:
+    """The names of the fields that are not the same."""
+    names = [field.name for field in dataclasses.fields(self)]
+    return [name for name in names if getattr(self, name) != getattr(other, name)]
+
   def differences(self, other: 'Protocol') -> list[str]:
     """One text for every field that is not the same."""
-    return [
-      f'{field.name} is {getattr(self, field.name)!r} and {getattr(other, field.name)!r}'
-      for field in dataclasses.fields(self)
-      if getattr(self, field.name) != getattr(other, field.name)
-    ]
+    return [f'{name} is {getattr(self, name)!r} and {getattr(other, name)!r}' for name in self.differing(other)]
+
+
+@dataclasses.dataclass(frozen=True)
+class Caution:
+  """What a reader must know before believing some scores."""
+
+  kind: str  # for programs: 'few_images', 'pixels', 'barely_trained', ...
+  text: str  # for people, a sentence
+  scores: tuple[str, ...]  # names; none: it is about all of them
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,6 +57,10 @@ class Evaluation:
   deviations: Mapping[str, float]  # by name
   protocol: Protocol  # of all of them
   about: Mapping[str, Any] = dataclasses.field(default_factory=dict)  # run, step, and findings that are no scores
+  real: Mapping[str, float] = dataclasses.field(default_factory=dict)  # by name, what real images get
+  cautions: tuple[Caution, ...] = ()
+  not_measured: Mapping[str, str] = dataclasses.field(default_factory=dict)  # families and scores, and why
+  left_out: Mapping[str, Mapping[str, str]] = dataclasses.field(default_factory=dict)  # by family: classes, and why
 
   def to_json(self) -> str:
     """One JSON object; `from_json` is its inverse."""
@@ -59,8 +73,12 @@ class Evaluation:
       content = json.loads(text)
       fields = dict(content['protocol'])
       fields |= {name: tuple(fields.get(name, ())) for name in ('seeds', 'settings')}
-      numbers = [{name: float(value) for name, value in content[kind].items()} for kind in ('scores', 'deviations')]
-      return cls(*numbers, Protocol(**fields), content['about'])
+      kinds = ('scores', 'deviations', 'real')
+      numbers = {kind: {name: float(value) for name, value in content.get(kind, {}).items()} for kind in kinds}
+      cautions = [Caution(each['kind'], each['text'], tuple(each['scores'])) for each in content.get('cautions', ())]
+      notes = {name: dict(content.get(name, {})) for name in ('not_measured', 'left_out')}
+      protocol = Protocol(**fields)
+      return cls(**numbers, protocol=protocol, about=content['about'], cautions=tuple(cautions), **notes)
     except (ValueError, KeyError, TypeError, AttributeError) as error:  # a JSONDecodeError is a ValueError
       raise ValueError(f'this is not an evaluation: {error!r}') from error
 

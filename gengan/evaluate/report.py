@@ -2,121 +2,130 @@
 
 import dataclasses
 import html
+import os
 import pathlib
-from collections.abc import Sequence
-
-import numpy as np
+import tempfile
+from collections.abc import Mapping
 
 from gengan import data, runs
-from gengan.data import images
-from gengan.evaluate import pages
+from gengan.evaluate import pages, pictures, summary
 from gengan.evaluate.evaluator import Evaluator
-from gengan.evaluate.images import generated_batches, labels_like
-from gengan.evaluate.protocol import Evaluation, cell
+from gengan.evaluate.protocol import Evaluation, Protocol, cell
 from gengan.host import files
-from gengan.metrics import family, neighbours
-from gengan.metrics.frechet import ENOUGH
-from gengan.runs import curves
+from gengan.metrics import family
 
-SAMPLES = 64
-SHEET_ROWS, SHEET_NEAREST = 12, 3
+RECORD, PAGE = 'evaluation.json', 'index.html'
+FILES = (RECORD, PAGE, *(f'{name}.png' for name in pictures.NAMES))
+ROOM = 16 << 20  # bytes that a report may take
+
+
+def require_writable(folder: pathlib.Path, *, flag: str) -> None:
+  """Raises a ValueError where a report could not be written; `flag` says where the folder comes from."""
+  files.require_writable(folder, flag=flag)
+  for name in FILES:
+    if (folder / name).is_dir():
+      raise ValueError(f'{folder / name} is a folder where the report has a file; move it away or give another --out')
+  there = next(path for path in (folder, *folder.parents) if path.is_dir())
+  try:
+    with tempfile.TemporaryFile(dir=there) as file:
+      file.write(bytes(ROOM))
+      file.flush()
+      os.fsync(file.fileno())
+  except OSError as error:
+    raise ValueError(f'{flag} is {folder}, which has no room for a report: {error.strerror}') from error
+
+
+def differing(folder: pathlib.Path, protocol: Protocol) -> list[str]:
+  """In which fields the protocol of the report in a folder differs; none where there is none, or the same.
+
+  Settings of single families are left aside: they are known when these have been measured.
+  """
+  old = _old(folder)
+  return [name for name in old.protocol.differing(protocol) if name != 'settings'] if old else []
 
 
 def write(
   folder: pathlib.Path, evaluation: Evaluation, run: runs.Run, dataset: data.Dataset, evaluator: Evaluator
 ) -> tuple[pathlib.Path, pathlib.Path]:
-  """Draws the pictures and writes both files, each in one piece; returns the paths of the page and of the JSON."""
+  """Draws the pictures and writes both files, each in one piece; returns the paths of the page and of the JSON.
+
+  A report of another protocol, or with scores that this one lacks, moves into a folder `earlier-1` and so on.
+  """
   folder.mkdir(parents=True, exist_ok=True)
-  samples, labels = _samples(run, dataset, evaluator)
-  images.save_png(folder / 'samples.png', images.grid(samples[:SAMPLES], scale=_scale(samples)))
-  images.save_png(folder / 'neighbours.png', neighbour_sheet(samples, labels, dataset, evaluator))
-  pictures = {name: pages.picture(folder / f'{name}.png') for name in ('samples', 'neighbours')}
-  metrics = pathlib.Path(evaluation.about['workdir']) / 'metrics.jsonl'
-  if metrics.exists():
-    curves.plot(metrics, folder / 'curves.png')
-    pictures['curves'] = pages.picture(folder / 'curves.png', pixels=False)
-  page, record = folder / 'index.html', folder / 'evaluation.json'
+  old = _old(folder)
+  if old and (old.protocol != evaluation.protocol or old.scores.keys() - evaluation.scores.keys()):
+    _set_aside(folder)
+  page, record = folder / PAGE, folder / RECORD
   files.write_text(record, evaluation.to_json())
-  files.write_text(page, render(evaluation, pictures, evaluator.settings.families))
+  metrics = pathlib.Path(evaluation.about['workdir']) / 'metrics.jsonl'
+  drawn = pictures.draw(folder, run, dataset, evaluator, metrics=metrics)
+  elements = {name: pages.picture(path, pixels=name != 'curves') for name, path in drawn.items()}
+  families = {name: family.find(name) for name in evaluator.settings.families}
+  files.write_text(page, render(evaluation, elements, families))
   return page, record
 
 
-def render(evaluation: Evaluation, pictures: dict[str, str], families: Sequence[str]) -> str:
-  """The page as text; `pictures` are <img> elements by name, `families` the names of those measured."""
+def render(evaluation: Evaluation, drawn: dict[str, str], families: Mapping[str, family.Family]) -> str:
+  """The page as text; `drawn` are <img> elements by name, `families` those asked for."""
   about, protocol = evaluation.about, dataclasses.asdict(evaluation.protocol)
-  measured = [family.find(name) for name in families]
-  scores = [(name, cell(evaluation, name), *family.meaning(name, measured)) for name in evaluation.scores]
   fields = [(name.replace('_', ' '), f'<code>{html.escape(str(value))}</code>') for name, value in protocol.items()]
   title = f'{about["workdir"]}, step {about["step"]}'
+  heading = lambda name, text: f'<h2>{text}</h2>{drawn[name]}' if name in drawn else ''
   body = pages.template('evaluation.html').substitute(
     title=html.escape(title),
-    about=html.escape(f'{about["model"]}, trained on {about["source"]} for {about["kimg"]:,.0f} thousand images'),
-    warnings=''.join(f'<p class="warning">{html.escape(text)}</p>' for text in warnings(evaluation)),
+    about=html.escape(f'{about["model"]}, trained on {about["source"]} for {about["kimg"]:,.3g} thousand images'),
+    warnings=''.join(f'<p class="warning">{html.escape(text)}</p>' for text in summary.lines(evaluation)),
     split=protocol['split'],
     sets=len(protocol['seeds']),
-    scores=pages.table(('Score', 'Value', 'Better', 'Meaning'), scores, numbers=(1,)),
+    scores=_scores(evaluation, families),
     by_class=_by_class(about.get('by_class', {})),
-    samples=pictures['samples'],
-    neighbours=pictures['neighbours'],
-    curves=pictures.get('curves', '<p class="quiet">The run keeps no metrics.</p>'),
+    samples=drawn['samples'],
+    real=drawn['real'],
+    reconstructions=heading(
+      'reconstructions', 'Reconstructions: each held-out image, and what the decoder makes of it'
+    ),
+    neighbours=drawn['neighbours'],
+    curves=drawn.get('curves', '<p class="quiet">The run keeps no metrics.</p>'),
     protocol=pages.table((), fields),
   )
   return pages.whole(f'Evaluation: {title}', body)
 
 
-def warnings(evaluation: Evaluation) -> list[str]:
-  """What a reader must know before believing the scores."""
-  protocol, scores = evaluation.protocol, evaluation.scores
-  found = []
-  fewest = min(protocol.num_real, protocol.num_generated)
-  if fewest < ENOUGH:
-    found.append(
-      f'{fewest:,} images are few: a Fréchet distance is biased upwards below {ENOUGH:,}; compare it only with '
-      'one of equally many images.'
-    )
-  network_size = evaluation.about.get('features')
-  if network_size and ENOUGH <= fewest <= network_size:
-    found.append(
-      f'{fewest:,} images are no more than the {network_size:,} features: a Fréchet distance is biased upwards.'
-    )
-  z = next((value for name, value in scores.items() if name.startswith('data_copying_z')), 0.0)
-  if z < -3:
-    found.append(f'The data-copying test gives z = {z:.1f}: samples are significantly too close to training images.')
-  if protocol.split == 'validation':
-    found.append('These are validation scores, which may have steered the training; report those of the test split.')
-  return found
-
-
-def neighbour_sheet(samples: np.ndarray, labels: np.ndarray, dataset: data.Dataset, evaluator: Evaluator) -> np.ndarray:
-  """A picture [H, W, C] uint8: a sample a row, its nearest training images, its nearest held-out images."""
-  drawn = evaluator.features_of_images(samples, labels).rows
-  train_nearest, distances = neighbours.nearest_neighbours(drawn, evaluator.train.rows, SHEET_NEAREST)
-  split = getattr(dataset, evaluator.settings.split)
-  split_nearest, _ = neighbours.nearest_neighbours(drawn, evaluator.real.rows, SHEET_NEAREST)
-  rows, gap = [], np.full_like(samples[:1], 255)
-  for sample in np.argsort(distances[:, 0])[:SHEET_ROWS]:
-    train = dataset.train.images[evaluator.train.positions[train_nearest[sample]]]
-    held_out = split.images[evaluator.real.positions[split_nearest[sample]]]
-    rows.append(np.concatenate([samples[sample : sample + 1], gap, train, gap, held_out]))
-  return images.grid(np.concatenate(rows), columns=len(rows[0]), scale=_scale(samples))
-
-
-def _samples(run, dataset, evaluator) -> tuple[np.ndarray, np.ndarray]:
-  seed = evaluator.settings.seeds[0]
-  labels = labels_like(dataset.train.labels, 256, seed=seed)
-  batches = generated_batches(
-    run.algorithm, run.state, labels, seed=seed, truncation=evaluator.settings.truncation, mesh=evaluator.mesh
-  )
-  return np.concatenate([part for part, _ in batches]), labels
+def _scores(evaluation: Evaluation, families: Mapping[str, family.Family]) -> str:
+  rows = []
+  for name in evaluation.scores:
+    real = f'{evaluation.real[name]:.4g}' if name in evaluation.real else ''
+    mark = summary.marks(evaluation, name)
+    value = f'{cell(evaluation, name)} <sup>{mark}</sup>' if mark else cell(evaluation, name)
+    rows.append((html.escape(name), value, real, *family.meaning(name, families.values())))
+  heads = ('Score', 'Value', 'Real images', 'Better', 'Meaning')
+  return pages.table(heads, rows, numbers=(1, 2), meaning=4)
 
 
 def _by_class(scores: dict[str, dict[str, float]]) -> str:
-  if not scores:
+  names = list(dict.fromkeys(name for values in scores.values() for name in values))
+  if not names:
     return ''
-  names = list(next(iter(scores.values())))
-  rows = [(html.escape(name), *(f'{values[name]:.4g}' for values in scores.values())) for name in names]
+  shown = lambda values, name: f'{values[name]:.4g}' if name in values else '-'
+  rows = [(html.escape(name), *(shown(values, name) for values in scores.values())) for name in names]
   return '<h2>By class</h2>' + pages.table(('Class', *scores), rows, numbers=range(1, 1 + len(scores)))
 
 
-def _scale(samples: np.ndarray) -> int:
-  return max(1, 64 // samples.shape[1])
+def _old(folder: pathlib.Path) -> Evaluation | None:
+  """The report that lies in a folder; None where there is none, or one that is damaged."""
+  try:
+    return Evaluation.from_json((folder / RECORD).read_text(encoding='utf-8'))
+  except (OSError, ValueError):
+    return None
+
+
+def _set_aside(folder: pathlib.Path) -> None:
+  """Moves the report into the first of `earlier-1`, `earlier-2`, ... that there is not."""
+  number = 1
+  while (folder / f'earlier-{number}').exists():
+    number += 1
+  kept = folder / f'earlier-{number}'
+  kept.mkdir()
+  for name in FILES:
+    if (folder / name).exists():
+      os.replace(folder / name, kept / name)

@@ -11,6 +11,7 @@ from gengan.metrics.copying import authenticity as authenticity
 from gengan.metrics.copying import data_copying as data_copying
 from gengan.metrics.copying import distance_to_closest_record as distance_to_closest_record
 from gengan.metrics.family import Family as Family
+from gengan.metrics.family import Images as Images
 from gengan.metrics.family import Inputs as Inputs
 from gengan.metrics.family import Meaning as Meaning
 from gengan.metrics.family import Scores as Scores

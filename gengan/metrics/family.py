@@ -1,5 +1,6 @@
 """Families of scores: what one is, what it may read, and how it is found by its name."""
 
+import difflib
 import importlib
 import os
 import pkgutil
@@ -37,6 +38,7 @@ class Model(NamedTuple):
       never learns from the images that the score is of.
     classifier_setting: in words, how that one is trained.
     num_classes: of the data, where the model is asked for one; 0: it is unconditional.
+    trained_labels: those that training images bear, ascending; there may be fewer. (0,) where it is unconditional.
     num_train: training images.
     settings: `config.model`.
   """
@@ -50,6 +52,7 @@ class Model(NamedTuple):
   train_classifier: Callable[[np.ndarray, np.ndarray, int], Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]]
   classifier_setting: str
   num_classes: int
+  trained_labels: tuple[int, ...]
   num_train: int
   settings: Mapping[str, Any]
 
@@ -82,8 +85,10 @@ class Scores(NamedTuple):
   """What a family measured on one sample set."""
 
   values: Mapping[str, float]  # by name
-  by_class: Mapping[str, Sequence[float]] = {}  # by name, a value for every label in order; a score may be their mean
+  by_class: Mapping[str, Mapping[int, float]] = {}  # by name, a value by label; a score may be their mean
   errors: Mapping[str, float] = {}  # standard errors by name, of a family that is measured once
+  real: Mapping[str, float] = {}  # by name, what real images get, where the family knows without more ado
+  left_out: Mapping[int | str, str] = {}  # labels that could not be judged and scores that could not be given, and why
   setting: str = ''  # in words, what the values depend on beside all that is the same for every family
 
 
@@ -94,6 +99,16 @@ class Meaning(NamedTuple):
   text: str  # one line
 
 
+class Images(NamedTuple):
+  """Which images a family looks at, and how many it takes."""
+
+  of: str = 'pairs'  # held-out ones and samples: 'all', or `num_pairwise` of each; or 'held_out', 'samples' or 'none'
+  least: int = 2  # of each kind, below which nothing can be measured
+  of_class: int = 0  # of each kind, below which a class is left out; 0: classes do not matter
+  enough: int = 0  # of each kind (of a class, where classes matter), below which scores carry a caution
+  few: str = ''  # that caution: one sentence that goes on after 'N images are few: '
+
+
 class Family(NamedTuple):
   """Scores that are asked for by one name: the module's, which defines this as FAMILY."""
 
@@ -101,6 +116,8 @@ class Family(NamedTuple):
   names: Mapping[str, Meaning]  # how the names of its scores begin, whatever the network, and what each says
   needs: tuple[str, ...] = ()  # of CONDITIONAL, CLASSES, OWN_CLASSES, FLOAT_LATENTS and `evaluated(name)`
   once: bool = False  # measured with the first seed alone, because no sample enters
+  images: Images = Images()
+  reference: bool = False  # whether training images in place of the samples tell what real ones get
 
 
 def find(name: str) -> Family:
@@ -124,7 +141,7 @@ def find(name: str) -> Family:
       raise core.ArgumentError('metrics', name, _allowed(), why=f'whose import fails: {error}') from error
     family = None
   if not isinstance(family, Family):
-    raise core.ArgumentError('metrics', name, _allowed())
+    raise core.ArgumentError('metrics', name, _allowed(), why=_nearest(name))
   return family
 
 
@@ -159,11 +176,33 @@ def meaning(score: str, families: Iterable[Family]) -> Meaning:
   return fitting[max(fitting, key=len)] if fitting else Meaning('', '')
 
 
+def scores_of(scores: Iterable[str], families: Mapping[str, Family]) -> dict[str, tuple[str, ...]]:
+  """Those of the scores that each family, by its name, gives."""
+  owner = {start: name for name, each in families.items() for start in each.names}
+  found = {name: [] for name in families}
+  for score in scores:
+    if fitting := [start for start in owner if score.startswith(start)]:
+      found[owner[max(fitting, key=len)]].append(score)
+  return {name: tuple(own) for name, own in found.items()}
+
+
 def name_on(network: Network, published: str, general: str) -> str:
   """The published name for the published network alone; with another resizer it says so, with another network too."""
   if network.name != 'inception_fid':
     return f'{general}_{network.name}'
   return published if network.resizer == 'tensorflow' else f'{network.resizer}_{published}'
+
+
+def _nearest(name: str) -> str:
+  """What whoever wrote this may have meant."""
+  families = known()
+  owners = {start.rstrip('_'): family for family, each in families.items() for start in each.names}
+  if found := {family for start, family in owners.items() if f'{name}_'.startswith(f'{start}_')}:
+    return f'which is a score of {" and ".join(sorted(found))}'
+  owners |= {family: family for family in families}
+  begin_alike = [family for family in families if name.lower().startswith(family)]
+  close = sorted(begin_alike, key=len)[-1:] or difflib.get_close_matches(name.lower(), owners, n=1)
+  return f'and nearest is {owners[close[0]]}' if close else ''
 
 
 def _allowed() -> str:

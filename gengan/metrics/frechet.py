@@ -6,10 +6,14 @@ import numpy as np
 from scipy.linalg import lapack
 
 from gengan.metrics import checks
-from gengan.metrics.family import Family, Inputs, Meaning, Scores, name_on
+from gengan.metrics.family import Family, Images, Inputs, Meaning, Scores, name_on
 from gengan.metrics.moments import CHUNK, Moments, moments_of_batches
 
 ENOUGH = 2048  # samples, below which published distances are not comparable whatever the features
+BIASED = (  # Chong and Forsyth 2020: the bias is a term in 1/N, whose factor depends on the model
+  'a Fréchet distance of fewer is biased upwards, by more for one model than for another; compare it only with one of '
+  'as many images'
+)
 EPS = float(np.finfo(np.float64).eps)
 ROUNDING = 1024  # relative rounding errors in the eigenvalues of a covariance, at least; where D > 1024, D
 
@@ -144,4 +148,6 @@ FAMILY = Family(
     'clean_fid': Meaning('lower', 'the same with the resizer of clean-fid'),
     'fd_': Meaning('lower', 'Fréchet distance of features; not FID'),
   },
+  images=Images('all', enough=ENOUGH, few=BIASED),
+  reference=True,
 )

@@ -3,13 +3,22 @@
 import numpy as np
 
 from gengan.metrics import checks
-from gengan.metrics.family import Family, Inputs, Meaning, Scores
-from gengan.metrics.frechet import checked_factor, checked_mean, distance_of_factors, mean_and_factor, warn_of_few
+from gengan.metrics.family import Family, Images, Inputs, Meaning, Scores
+from gengan.metrics.frechet import (
+  ENOUGH,
+  checked_factor,
+  checked_mean,
+  distance_of_factors,
+  mean_and_factor,
+  warn_of_few,
+)
 from gengan.metrics.moments import Moments
+
+SIZES = 15  # of subsets
 
 
 def frechet_distance_infinity(
-  real: Moments, fake: np.ndarray, *, sizes: int = 15, smallest: int | None = None, seed: int = 0
+  real: Moments, fake: np.ndarray, *, sizes: int = SIZES, smallest: int | None = None, seed: int = 0
 ) -> float:
   """Distance that infinitely many generated samples would have (Chong and Forsyth 2020).
 
@@ -51,4 +60,13 @@ def scores(inputs: Inputs) -> Scores:
   return Scores({f'fd_infinity_{inputs.network.name}': distance})
 
 
-FAMILY = Family(scores, {'fd_infinity_': Meaning('lower', 'Fréchet distance extrapolated to endless samples')})
+FAMILY = Family(
+  scores,
+  {'fd_infinity_': Meaning('lower', 'Fréchet distance extrapolated to endless samples')},
+  images=Images(
+    least=SIZES + 1,
+    enough=ENOUGH,
+    few='the line in 1/N goes through sets too small for it, and the bias of few real images remains',
+  ),
+  reference=True,
+)

@@ -6,7 +6,7 @@ import numpy as np
 from scipy.special import entr
 
 from gengan.metrics import checks
-from gengan.metrics.family import CLASSES, Family, Inputs, Meaning, Scores
+from gengan.metrics.family import CLASSES, Family, Images, Inputs, Meaning, Scores
 
 ROWS = 1024  # in float64 at a time
 SPLITS, SPLIT_ROWS = 10, 500  # published are 10 of 5,000
@@ -62,4 +62,12 @@ def scores(inputs: Inputs) -> Scores:
   return Scores(values)
 
 
-FAMILY = Family(scores, {'is_': Meaning('higher', 'inception score by the classes of this network')}, needs=(CLASSES,))
+FAMILY = Family(
+  scores,
+  {'is_': Meaning('higher', 'inception score by the classes of this network')},
+  needs=(CLASSES,),
+  images=Images(
+    'samples', enough=SPLITS * SPLIT_ROWS, few='published inception scores are of 50,000, and fewer score lower'
+  ),
+  reference=True,
+)

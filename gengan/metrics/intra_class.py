@@ -3,8 +3,10 @@
 import numpy as np
 
 from gengan.metrics import checks
-from gengan.metrics.family import CONDITIONAL, Family, Inputs, Meaning, Scores
-from gengan.metrics.frechet import distance_of_factors, mean_and_factor, warn_of_few
+from gengan.metrics.family import CONDITIONAL, Family, Images, Inputs, Meaning, Scores
+from gengan.metrics.frechet import BIASED, ENOUGH, distance_of_factors, mean_and_factor, warn_of_few
+
+LEAST = 2  # images of a class, which have a covariance
 
 
 def intra_class_frechet_distance(
@@ -47,11 +49,34 @@ def intra_class_frechet_distance(
 
 
 def scores(inputs: Inputs) -> Scores:
-  """`intra_fd_<network>`: the mean over classes, and every class."""
-  real, generated = inputs.real, inputs.generated
-  mean, by_class = intra_class_frechet_distance(real.rows, real.row_labels, generated.rows, generated.row_labels)
-  name = f'intra_fd_{inputs.network.name}'
-  return Scores({name: mean}, by_class={name: list(by_class.values())})
+  """`intra_fd_<network>`: the mean over classes, and every class; those with fewer than two images are left out.
+
+  Raises:
+    ValueError: there is no class with two.
+  """
+  real, generated, name = inputs.real, inputs.generated, f'intra_fd_{inputs.network.name}'
+  lacks = {}
+  for label in np.union1d(real.row_labels, generated.row_labels).tolist():
+    counts = {'held-out image': np.sum(real.row_labels == label), 'sample': np.sum(generated.row_labels == label)}
+    lacks[label] = ' and '.join(f'{count or "no"} {kind}' for kind, count in counts.items() if count < LEAST)
+  judged = [label for label, lack in lacks.items() if not lack]
+  if not judged:
+    raise ValueError(f'there is no class with {LEAST} held-out images and {LEAST} samples')
+  kept_real, kept_generated = (np.isin(each.row_labels, judged) for each in (real, generated))
+  mean, by_class = intra_class_frechet_distance(
+    real.rows[kept_real],
+    real.row_labels[kept_real],
+    generated.rows[kept_generated],
+    generated.row_labels[kept_generated],
+  )
+  left_out = {label: f'{lack}, of the {LEAST} needed' for label, lack in lacks.items() if lack}
+  return Scores({name: mean}, by_class={name: by_class}, left_out=left_out)
 
 
-FAMILY = Family(scores, {'intra_fd_': Meaning('lower', 'mean Fréchet distance within a class')}, needs=(CONDITIONAL,))
+FAMILY = Family(
+  scores,
+  {'intra_fd_': Meaning('lower', 'mean Fréchet distance within a class')},
+  needs=(CONDITIONAL,),
+  images=Images(of_class=LEAST, enough=ENOUGH, few=BIASED),
+  reference=True,
+)

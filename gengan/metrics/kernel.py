@@ -8,7 +8,7 @@ import jax
 import numpy as np
 
 from gengan.metrics import checks, neighbours
-from gengan.metrics.family import Family, Inputs, Meaning, Scores, name_on
+from gengan.metrics.family import Family, Images, Inputs, Meaning, Scores, name_on
 
 TILE = 1024  # rows and columns of the kernel matrix that are held at a time
 LARGE = 2**36  # pairs times dimensions, from which on the rounding of products in float32 averages out...
@@ -251,4 +251,8 @@ FAMILY = Family(
     'clean_kid': Meaning('lower', 'the same with the resizer of clean-fid'),
     'kd_': Meaning('lower', 'kernel distance: squared maximum mean discrepancy, cubic kernel; 0 is equal'),
   },
+  images=Images(
+    enough=SUBSET_SIZE, few='a kernel distance of fewer has no bias, but its noise hides small differences'
+  ),
+  reference=True,
 )

@@ -9,7 +9,7 @@ from scipy.special import logsumexp
 
 from gengan.metrics import checks
 from gengan.metrics.bootstrap import bootstrap
-from gengan.metrics.family import Family, Inputs, Meaning, Model, Scores, evaluated
+from gengan.metrics.family import Family, Images, Inputs, Meaning, Model, Scores, evaluated
 
 ACTIVE_VARIANCE = 0.01  # of a posterior mean over the data, above which a latent dimension is used
 LOG_WEIGHT = 'log_weight'  # log p(x, z) - log q(z | x) of one z from q, among the values of `eval_step`
@@ -134,4 +134,5 @@ FAMILY = Family(
   },
   needs=(evaluated(LOG_WEIGHT),),
   once=True,
+  images=Images('held_out'),
 )

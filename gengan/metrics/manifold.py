@@ -3,7 +3,11 @@
 import numpy as np
 
 from gengan.metrics import checks, neighbours
-from gengan.metrics.family import Family, Inputs, Meaning, Scores
+from gengan.metrics.family import Family, Images, Inputs, Meaning, Scores
+
+# Blurred digits (a Gaussian of one pixel) had a precision of 0.97 among 179 real ones and of 0.24 among 900, which real
+# digits had 0.91 of among either.
+ENOUGH = 1000
 
 
 def precision_recall(real: np.ndarray, fake: np.ndarray, *, k: int = 3) -> dict[str, float]:
@@ -82,4 +86,10 @@ FAMILY = Family(
     'density_': Meaning('higher', 'how many real neighbourhoods a sample lies in, 1 for equal distributions'),
     'coverage_': Meaning('higher', 'share of real neighbourhoods with a sample'),
   },
+  images=Images(
+    least=6,  # a fifth neighbour beside each
+    enough=ENOUGH,
+    few='the balls around them are wide, and blurred samples lie in them: precision, density and coverage are too high',
+  ),
+  reference=True,
 )

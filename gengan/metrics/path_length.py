@@ -10,7 +10,7 @@ import numpy as np
 
 from gengan import core
 from gengan.metrics import checks
-from gengan.metrics.family import FLOAT_LATENTS, Family, Inputs, Meaning, Model, Scores
+from gengan.metrics.family import FLOAT_LATENTS, Family, Images, Inputs, Meaning, Model, Scores
 from gengan.networks.network import Network
 
 PATHS = 1000  # of the score
@@ -111,10 +111,10 @@ def _trimmed_mean(values: np.ndarray, low: float, high: float) -> float:
 def scores(inputs: Inputs) -> Scores:
   """`path_length_<network>`: squared distances of features along 1,000 paths, shared equally by the classes.
 
-  Images reach the network unquantised.
+  Those are the classes that training images have. Images reach the network unquantised.
   """
   model, network = inputs.model, inputs.network
-  classes = range(max(1, model.num_classes))
+  classes = model.trained_labels
   decode = model.compiled(model.algorithm.decode)
   lengths = [_of_class(model, network, decode, label, max(1, PATHS // len(classes)), inputs.seed) for label in classes]
   setting = f'path length: {PATHS} paths, steps of {STEP:g}'
@@ -147,4 +147,5 @@ FAMILY = Family(
   scores,
   {'path_length_': Meaning('lower', 'perceptual path length: how far features move along a latent walk')},
   needs=(FLOAT_LATENTS,),
+  images=Images('none'),
 )

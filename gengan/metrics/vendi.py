@@ -6,10 +6,11 @@ import numbers
 import numpy as np
 
 from gengan.metrics import checks
-from gengan.metrics.family import Family, Inputs, Meaning, Scores
+from gengan.metrics.family import Family, Images, Inputs, Meaning, Scores
 
 ROWS = 4096  # in float64 at a time
 SCORED = 2000  # samples, at most
+ENOUGH = 500
 
 
 def vendi_score(x: np.ndarray, *, q: float = 1.0) -> float:
@@ -82,4 +83,6 @@ def scores(inputs: Inputs) -> Scores:
 FAMILY = Family(
   scores,
   {'vendi_ratio_': Meaning('1', 'effective number of different samples, over that of as many real images')},
+  images=Images(enough=ENOUGH, few='a kind of image that is rare may be in neither set, so its loss does not show'),
+  reference=True,
 )

@@ -101,6 +101,7 @@ def train(
   eval_every_steps: int = 200,
   width: int = WIDTH,
   class_weights: np.ndarray | None = None,
+  tell: Callable[[int], None] = lambda step: None,
 ) -> Classifier:
   """Trains with cross-entropy, AdamW, a tenth of warm-up and cosine decay; keeps the step that validates best.
 
@@ -117,6 +118,7 @@ def train(
     eval_every_steps: between two looks at the validation images.
     width: of `ResNet`.
     class_weights: [K], factors of the loss of every example by its class; None: all 1.
+    tell: called with the number of steps done after every tenth.
 
   Raises:
     ValueError: no steps, fewer than two classes, labels outside 0 to K - 1, or an empty validation set.
@@ -140,6 +142,8 @@ def train(
   for step in range(1, steps + 1):
     images, labels = batches(step - 1)
     state = train_step(state, images, labels, weights[labels], rates[step - 1], jax.random.fold_in(key, step))
+    if step % 10 == 0:
+      tell(step)
     if validation is not None and (step % eval_every_steps == 0 or step == steps):
       candidate = Classifier(state[0], num_classes, width, np.nan, step)
       accuracy = candidate.accuracy(*validation)

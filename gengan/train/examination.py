@@ -69,7 +69,10 @@ def make(
       for warning in report.warnings:
         writer.write_texts(step, {'warning': warning})
     if evaluator and 'evaluate' in due:
-      scores |= {f'validation/{name}': value for name, value in evaluator(state, algorithm).items()}
+      measured, lines = in_training.measure(evaluator, state, algorithm)
+      scores |= measured
+      for line in lines:
+        writer.write_texts(step, {'warning': line})
     if scores:
       writer.write_scalars(step, scores)
     if 'draw' in due:

@@ -4,6 +4,7 @@ import dataclasses
 import json
 import pathlib
 import re
+import shlex
 import shutil
 
 import jax
@@ -92,26 +93,35 @@ def test_the_loop_asks_the_model_too_and_keeps_the_best(vae_run):
 def test_what_a_classifier_learns_from_samples_can_steer_a_run(gan_run):
   run, mesh = runs.load(gan_run), sharding.make_mesh(devices=jax.devices()[:1])
   run.config.evaluators.metrics = 'classification_accuracy'
-  scores = in_training.of_config(run.config, data.load(run.config.data), mesh)(run.state, run.algorithm)
-  assert list(scores) == ['classification_accuracy_score'] and 0 <= scores['classification_accuracy_score'] <= 1
+  evaluator = in_training.of_config(run.config, data.load(run.config.data), mesh)
+  scores, lines = in_training.measure(evaluator, run.state, run.algorithm)
+  assert list(scores) == ['validation/classification_accuracy_score'] and lines == []
+  assert 0 <= scores['validation/classification_accuracy_score'] <= 1
   assert in_training.score_names(run.config) == ('validation/classification_accuracy_score',)
   run.config.evaluators.metrics = 'likelihood'
   with pytest.raises(ValueError, match='likelihood needs a model whose eval_step gives log_weight'):
-    in_training.of_config(run.config, data.load(run.config.data), mesh)(run.state, run.algorithm)
+    in_training.of_config(run.config, data.load(run.config.data), mesh).evaluate(run.state, run.algorithm)
+
+
+def told_paths(out):
+  """The page and the file of numbers, as a shell would read the last two lines."""
+  (_, page), (_, record) = (shlex.split(line) for line in out.splitlines()[-2:])
+  return pathlib.Path(page), pathlib.Path(record)
 
 
 def test_a_conditional_gan_is_measured_on_the_test_split(gan_run, capsys):
   evaluate.main([f'--workdir={gan_run}', '--num=64', '--sets=2'])
-  page, record = capsys.readouterr().out.split()
-  found = Evaluation.from_json(pathlib.Path(record).read_text())
+  page, record = told_paths(capsys.readouterr().out)
+  found = Evaluation.from_json(record.read_text())
   config = runs.load(gan_run).config
   assert found.about['weights_sha256'] == state_sha256(runs.load(gan_run).state)
   assert found.protocol.split == 'test' and found.protocol.num_real == len(data.load(config.data).test)
   assert {'fd_classifier', 'kd_classifier', 'coverage_classifier', 'authenticity_classifier'} <= set(found.scores)
   assert 0 <= found.scores['label_consistency'] <= 1 and found.deviations.keys() == found.scores.keys()
   assert not any(name in ('fid', 'kid') for name in found.scores)
-  text = pathlib.Path(page).read_text()
-  assert 'fd_classifier' in text and text.count('data:image/png') == 3 and 'images are few' in text
+  text = page.read_text()
+  assert 'fd_classifier' in text and text.count('data:image/png') == 4 and 'images are few' in text
+  assert 'Reconstructions' not in text and (gan_run / 'evaluation' / 'real.png').exists()
   assert np.asarray(Image.open(gan_run / 'evaluation' / 'neighbours.png')).shape[0] > 12 * 64
 
 
@@ -151,7 +161,8 @@ def test_the_metric_of_the_page_on_evaluation_is_measured(gan_run, tmp_path, mon
   (tmp_path / path).parent.mkdir()
   (tmp_path / path).write_text(code)
   monkeypatch.syspath_prepend(str(tmp_path))
-  evaluate.main([f'--workdir={gan_run}', '--num=64', '--network=pixels', '--metrics=my_package.mean_shift'])
+  flags = [f'--workdir={gan_run}', '--num=64', '--network=pixels', '--metrics=my_package.mean_shift']
+  evaluate.main([*flags, '--trust=my_package'])
   found = scores_of(gan_run)
   assert found.scores['mean_shift_pixels'] > 0 and found.deviations.keys() == found.scores.keys()
   assert 'distance of the mean features' in (gan_run / 'evaluation' / 'index.html').read_text()
@@ -180,6 +191,7 @@ def test_a_vae_adds_its_likelihood(vae_run):
   assert scores['elbo'] < 0 and scores['iw_bound_50'] > scores['elbo']  # Burda et al. 2016, theorem 1
   assert 0 < scores['reconstruction_error'] < 4 and 0 <= scores['active_units'] <= 5
   assert scores['elbo'] == pytest.approx(scores['recon'] - scores['kl'], rel=1e-5)
+  assert 'Reconstructions' in (vae_run / 'evaluation' / 'index.html').read_text()
 
 
 def test_the_reconstruction_error_counts_every_image_once(vae_run, monkeypatch):
@@ -213,7 +225,8 @@ def test_a_likelihood_needs_neither_an_encoder_nor_latents_that_are_numbers(vae_
 
   def evaluate_with(*families):
     settings = Settings(families, num_generated=64)
-    return Evaluator(settings, network=network, dataset=dataset, config=run.config, mesh=mesh)(run.state, algorithm)
+    evaluator = Evaluator(settings, network=network, dataset=dataset, config=run.config, mesh=mesh)
+    return evaluator.evaluate(run.state, algorithm).scores
 
   assert {'kd_pixels', 'elbo'} <= evaluate_with('kernel', 'likelihood').keys()
   if codes:
@@ -236,12 +249,14 @@ def test_runs_stand_in_one_table_only_with_one_protocol(gan_run, vae_run, tmp_pa
 @pytest.mark.parametrize(
   'flags, message',
   [
-    (['--metrics=fid'], "metrics is 'fid'; it must be some of"),
-    (['--network=vgg'], "network is 'vgg'; it must be pixels"),
+    (['--metrics=fid'], "metrics is 'fid', which is a score of frechet; it must be some of"),
+    (['--metrics=,'], 'names no family'),
+    (['--network=vgg'], "network is 'vgg', without the file of its weights: vgg:FILE; it must be pixels"),
+    (['--network=pixel'], "network is 'pixel', and nearest is pixels; it must be pixels"),
     (['--network=vgg:/nowhere.pth'], '/nowhere.pth'),
     (['--num=1'], '--num is 1'),
     (['--num=0'], '--num is 0'),
-    (['--network=pixels:file'], "network is 'pixels:file'"),
+    (['--network=pixels:file'], "network is 'pixels:file', but pixels has no file"),
     ([f'--out={__file__}'], 'which is a file; it must be a folder'),
     (['--sets=0'], '--sets is 0'),
     (['--truncation=0'], '--truncation is 0'),
@@ -253,8 +268,8 @@ def test_runs_stand_in_one_table_only_with_one_protocol(gan_run, vae_run, tmp_pa
 def test_a_mistake_is_one_line(gan_run, flags, message, capsys):
   with pytest.raises(SystemExit) as stop:
     evaluate.main([f'--workdir={gan_run}', '--sets=1', '--num=64', *flags])
-  error = capsys.readouterr().err
-  assert stop.value.code == 2 and message in error and error.count('\n') == 1
+  *told, error = capsys.readouterr().err.splitlines()
+  assert stop.value.code == 2 and message in error and told in ([], ['reading the run', 'reading the data'])
 
 
 def test_other_data_than_the_run_was_trained_on_are_refused(gan_run, tmp_path, capsys):
@@ -264,8 +279,8 @@ def test_other_data_than_the_run_was_trained_on_are_refused(gan_run, tmp_path, c
   (workdir / 'dataset.json').write_text(json.dumps(about | {'sha256': 'another'}))
   with pytest.raises(SystemExit):
     evaluate.main([f'--workdir={workdir}', '--sets=1', '--num=64', '--network=pixels', '--metrics=kernel'])
-  error = capsys.readouterr().err
-  assert 'other data' in error and error.count('\n') == 1
+  *_, error = capsys.readouterr().err.splitlines()
+  assert 'is no longer what the run was trained on' in error
 
 
 def test_a_folder_that_is_no_run_is_named(tmp_path, capsys):
