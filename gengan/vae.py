@@ -1,5 +1,6 @@
 """Variational autoencoders: an encoder, a decoder, a posterior, a likelihood and a bound make an `Algorithm`."""
 
+import functools
 import itertools
 import math
 from collections.abc import Callable
@@ -95,6 +96,7 @@ class Model(NamedTuple):
   optimizer: optax.GradientTransformation
   bound: Bound
   gradient: Gradient
+  decay_at: Callable[[jax.Array, core.Batch], jax.Array]
   dtype: Any
   axis_name: str | None
 
@@ -131,8 +133,7 @@ def make(
     optimizer: one for both networks; anything it computes over all leaves, such as a norm, is per network.
     bound: what is minimised; None: `evidence()`.
     gradient: how the gradient is taken, see `gengan.optimizers`.
-    ema_half_life_kimg: see `core.ema_decay`.
-    ema_rampup: see `core.ema_decay`.
+    ema_half_life_kimg, ema_rampup: see `core.ema_decay`.
     dtype: in which the networks compute in training; parameters and losses are float32.
     axis_name: the pmap axis that the step will run under; None for a global-view `jit`.
 
@@ -153,33 +154,15 @@ def make(
   >>> algorithm.encode(state, **{'images': batch['image'], 'labels': batch['label']}).shape
   (2, 5)
   """
-  core.check_ema(ema_half_life_kimg, ema_rampup)
-  networks, bound = {'encoder': encoder, 'decoder': decoder}, bound or evidence()
-  model = Model(networks, posterior, likelihood, optimizer, bound, gradient, dtype, axis_name)
-
-  def train_step(state, batch, key):
-    images = batch['image'].shape[0] * core.axis_size(axis_name)
-    decay = core.ema_decay(state.step, images, half_life_kimg=ema_half_life_kimg, rampup=ema_rampup)
-    return _train_step(model, state, batch, key, decay)
-
-  def eval_step(state, batch, key):
-    noise = [posterior.noise(key, len(batch['label']))]
-    passes = _passes(model, lambda name, *inputs: model.apply(state, name, *inputs), batch, noise, state.step)
-    recon, kl = passes.recon[0], passes.kl_terms.reshape(len(batch['label']), -1).sum(axis=1)
-    weights = {} if passes.log_weights is None else {'log_weight': passes.log_weights[0]}
-    return _with_bits(model, {'elbo': recon - kl, 'recon': recon, 'kl': kl, **weights}, batch['image'])
-
-  def prior(state, key, labels, *, truncation=1.0):
-    return posterior.prior(key, labels.shape[0], truncation)
-
-  def decode(state, latents, labels):
-    z = posterior.embed(lambda codes: model.apply(state, 'encoder', codes, method='embed'), latents)
-    return likelihood.mean(model.apply(state, 'decoder', z, labels))
-
-  def encode(state, images, labels):
-    return posterior.point(model.apply(state, 'encoder', images, labels))
-
-  init = lambda key, batch: _init(model, key, batch)
+  networks, decay_at = (
+    {'encoder': encoder, 'decoder': decoder},
+    core.averaging(ema_half_life_kimg, ema_rampup, axis_name),
+  )
+  model = Model(networks, posterior, likelihood, optimizer, bound or evidence(), gradient, decay_at, dtype, axis_name)
+  prior = lambda state, key, labels, *, truncation=1.0: posterior.prior(key, labels.shape[0], truncation)
+  init, train_step, eval_step, decode, encode = (
+    functools.partial(function, model) for function in (_init, _train_step, _eval_step, _decode, _encode)
+  )
   return core.Algorithm(init, train_step, eval_step, prior, decode, encode, interpolate=posterior.interpolate)
 
 
@@ -227,7 +210,7 @@ def _objective(model: Model, state: core.State, params: PyTree, examples: PyTree
   return loss, (after, model.posterior.statistics(passes.outputs), metrics)
 
 
-def _train_step(model: Model, state: core.State, batch: core.Batch, key: jax.Array, decay: jax.Array):
+def _train_step(model: Model, state: core.State, batch: core.Batch, key: jax.Array) -> tuple[core.State, core.Metrics]:
   rows, samples = batch['image'].shape[0], model.bound.samples
   keys = [key, *(jax.random.fold_in(key, k) for k in range(1, samples))]
   noise = [core.local_rows(lambda n, k=k: model.posterior.noise(k, n), rows, model.axis_name) for k in keys]
@@ -236,15 +219,25 @@ def _train_step(model: Model, state: core.State, batch: core.Batch, key: jax.Arr
   grads, aux = model.gradient(objective, state.params, examples, jax.random.fold_in(key, samples))
   grads, (model_state, statistics, metrics) = core.pmean((grads, aux), model.axis_name)
   metrics |= model.posterior.report(statistics)
-  params, opt_state, average = {}, {}, {}
-  for name in state.params:
-    params[name], opt_state[name], norms = core.update(
-      model.optimizer, grads[name], state.opt_state[name], state.params[name]
-    )
-    metrics |= {f'{name}_{metric}': value for metric, value in norms.items()}
-    average[name] = core.ema(state.ema_params[name], {'params': params[name], **model_state[name]}, decay)
-  state = core.State(state.step + 1, params, opt_state, model_state, average, state.extra)
-  return state, _with_bits(model, metrics, batch['image'])
+  state, norms = core.advance(state, grads, model_state, model.optimizer, model.decay_at(state.step, batch))
+  return state, _with_bits(model, metrics | norms, batch['image'])
+
+
+def _eval_step(model: Model, state: core.State, batch: core.Batch, key: jax.Array) -> core.Metrics:
+  noise = [model.posterior.noise(key, len(batch['label']))]
+  passes = _passes(model, functools.partial(model.apply, state), batch, noise, state.step)
+  recon, kl = passes.recon[0], passes.kl_terms.reshape(len(batch['label']), -1).sum(axis=1)
+  weights = {} if passes.log_weights is None else {'log_weight': passes.log_weights[0]}
+  return _with_bits(model, {'elbo': recon - kl, 'recon': recon, 'kl': kl, **weights}, batch['image'])
+
+
+def _decode(model: Model, state: core.State, latents: PyTree, labels: jax.Array) -> jax.Array:
+  z = model.posterior.embed(lambda codes: model.apply(state, 'encoder', codes, method='embed'), latents)
+  return model.likelihood.mean(model.apply(state, 'decoder', z, labels))
+
+
+def _encode(model: Model, state: core.State, images: jax.Array, labels: jax.Array) -> PyTree:
+  return model.posterior.point(model.apply(state, 'encoder', images, labels))
 
 
 def _with_bits(model: Model, metrics: core.Metrics, images: jax.Array) -> core.Metrics:

@@ -207,3 +207,79 @@ def test_a_run_begins_with_the_first_stage_of_another_and_needs_it_no_more(tmp_p
   jax.tree.map(np.testing.assert_array_equal, begun.extra['first_stage'], straight.extra['first_stage'])
   images = runs.load(tmp_path / 'stopped').sample(3)
   assert images.shape == (3, 8, 8, 1) and np.isfinite(images).all()
+
+
+class Causal(nn.Module):
+  """Logits of three values of a code from a running sum of what is known of the codes before it and of the label."""
+
+  @nn.compact
+  def __call__(self, codes, labels, *, train):
+    known = jax.nn.one_hot(labels, 2)[:, None] @ self.param('label', nn.initializers.normal(1.0), (2, 3))
+    before = jnp.pad(nn.Embed(3, 3)(codes)[:, :-1], ((0, 0), (1, 0), (0, 0)))
+    return nn.Dense(3)(jnp.tanh(known + jnp.cumsum(before, axis=1)))
+
+
+def coded(rows=8):
+  draw = np.random.default_rng(0).integers
+  return {'image': draw(0, 3, (rows, 2, 2), dtype=np.int32), 'label': np.arange(rows, dtype=np.int32) % 2}
+
+
+def learned_prior(**settings):
+  return latent.autoregressive(Causal(), shape=(2, 2), optimizer=optax.adam(0.1), **settings)
+
+
+def test_a_learned_prior_is_a_distribution_over_codes_and_draws_from_it():
+  algorithm = learned_prior()
+  state = algorithm.init(jax.random.key(0), coded())
+  everything = np.stack(np.meshgrid(*[range(3)] * 4, indexing='ij'), axis=-1).reshape(81, 2, 2).astype(np.int32)
+  batch = {'image': everything, 'label': np.ones(81, np.int32)}
+  probabilities = np.exp(-algorithm.eval_step(state, batch, jax.random.key(1))['nll'])
+  np.testing.assert_allclose(probabilities.sum(), 1, rtol=1e-5)
+  drawn = algorithm.prior(state, jax.random.key(2), jnp.ones(20_000, jnp.int32))
+  assert drawn.shape == (20_000, 2, 2) and drawn.dtype == jnp.int32
+  shares = np.bincount(np.asarray(drawn).reshape(-1, 4) @ [27, 9, 3, 1], minlength=81) / 20_000
+  errors = np.sqrt(probabilities * (1 - probabilities) / 20_000)
+  assert np.abs((shares - probabilities) / errors).max() < 5
+  cold = algorithm.prior(state, jax.random.key(2), jnp.ones(50, jnp.int32), truncation=1e-4)
+  assert (np.asarray(cold) == np.asarray(cold)[0]).all()  # the likeliest code at every place
+  with pytest.raises(core.ArgumentError, match='truncation is 0'):
+    algorithm.prior(state, jax.random.key(2), jnp.ones(2, jnp.int32), truncation=0)
+
+
+def test_a_learned_prior_descends_its_negative_log_likelihood_on_one_device_and_on_two():
+  algorithm, batch = learned_prior(), coded()
+  state = algorithm.init(jax.random.key(0), batch)
+  after, metrics = jax.jit(algorithm.train_step)(state, batch, jax.random.key(1))
+
+  def nll(params):
+    log_probs = jax.nn.log_softmax(
+      Causal().apply({'params': params}, batch['image'].reshape(8, 4), batch['label'], train=True)
+    )
+    return -sum(log_probs[n, i, batch['image'].reshape(8, 4)[n, i]] for n in range(8) for i in range(4)) / 8
+
+  expected, gradient = jax.value_and_grad(nll)(state.params['prior'])
+  np.testing.assert_allclose(metrics['nll'], expected, rtol=1e-5)
+  np.testing.assert_allclose(metrics['bits_per_code'], expected / 4 / np.log(2), rtol=1e-5)
+  optimizer = optax.adam(0.1)
+  updates, _ = optimizer.update(gradient, optimizer.init(state.params['prior']))
+  moved = optax.apply_updates(state.params['prior'], updates)
+  close = lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-4)
+  jax.tree.map(close, after.params['prior'], moved)
+  named = learned_prior(axis_name='data')
+  parts = jax.tree.map(lambda x: x.reshape(2, 4, *x.shape[1:]), batch)
+  step = jax.vmap(named.train_step, in_axes=(None, 0, None), axis_name='data')
+  other, _ = step(state, parts, jax.random.key(1))
+  jax.tree.map(lambda a, b: close(a, b[0]), after.params, other.params)
+
+
+def test_redrawn_latents_lie_within_the_truncation_and_are_not_scaled():
+  space = latent.z_space(LatentGenerator(), 4, redrawn=True)
+  labels = jnp.zeros(5000, jnp.int32)
+  drawn = np.asarray(space.prior(None, jax.random.key(0), labels, truncation=0.5))
+  assert np.abs(drawn).max() <= 1
+  np.testing.assert_allclose(drawn.std(), scipy.stats.truncnorm(-1, 1).std(), rtol=0.02)
+  whole = np.asarray(space.prior(None, jax.random.key(0), labels))
+  np.testing.assert_allclose(whole.std(), 1, rtol=0.02)
+  for truncation in (0, 1.5):
+    with pytest.raises(core.ArgumentError, match='drawn again'):
+      space.prior(None, jax.random.key(0), labels, truncation=truncation)

@@ -219,3 +219,18 @@ def test_path_length_of_layered_w_is_the_root_of_the_mean_over_layers():
 def test_path_lengths_that_cannot_be_are_refused(make, message):
   with pytest.raises(ValueError, match=message):
     make()
+
+
+def test_the_orthogonal_term_is_a_loop_over_pairs_of_columns_of_every_kernel():
+  draw = lambda *shape: np.float32(RNG.normal(size=shape))
+  params = {
+    'conv': {'kernel': draw(3, 3, 2, 4), 'bias': draw(4)},
+    'embed': {'embedding': draw(5, 3)},
+    'kernel': draw(6, 2),
+  }
+  loss = terms.orthogonal(lambda step: 0.5 * step).apply(terms.Context(step=2, batch={}, params=params), {})[0]
+  expected = 0.0
+  for kernel in (params['conv']['kernel'].reshape(18, 4), params['kernel']):
+    columns = kernel.T
+    expected += sum(float(a @ b) ** 2 for i, a in enumerate(columns) for j, b in enumerate(columns) if i != j)
+  np.testing.assert_allclose(loss, expected, rtol=1e-5)

@@ -273,31 +273,16 @@ def test_micro_batches_make_the_step_of_the_whole_batch(batch):
 
 
 class QuantizedEncoder(nn.Module):
-  """Two codes an image from a codebook of 4 vectors, which moves towards what is given to it (EMA with decay 0.5)."""
+  """Two codes an image from a codebook of 4 vectors."""
 
   def setup(self):
-    self.dense = nn.Dense(2 * 3)
-    first = lambda: jax.random.normal(self.make_rng('params'), (4, 3))
-    self.vectors = self.variable('codebook', 'vectors', first)
-    self.sums = self.variable('codebook', 'sums', lambda: self.vectors.value)
-    self.counts = self.variable('codebook', 'counts', jnp.ones, (4,))
+    self.dense, self.quantizer = nn.Dense(2 * 3), latent.Quantizer(4, 3, decay=0.5)
 
   def __call__(self, images, labels, *, train):
-    z = self.dense(images.reshape(len(images), -1)).reshape(-1, 2, 3)
-    distances = jnp.square(z[..., None, :] - self.vectors.value).sum(-1)
-    codes = distances.argmin(-1)
-    nearest = self.vectors.value[codes]
-    if train:
-      chosen = jax.nn.one_hot(codes.ravel(), 4)
-      self.counts.value = 0.5 * self.counts.value + 0.5 * chosen.sum(0)
-      self.sums.value = 0.5 * self.sums.value + 0.5 * jax.lax.stop_gradient(chosen.T @ z.reshape(-1, 3))
-      self.vectors.value = self.sums.value / self.counts.value[:, None]
-    straight_through = z + jax.lax.stop_gradient(nearest - z)
-    commitment = jnp.square(z - jax.lax.stop_gradient(nearest)).sum((1, 2))
-    return latent.Quantized(codes.astype(jnp.int32), straight_through, commitment)
+    return self.quantizer(self.dense(images.reshape(len(images), -1)).reshape(-1, 2, 3), train=train)
 
   def embed(self, codes, *, train):
-    return self.vectors.value[codes]
+    return self.quantizer.embed(codes)
 
 
 class CodeDecoder(nn.Module):
@@ -323,24 +308,26 @@ def test_a_codebook_moves_in_model_state_and_the_rest_by_gradients(vq, batch):
   """Against the update written out with NumPy (van den Oord et al. 2017, appendix A.1)."""
   algorithm, state = vq
   after, metrics = jax.jit(algorithm.train_step)(state, batch, KEY)
-  dense, book = state.params['encoder']['dense'], state.model_state['encoder']['codebook']
+  dense, book = state.params['encoder']['dense'], state.model_state['encoder']['codebook']['quantizer']
+  vectors = np.asarray(book['sums']) / 0.25  # every code begins with an equal share
   z = (np.asarray(batch['image']).reshape(ROWS, -1) @ dense['kernel'] + dense['bias']).reshape(-1, 3)
-  codes = np.array([np.argmin([np.sum((row - v) ** 2) for v in np.asarray(book['vectors'])]) for row in z])
-  counts, sums = np.ones(4) * 0.5, 0.5 * np.asarray(book['sums'])
+  codes = np.array([np.argmin([np.sum((row - v) ** 2) for v in vectors]) for row in z])
+  shares, sums = np.full(4, 0.5 * 0.25), 0.5 * np.asarray(book['sums'])
   for row, code in zip(z, codes, strict=True):
-    counts[code] += 0.5
-    sums[code] += 0.5 * row
-  found = after.model_state['encoder']['codebook']
-  np.testing.assert_allclose(found['counts'], counts, rtol=1e-5)
-  np.testing.assert_allclose(found['vectors'], sums / counts[:, None], rtol=1e-4, atol=1e-5)
-  np.testing.assert_array_equal(after.ema_params['encoder']['codebook']['vectors'], found['vectors'])
+    shares[code] += 0.5 / len(z)
+    sums[code] += 0.5 * row / len(z)
+  found = after.model_state['encoder']['codebook']['quantizer']
+  np.testing.assert_allclose(found['shares'][:, 0], shares, rtol=1e-5)
+  np.testing.assert_allclose(found['sums'], sums, rtol=1e-4, atol=1e-5)
+  embedded = algorithm.decode(after, jnp.arange(4).reshape(2, 2), batch['label'][:2])
+  entries = jnp.asarray(sums / shares[:, None]).reshape(2, 2, 3)
+  decoded = CodeDecoder().apply(after.ema_params['decoder'], entries, batch['label'][:2], train=False)
+  np.testing.assert_allclose(embedded, jax.nn.sigmoid(decoded) * 2 - 1, atol=1e-3)
   assert 'codebook' not in after.params['encoder']
   shares = np.bincount(codes, minlength=4) / len(codes)
   expected = np.exp(-sum(p * np.log(p) for p in shares if p))
   np.testing.assert_allclose(metrics['perplexity'], expected, rtol=1e-4)
-  distance = np.mean(
-    [np.sum((row - np.asarray(book['vectors'])[code]) ** 2) for row, code in zip(z, codes, strict=True)]
-  )
+  distance = np.mean([np.sum((row - vectors[code]) ** 2) for row, code in zip(z, codes, strict=True)])
   np.testing.assert_allclose(metrics['commitment'], 2 * distance, rtol=1e-4)
   np.testing.assert_allclose(metrics['loss'], 0.25 * metrics['commitment'] - metrics['recon'], rtol=1e-5)
   np.testing.assert_allclose(metrics['kl'], 2 * np.log(4), rtol=1e-6)

@@ -1,6 +1,8 @@
 """The types that everything else is written against, and what every builder of an algorithm shares."""
 
 from gengan.core.building import (
+  advance,
+  averaging,
   axis_size,
   check_ema,
   check_steps,

@@ -129,6 +129,31 @@ def check_ema(half_life_kimg: ScalarOrSchedule, rampup: float | None) -> None:
     raise ArgumentError('rampup', rampup, 'above 0 and at most 1, or None for no ramp-up')
 
 
+def averaging(
+  half_life_kimg: ScalarOrSchedule, rampup: float | None, axis_name: str | None
+) -> Callable[[jax.Array, Batch], jax.Array]:
+  """`ema_decay` with its settings checked: from a step and a device's share of a batch to the decay."""
+  check_ema(half_life_kimg, rampup)
+
+  def decay_at(step: jax.Array, batch: Batch) -> jax.Array:
+    images = len(batch['label']) * axis_size(axis_name)
+    return ema_decay(step, images, half_life_kimg=half_life_kimg, rampup=rampup)
+
+  return decay_at
+
+
+def advance(
+  state: State, grads: PyTree, model_state: PyTree, optimizer: optax.GradientTransformation, decay: jax.Array
+) -> tuple[State, Metrics]:
+  """The state one step on, with every network moved and averaged, and the metrics of `update` by network."""
+  params, opt_state, average, metrics = {}, {}, {}, {}
+  for name in state.params:
+    params[name], opt_state[name], norms = update(optimizer, grads[name], state.opt_state[name], state.params[name])
+    metrics |= {f'{name}_{metric}': value for metric, value in norms.items()}
+    average[name] = ema(state.ema_params[name], {'params': params[name], **model_state[name]}, decay)
+  return State(state.step + 1, params, opt_state, model_state, average, state.extra), metrics
+
+
 def ema(average: PyTree, trained: PyTree, decay: jax.Array) -> PyTree:
   """Moves the average of linen variables towards those trained now.
 

@@ -1,5 +1,6 @@
 """From two networks and phases to the functions of an `Algorithm`."""
 
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -58,29 +59,32 @@ def make(
   dict_keys(['discriminator', 'generator'])
   """
   latent.check_latent_size(latent_size)
-  core.check_ema(ema_half_life_kimg, ema_rampup)
   phase.check(phases)
-  space = space or latent.z_space(generator, latent_size)
-  networks = {'generator': generator, 'discriminator': discriminator}
-  game = step.Game(networks, latent_size, tuple(phases), optimizers, augment, draw_labels, dtype, axis_name)
-
-  def train_step(state, batch, key):
-    players, extra, metrics = step.play_all(game, state, batch, key)
-    images = batch['image'].shape[0] * core.axis_size(axis_name)
-    decay = core.ema_decay(state.step, images, half_life_kimg=ema_half_life_kimg, rampup=ema_rampup)
-    trained = {'params': players.params['generator'], **players.model_state['generator']}
-    average = {'generator': core.ema(state.ema_params['generator'], trained, decay)}
-    return core.State(state.step + 1, *players, average, extra), metrics
-
-  def eval_step(state, batch, key):
-    """D's logits, one an example: on the given images and on as many samples of the averaged generator."""
-    fake = space.decode(state, space.prior(state, key, batch['label']), batch['label'])
-    return {'d_real': score(state, batch['image'], batch['label']), 'd_fake': score(state, fake, batch['label'])}
-
-  def score(state, images, labels):
-    return terms.logits_of(discriminator.apply(core.variables(state, 'discriminator'), images, labels, train=False))
-
-  init = lambda key, batch: step.init(game, key, batch)
-  return core.Algorithm(
-    init, train_step, eval_step, space.prior, space.decode, score=score, interpolate=space.interpolate
+  space, networks = (
+    space or latent.z_space(generator, latent_size),
+    {'generator': generator, 'discriminator': discriminator},
   )
+  decay_at = core.averaging(ema_half_life_kimg, ema_rampup, axis_name)
+  game = step.Game(networks, latent_size, tuple(phases), optimizers, augment, draw_labels, dtype, axis_name)
+  init, score = functools.partial(step.init, game), functools.partial(_score, discriminator)
+  train_step = functools.partial(_train_step, game, decay_at)
+  eval_step = functools.partial(_eval_step, discriminator, space)
+  return core.Algorithm(init, train_step, eval_step, space.prior, space.decode, None, score, space.interpolate)
+
+
+def _train_step(game: step.Game, decay_at: Callable, state: core.State, batch: core.Batch, key: jax.Array):
+  players, extra, metrics = step.play_all(game, state, batch, key)
+  trained = {'params': players.params['generator'], **players.model_state['generator']}
+  average = core.ema(state.ema_params['generator'], trained, decay_at(state.step, batch))
+  return core.State(state.step + 1, *players, {'generator': average}, extra), metrics
+
+
+def _eval_step(discriminator: nn.Module, space: latent.Space, state: core.State, batch: core.Batch, key: jax.Array):
+  """D's logits, one an example: on the given images and on as many samples of the averaged generator."""
+  fake = space.decode(state, space.prior(state, key, batch['label']), batch['label'])
+  score = functools.partial(_score, discriminator, state)
+  return {'d_real': score(batch['image'], batch['label']), 'd_fake': score(fake, batch['label'])}
+
+
+def _score(discriminator: nn.Module, state: core.State, images: jax.Array, labels: jax.Array) -> jax.Array:
+  return terms.logits_of(discriminator.apply(core.variables(state, 'discriminator'), images, labels, train=False))
