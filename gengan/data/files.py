@@ -3,6 +3,7 @@
 import hashlib
 import os
 import pathlib
+from collections import Counter
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -91,6 +92,11 @@ def _source(spec: str, found: Listing, sha256: Callable[[list[str]], str], *, un
     class_names = sorted(set(of_images))
   if unread and not of_images:
     notes.append(f'{quoted(unread)} lies beside the folder and is not read; move it into the folder')
+  shown = Counter(map(printable, names)).most_common(1)[0]
+  if shown[1] > 1:
+    raise ValueError(
+      f"{spec}: {shown[1]} files are called '{shown[0]}', some with bytes that are not UTF-8; rename one"
+    )
   numbers = {name: number for number, name in enumerate(class_names)}
   labels = np.array([numbers[name] for name in of_images] or [0] * len(names), np.int32)
   splits = {}

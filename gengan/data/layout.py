@@ -21,7 +21,7 @@ _WORDS = {
 _SPLIT_OF = {word: split for split in SPLITS for word in _WORDS[split]}
 _FILLERS = ('data', 'dataset', 'fold', 'folder', 'image', 'images', 'img', 'imgs', 'part', 'photos', 'pictures', 'set')
 _SEPARATORS = re.compile(r'[-._\s\d]+')
-_GLUED = re.compile(f'({"|".join(_SPLIT_OF)})({"|".join(_FILLERS)})')  # 'trainset'
+_GLUED = re.compile(rf'\b({"|".join(_SPLIT_OF)})({"|".join(_FILLERS)})\b')  # 'trainset'
 _OF_FILES = re.compile(f'({"|".join(sorted(_SPLIT_OF, key=len, reverse=True))})[-._ 0-9]', re.IGNORECASE)
 _HOW = 'put splits on top, as in train/cat/1.png and test/cat/2.png, and give a class that is no split another name'
 
@@ -34,29 +34,34 @@ def split_names(folders: Iterable[str]) -> dict[str, str]:
   >>> split_names(['Training', 'test_set', 'test_tube', 'seg_val', 'seg_test'])
   {'Training': 'train', 'test_set': 'test', 'seg_val': 'validation', 'seg_test': 'test'}
   """
-  found, others = {}, defaultdict(dict)
+  found = defaultdict(dict)  # by the other words
   for name in folders:
-    words = [part for word in _SEPARATORS.split(name.lower()) if word for part in _parts(word)]
-    splits = [_SPLIT_OF[word] for word in words if word in _SPLIT_OF]
+    splits = [_SPLIT_OF[word] for word in _words(name) if word in _SPLIT_OF]
     if len(splits) == 1:
-      alone = all(word in _SPLIT_OF or word in _FILLERS for word in words)
-      rest = () if alone else tuple('' if word in _SPLIT_OF else word for word in words)
-      (found if alone else others[rest])[name] = splits[0]
-  for alike in others.values():
-    found |= alike if len(set(alike.values())) > 1 else {}
-  return found
+      found[_other_words(name)][name] = splits[0]
+  return {
+    name: split
+    for others, alike in found.items()
+    if not others or len(set(alike.values())) > 1
+    for name, split in alike.items()
+  }
 
 
-def _parts(word: str) -> tuple[str, ...]:
-  glued = _GLUED.fullmatch(word)
-  return glued.groups() if glued else (word,)
+def _words(name: str) -> list[str]:
+  return _GLUED.sub(r'\1 \2', _SEPARATORS.sub(' ', name.lower())).split()
+
+
+def _other_words(name: str) -> tuple[str, ...]:
+  """The words of a name with '' for that of a split; none if they are those that say nothing."""
+  words = tuple('' if word in _SPLIT_OF else word for word in _words(name))
+  return () if all(word in ('', *_FILLERS) for word in words) else words
 
 
 def splits(paths: Sequence[Path], spec: str) -> tuple[list[str], list[Path], list[str]]:
   """The split of every file, its path below the folder of the split, and notes on what was read as a split.
 
-  Folders that all files share are passed over; so is a folder in that of a split that bears its name and holds all of
-  it. Without folders of splits all files are for training.
+  Folders that all files share are passed over; below the splits only if they hold folders or say nothing (`images`). So
+  is a folder in that of a split that bears its name and holds all of it. Without splits all files are for training.
 
   Args:
     paths: of all files.
@@ -73,6 +78,8 @@ def splits(paths: Sequence[Path], spec: str) -> tuple[list[str], list[Path], lis
     _check_below(paths, spec, splits=False)
     return ['train'] * len(paths), paths, _names_like_splits(paths)
   _check_top(paths, found, spec)
+  while _is_shared(paths):
+    paths = [[path[0], *path[2:]] for path in paths]
   twice = {top for top in found if all(len(path) > 2 and path[1] == top for path in paths if path[0] == top)}
   paths = [path[1:] if path[0] in twice else path for path in paths]
   notes = _check_below(paths, spec, splits=True)
@@ -82,6 +89,13 @@ def splits(paths: Sequence[Path], spec: str) -> tuple[list[str], list[Path], lis
   return [found[path[0]] for path in paths], [path[1:] for path in paths], notes
 
 
+def _is_shared(paths: Sequence[Path]) -> bool:
+  """Whether all splits hold one folder, which is the same and no class."""
+  if any(len(path) < 3 or path[1] != paths[0][1] for path in paths) or split_names([paths[0][1]]):
+    return False
+  return all(len(path) > 3 for path in paths) or not _other_words(paths[0][1])
+
+
 def _check_top(paths: Sequence[Path], found: dict[str, str], spec: str) -> None:
   listed = ', '.join(map(_quoted, found))
   outside = [path for path in paths if len(path) == 1 or path[0] not in found]
@@ -89,6 +103,8 @@ def _check_top(paths: Sequence[Path], found: dict[str, str], spec: str) -> None:
     beside = sorted({path[0] for path in outside})
     lie = f'and {len(beside) - 1} more lie' if len(beside) > 1 else 'lies'
     raise ValueError(f'{spec}: {_quoted(beside[0])} {lie} beside what looks like a split: {listed}; {_HOW}')
+  if len({_other_words(top) for top in found}) > 1:
+    raise ValueError(f'{spec}: these look like splits of more than one set: {listed}; {_HOW}')
   if 'train' not in found.values():
     raise ValueError(f'{spec}: there is no train/ among the folders that look like splits: {listed}; {_HOW}')
 

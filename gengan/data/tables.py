@@ -123,7 +123,7 @@ def _rows(table: str, data: bytes) -> tuple[list[_Row] | None, str]:
   if label is None:
     return None, f'has the columns {listed} and no label: it is not used'
   rows = [_Row(line, _text(line, record, file), _text(line, record, label)) for line, record in records]
-  unused = [column for column in columns if column not in (file, label)]
+  unused = [column for column in columns if column.strip() and column not in (file, label)]
   return rows, f'gives the labels by {quoted([label])}; not used: {quoted(unused)}' if unused else ''
 
 

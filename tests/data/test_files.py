@@ -233,6 +233,14 @@ def test_names_that_are_not_utf_8_are_read_cleaned_and_left_out(latin, tmp_path)
   assert sum(left.statistics['excluded'].values()) == counts['excluded'] == 30
 
 
+def test_files_that_cannot_be_told_apart_are_refused(tmp_path, picture):
+  for name in (b'caf\xe9.png', rb'caf\xe9.png'):
+    with open(os.fsencode(tmp_path) + b'/' + name, 'wb') as file:
+      file.write(picture())
+  with pytest.raises(ValueError, match=r"2 files are called 'caf\\xe9\.png'"):
+    open_source(f'folder:{tmp_path}')
+
+
 def test_a_folder_whose_own_name_is_not_utf_8(tmp_path, picture):
   root = os.fsencode(tmp_path) + b'/caf\xe9'
   os.mkdir(root)

@@ -104,6 +104,7 @@ def test_classes_are_not_taken_for_splits(classes):
       ('seg_train/a/1.png', 'seg_test/a/1.png', 'seg_pred/1.png'),
       "'seg_pred' lies beside what looks like a split: 'seg_test', 'seg_train'; ",
     ),
+    (('cat_train/1.png', 'cat_test/1.png', 'dog_train/1.png', 'dog_test/1.png'), 'these look like splits of more than'),
     (('dev/1.png', 'eval/1.png'), "there is no train/ among the folders that look like splits: 'dev', 'eval'; "),
     (('set/test/1.png', 'set/test/2.png'), "there is no train/ among the folders that look like splits: 'test'; "),
     (
@@ -142,6 +143,19 @@ def test_trains_may_be_a_class_of_a_split_and_that_is_told():
 def test_the_folder_of_a_split_in_itself_is_passed_over():
   found, rest, _ = splits('seg_train/seg_train/a/1.png', 'seg_train/seg_train/b/1.png', 'seg_test/seg_test/a/1.png')
   assert found == ['train', 'train', 'test'] and rest == paths('a/1.png', 'b/1.png', 'a/1.png')
+
+
+@pytest.mark.parametrize(
+  ('names', 'classes'),
+  [
+    (('train/images/a/1.png', 'train/images/b/1.png', 'test/images/a/1.png'), ['a', 'b', 'a']),
+    (('train/images/1.png', 'valid/images/1.png', 'test/images/1.png'), []),
+    (('train/cat/1.png', 'test/cat/1.png'), ['cat', 'cat']),
+    (('train/x/images/a/1.png', 'test/x/images/b/1.png'), ['a', 'b']),
+  ],
+)
+def test_folders_that_all_splits_share_are_passed_over(names, classes):
+  assert layout.classes(splits(*names)[1], 'folder:set') == classes
 
 
 def test_names_of_files_give_no_splits_and_that_is_told():

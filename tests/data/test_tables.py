@@ -32,6 +32,9 @@ def read(content, images=IMAGES, needed=True):
     SIMPLE.replace('file_name,label', ' File_Name , LABEL '),
     SIMPLE.replace('file_name,label', 'image,class'),
     SIMPLE.replace('1.png', './1.png').replace('2.png', '.\\2.png'),
+    SIMPLE.replace('\n', ',,\n'),
+    SIMPLE.replace('\n', '\r'),
+    SIMPLE.replace('1.png', '/home/me/1.png').replace('2.png', 'C:\\me\\2.png').replace('3.png', 'me/3.png'),
     'label,file_name\ncat,1.png\ndog,2.png\ncat,3.png',
   ],
 )

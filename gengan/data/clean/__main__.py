@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from gengan.config import arguments
 from gengan.data import clean
+from gengan.data.names import printable
 from gengan.data.openers import SOURCES
 
 _SETTINGS = dataclasses.fields(clean.Settings)
@@ -25,7 +26,7 @@ def main(argv: Sequence[str] | None = None) -> None:
   for kind, count in counts.items():
     print(f'{clean.KINDS[kind][0]:32} {count:8,}')
   print(f'{"Left out by exclude.json":32} {excluded:8,}')
-  print(f'Read {args.out / "report.html"}')
+  print(f'Read {printable(str(args.out / "report.html"))}')
 
 
 def _parser() -> arguments.Parser:
