@@ -64,7 +64,8 @@ def make(
     if 'validate' in due:
       scores |= {f'validation/{name}': value for name, value in validate(state).items()}
       accuracies = {name: progress.take_recent(name) for name in ('d_accuracy_real', 'd_accuracy_fake')}
-      report = collapse.check(drawn['samples'], snapshots.real['image'], **accuracies)
+      real = snapshots.real['image']
+      report = collapse.check(drawn['samples'][: len(real)], real, **accuracies)
       scores |= report.metrics
       for warning in report.warnings:
         writer.write_texts(step, {'warning': warning})

@@ -15,11 +15,12 @@ from gengan import core, runs, sharding
 from gengan.config.fields import flatten
 from gengan.host import errors
 from gengan.host.interrupts import Interrupts
-from gengan.train import examination, starting
+from gengan.train import examination, reference, starting, summary
+from gengan.train.compiling import FirstCalls
 from gengan.train.preparation import Training, prepare
 from gengan.train.profile import Profile
 from gengan.train.progress import Progress
-from gengan.train.snapshots import Snapshots, reference_batch
+from gengan.train.snapshots import Snapshots
 from gengan.train.writers import create
 
 
@@ -50,7 +51,7 @@ def run(
   >>> config = defaults.vae('digits')
   >>> config.num_steps, config.model.architecture = 1, 'mlp'
   >>> state = run(config, 'runs/tiny')
-  step 1/1 ...
+  step 0  training:...
   >>> int(state.step)
   1
   """
@@ -75,20 +76,29 @@ def fit(
     interrupts = stack.enter_context(interrupts or Interrupts())
     checkpointer = _enter(training, stack)
     stack.enter_context(_failing(checkpointer))
-    state, step, examined, told = _begin(training, checkpointer, init_key)
+    state, begun, examined = _found(training, checkpointer)
+    step = begun
     profile = stack.enter_context(Profile(workdir / 'profile', start=step, end=config.num_steps, num=profile_steps))
     writer = create(workdir, num_steps=config.num_steps, batch_size=config.batch_size, resume_step=step, more=writers)
     stack.enter_context(writer)
     writer.write_hparams(flatten(config.to_dict()))
-    writer.write_texts(step, told)
+    seen = reference.choose(training.dataset, config)
+    writer.write_texts(step, summary.beginning(training, seen, step=step))
+    first_calls = FirstCalls(lambda name, text: writer.write_texts(step, {name: text}))
+    if state is None:
+      state, told = first_calls.watch('initial weights', _fresh)(training, init_key)
+      writer.write_texts(step, told)
     last_good = functools.partial(_last_good, checkpointer)
     progress = Progress(writer, every_steps=config.log_every_steps, num_steps=config.num_steps, last_good=last_good)
-    snapshots = _make_snapshots(training, step, sample_key)
+    snapshots = Snapshots.of(training, seen, key=sample_key)
+    writer.write_images(step, snapshots.begin(fresh=not step))
     examine = examination.make(training, writer=writer, progress=progress, snapshots=snapshots, key=eval_key)
+    examine = first_calls.watch('samples', examine)
     layout = jax.tree.map(lambda leaf: leaf.sharding, setup.abstract_state)
     train_step = sharding.compile_step(
       setup.algorithm.train_step, mesh=setup.mesh, state_sharding=layout, mode=config.mesh.mode
     )
+    train_step = first_calls.watch('train step', train_step, last=True)
 
     stop = False
     while True:
@@ -97,7 +107,7 @@ def fit(
         _require_folder(workdir)
         progress.require_finite(step, state)  # what is not finite is neither looked at nor saved
       save = functools.partial(checkpointer.save, step, state, data=iterator.get_state(), config=config.to_dict())
-      scores = examine(step, state, due, save)
+      scores = examine(step, state, due, save) if due else {}
       if 'save' in due and scores:
         checkpointer.score(scores)
       profile.between(step, state)
@@ -114,9 +124,8 @@ def fit(
     if stop:
       text = {'stopped': f'saved at step {step} of {config.num_steps}; the same command continues from there'}
     else:
-      pictures = [workdir / 'samples', *snapshots.finish(state, workdir / 'metrics.jsonl')]
-      others = [workdir / name for name in ('metrics.jsonl', 'tensorboard', 'checkpoints')]
-      text = {'done': ''.join(f'\n  {path}' for path in (*pictures, *others))}
+      made = snapshots.finish(state, workdir / 'metrics.jsonl') if step > begun or not snapshots.finished() else {}
+      text = summary.ending(training, made)
     writer.write_texts(step, text)
   return state
 
@@ -129,30 +138,30 @@ def _enter(training: Training, stack: contextlib.ExitStack) -> runs.Checkpointer
     return stack.enter_context(runs.open_checkpoints(training.workdir, training.config))
 
 
-def _begin(
-  training: Training, checkpointer: runs.Checkpointer, key: jax.Array
-) -> tuple[core.State, int, int, dict[str, str]]:
-  """The newest checkpoint, or a fresh state, with another run's weights where the config names one.
+def _found(training: Training, checkpointer: runs.Checkpointer) -> tuple[core.State | None, int, int]:
+  """The state of the newest checkpoint, its step, and that step again if everything due at it has been done, else -1.
 
-  Returns:
-    The state; its step; that step again if everything due at it has been done, else -1; and what to tell a person.
+  Without a checkpoint: no state, 0 and -1.
   """
-  config, workdir, setup = training.config, training.workdir, training.setup
-  if runs.has_checkpoints(workdir):
-    with _refusing():
-      found = checkpointer.restore(setup.abstract_state)
-    training.iterator.set_state(found.data)
-    told = {'resume': f'continuing the run in {workdir} at step {found.step} of {config.num_steps}'}
-    # One without metrics was saved for a signal, before all else, or had only pictures due, which come out the same.
-    return found.state, found.step, found.step if found.metrics else -1, told
-  state = sharding.init(setup.algorithm, key, setup.batch, setup.mesh)
+  if not runs.has_checkpoints(training.workdir):
+    return None, 0, -1
+  with _refusing():
+    found = checkpointer.restore(training.setup.abstract_state)
+  training.iterator.set_state(found.data)
+  # One without metrics was saved for a signal, before all else, or had only pictures due, which come out the same.
+  return found.state, found.step, found.step if found.metrics else -1
+
+
+def _fresh(training: Training, key: jax.Array) -> tuple[core.State, dict[str, str]]:
+  """Initial weights, with another run's where the config names one, and what to tell a person."""
+  state = sharding.init(training.setup.algorithm, key, training.setup.batch, training.setup.mesh)
   if training.inherited is None:
-    return state, 0, -1, {}
+    return state, {}
   with _refusing():
     state = starting.take(training.inherited, state)
     if jax.process_index() == 0:
-      starting.record(training.inherited, workdir)
-  return state, 0, -1, {'init_from': str(training.inherited)}
+      starting.record(training.inherited, training.workdir)
+  return state, {'init_from': str(training.inherited)}
 
 
 @contextlib.contextmanager
@@ -177,16 +186,6 @@ def _require_folder(workdir: pathlib.Path) -> None:
   """A folder that was deleted or moved away would be made anew, without what says which run it is."""
   if not (workdir / 'config.json').exists():
     raise FileNotFoundError(errno.ENOENT, 'the folder of the run has gone', os.fspath(workdir))
-
-
-def _make_snapshots(training: Training, step: int, key: jax.Array) -> Snapshots:
-  """What draws the pictures; those of an attempt that was never saved are taken away."""
-  made, real = training.setup, reference_batch(training.dataset, training.config)
-  layout = sharding.replicated(made.mesh)
-  snapshots = Snapshots(training.workdir / 'samples', made.algorithm, real, key=key, sharding=layout)
-  if not step:
-    snapshots.clear()
-  return snapshots
 
 
 def _last_good(checkpointer: runs.Checkpointer) -> str:

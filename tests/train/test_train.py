@@ -63,6 +63,38 @@ def test_a_run_leaves_what_it_promises(straight):
   assert json.loads((workdir / 'dataset.json').read_text())['class_names'] == [str(i) for i in range(10)]
 
 
+def test_a_run_tells_what_it_is_what_takes_its_time_and_what_to_do_next(tmp_path, capsys):
+  train.run(tiny(num_steps=1), tmp_path)
+  out = capsys.readouterr().out
+  marks = [
+    'training:\n  model ',
+    'initial weights\n',
+    'compiling: samples\n',
+    'compiling: train step\n',
+    'compiled: initial',
+  ]
+  marks += ['step 1/1  0.1 kimg', 'done:\n', 'gengan.sample --workdir=']
+  places = [out.find(mark) for mark in marks]
+  assert -1 not in places and places == sorted(places), out
+  real, samples = (Image.open(tmp_path / 'samples' / f'{name}.png').size for name in ('real', 'samples_0000001'))
+  assert real == samples
+
+
+def test_a_run_that_is_complete_says_so_and_draws_nothing_anew(straight, capsys):
+  workdir, state = straight
+  files = {path: path.stat().st_mtime_ns for path in (workdir / 'samples').iterdir() if path.name != 'real.png'}
+  capsys.readouterr()
+  assert equal(train.run(tiny(), workdir), state)
+  out = capsys.readouterr().out
+  assert out.startswith(
+    f'step 8  complete: the run in {workdir} is complete at step 8; raise config.num_steps to go on'
+  )
+  assert 'compiling' not in out and 'gengan.sample --workdir=' in out
+  assert {path: path.stat().st_mtime_ns for path in files} == files
+  train.run(tiny(num_steps=4), workdir)
+  assert 'is complete at step 8; config.num_steps is 4; raise' in capsys.readouterr().out
+
+
 def test_an_interrupted_run_ends_bit_for_bit_where_a_straight_one_does(straight, tmp_path, capsys):
   workdir, state = straight
   train.run(tiny(num_steps=4), tmp_path)

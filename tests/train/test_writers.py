@@ -173,6 +173,32 @@ def test_a_terminal_has_one_live_line_with_texts_above_it(monkeypatch):
   assert output.rindex('\x1b[?25h') > output.rindex('\x1b[?25l')  # the cursor is shown again
 
 
+def test_the_first_line_has_a_rate_which_is_that_since_all_is_compiled():
+  stream, clock = io.StringIO(), Clock()
+  writer = writers.ConsoleWriter(num_steps=100, batch_size=10, stream=stream, clock=clock)
+  writer.write_texts(0, {'compiling': 'train step'})
+  clock.now = 60
+  writer.write_texts(0, {'compiled': 'train step in 60 s'})
+  clock.now = 65
+  writer.write_scalars(20, {'loss': 1.0})
+  assert stream.getvalue().splitlines()[-1] == 'step 20/100  0.2 kimg  40 images/s  0:20 left  loss 1'
+
+
+def test_long_lines_of_text_can_be_copied_and_what_cannot_be_encoded_is_escaped(monkeypatch):
+  monkeypatch.setenv('TERM', 'xterm')
+  monkeypatch.setenv('COLUMNS', '40')
+  command = 'python -m gengan.sample --workdir=' + 'a' * 60
+  stream = Terminal()
+  with writers.ConsoleWriter(num_steps=50, batch_size=64, stream=stream) as writer:
+    writer.write_texts(1, {'next': f'\n  {command}'})
+  assert f'step 1  next:\n  {command}\n' in re.sub(r'\x1b\[[0-9;?]*[A-Za-z]', '', stream.getvalue())
+
+  binary = io.BytesIO()
+  with writers.ConsoleWriter(num_steps=1, batch_size=1, stream=io.TextIOWrapper(binary, 'ascii')) as writer:
+    writer.write_texts(1, {'training': 'of 猫 in \udcff'})
+    assert binary.getvalue() == b'step 1  training: of \\u732b in \\udcff\n'
+
+
 def test_a_run_writes_its_files_once_over_all_processes(tmp_path, capsys):
   for process_index in (1, 0):
     with writers.create(

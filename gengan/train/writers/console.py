@@ -61,9 +61,11 @@ class ConsoleWriter(MetricWriter):
 
   def write_texts(self, step, texts):
     for name, text in texts.items():
-      line = f'step {step}  {name}: {text}'
+      line = self._encodable(f'step {step}  {name}: {text}'.replace(': \n', ':\n'))
+      if not self._scalars:  # the rate is that since the newest text, which tells that all is compiled
+        self._shown, self._recent = line.partition('\n')[0], collections.deque([(self._clock(), int(step))])
       if self._live:
-        self._live.console.print(Text(line, style='yellow' if name == 'warning' else ''))
+        self._live.console.print(Text(line, style='yellow' if name == 'warning' else ''), soft_wrap=True)
       else:
         print(line, file=self._stream, flush=True)
 
@@ -76,6 +78,11 @@ class ConsoleWriter(MetricWriter):
     if self._live:
       self._closing = True  # the last line stays, without its spinner
       self._live.stop()
+
+  def _encodable(self, text: str) -> str:
+    """With escapes for what the stream cannot write, such as names of files that are not UTF-8."""
+    encoding = getattr(self._stream, 'encoding', None) or 'utf-8'
+    return text.encode(encoding, 'backslashreplace').decode(encoding)
 
   def _print(self):
     print(self._shown, file=self._stream, flush=True)
