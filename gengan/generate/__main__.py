@@ -13,7 +13,7 @@ import dataclasses
 from collections.abc import Sequence
 
 from gengan import config
-from gengan.config import arguments, trust
+from gengan.config import arguments, class_names, trust
 from gengan.generate import classes
 from gengan.host import files
 
@@ -46,7 +46,7 @@ def _parser() -> arguments.Parser:
   add('--format', default='npz', help=f'one of {", ".join(FORMATS)} (default npz)')
   switch = {'type': arguments.boolean, 'nargs': '?', 'const': True, 'default': False}
   add('--balanced', **switch, help='all classes in turn, which is also the default where there are classes')
-  add('--labels', type=arguments.labels, default=[], help='these classes in turn, such as 0,1,2')
+  add('--labels', default='', help='these classes in turn, by name or number, such as cat,dog,7')
   add('--batch_size', type=int, default=256, help='images that are drawn at once; changes no byte (default 256)')
   add('--shard_size', type=int, default=0, help='images a file; a multiple of 64 (default: 64 MiB, at most 16384)')
   add('--truncation', type=float, default=1.0, help='below 1: fewer, safer images; above: more, wilder (default 1)')
@@ -115,7 +115,10 @@ def _check_classes(args: argparse.Namespace) -> None:
   if judged and len(facts['class_names']) < 2:
     raise ValueError(f'--{judged[0]} needs classes, and the training images of this run have none')
   asked = [flag for flag in ('balanced', 'labels', 'min_confidence') if getattr(args, flag)]
-  classes.in_turn(config.load(args.workdir), facts, args.labels, flags=asked)
+  settings = config.load(args.workdir)
+  known = facts['class_names'] if config.classes(settings) else []
+  args.labels = class_names.find(args.labels, known) if args.labels and known else []
+  classes.in_turn(settings, facts, args.labels, flags=asked)
 
 
 if __name__ == '__main__':

@@ -45,7 +45,7 @@ def check(
       train, held_out = training()
       return copying_guard.report(train, held_out, copying_guard.pooled(drawn())).to_json()
     except (ValueError, OSError) as error:
-      reason = f'{error}. '
+      reason = f'{error}.'
       return None
 
   found = book.once('copying', compare)

@@ -13,11 +13,11 @@ from rich import console, progress
 
 from gengan import runs
 from gengan.evaluate.classifiers import data_classifier
-from gengan.generate import filters, guard, publishing, relabelling, stream
+from gengan.generate import filters, guard, publishing, relabelling, space, stream
 from gengan.generate.formats import FORMATS, ledger
 from gengan.generate.formats.shards import Shard
 from gengan.generate.request import Job, find
-from gengan.host import checksums
+from gengan.host import checksums, errors
 from gengan.metrics import copying_guard
 
 CALIBRATION_SAMPLES = 2048, 64  # of discriminator rejection: at least so many, and of each class
@@ -46,6 +46,13 @@ def run(job: Job, *, batch_size: int = 256, allow_copies: bool = False) -> str:
   book = ledger.Ledger(job.out, {**job.plan, **publishing.environment(job)}, rank=jax.process_index())
   try:
     return _run(job, book, batch_size, allow_copies)
+  except OSError as error:
+    made = book.finished
+    book.discard_if_empty()
+    kept = (
+      f'{made} of {job.about.num_shards} shards are kept, and the same command goes on' if made else 'nothing is kept'
+    )
+    raise ValueError(f'{job.out} is not finished: {errors.reason(error)}; {kept}') from error
   except Exception:  # no signal: this command cannot work, and no other one could use its ledger
     book.discard_if_empty()
     raise
@@ -80,6 +87,8 @@ def _run(job: Job, book: ledger.Ledger, batch_size: int, allow_copies: bool) -> 
   left = [shard for shard in mine if not book.intact(shard)]
   if left and request.unique >= 0:  # a shard depends on all before it
     left = [shard for shard in mine if shard >= left[0]]
+  if left:
+    _require_space(job, book, draw, left)
   training = functools.cache(lambda: guard.training_features(job.data, job.workdir))
   copying = guard.check(book, lambda: guard.samples(draw, job.classes), training, allow=allow_copies)
   if left:
@@ -95,6 +104,14 @@ def _run(job: Job, book: ledger.Ledger, batch_size: int, allow_copies: bool) -> 
     time.sleep(POLL_SECONDS)
   counts = publishing.publish(job, book, copying)
   return f'{job.out}: {counts["kept"]:,} images' + (f', {counts["empty"]:,} not found' if counts['empty'] else '')
+
+
+def _require_space(job: Job, book, draw: stream.Draw, left: list[int]) -> None:
+  """Raises a ValueError where the shards that are left, to each process about as many, do not fit on the disk."""
+  slots = _slots(job, 0)[: stream.ROWS]
+  few = stream.fill(draw, slots, stream.labels_of(slots, job.classes))
+  missing = jax.process_count() * sum(_slots(job, shard).size for shard in left)
+  space.require(job.request.format, job.about, few, missing, book.root / 'tmp')
 
 
 def _slots(job: Job, shard: int) -> np.ndarray:

@@ -5,6 +5,7 @@ import functools
 import hashlib
 import importlib
 import json
+import logging
 import pathlib
 import re
 from collections.abc import Callable, Sequence
@@ -16,9 +17,12 @@ from ml_collections import ConfigDict
 
 from gengan import runs
 from gengan.config import load_dataset_facts
+from gengan.data.names import distinct
 from gengan.generate import classes, publishing, stream
 from gengan.generate.formats.shards import About
 from gengan.runs.leaves import state_sha256
+
+log = logging.getLogger(__name__)
 
 SHARD_BYTES, SHARD_IMAGES = 64 << 20, 16384  # of pixels and of images in a shard, at most: what a kill can cost
 
@@ -110,9 +114,18 @@ def prepare(
     'weights_sha256': state_sha256(run.state),
     'config_sha256': hashlib.sha256(json.dumps(run.config.to_dict(), sort_keys=True).encode()).hexdigest(),
   }
-  names = run.class_names if turns or request.relabel else ()
+  names = _told_apart(run.class_names) if turns or request.relabel else ()
   about = _about(request, out, shape, names, model)
   return Job(run, workdir, out, request, turns, model, about, runs.data_now(run.config, source))
+
+
+def _told_apart(class_names: tuple[str, ...]) -> tuple[str, ...]:
+  """Names that no two classes share, in place of those with which a run was trained; what changes is logged."""
+  found = distinct(name.strip() or f'class {label}' for label, name in enumerate(class_names))
+  pairs = enumerate(zip(class_names, found, strict=True))
+  if changed := [f'label {label}, {old!r}, is called {new!r}' for label, (old, new) in pairs if old != new]:
+    log.warning('classes share a name, or have one that cannot be written: %s', '; '.join(changed))
+  return found
 
 
 def _about(request: Request, out: pathlib.Path, image_shape, class_names: tuple[str, ...], model) -> About:

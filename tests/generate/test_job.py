@@ -1,8 +1,10 @@
 """A job killed anywhere ends as one that was never interrupted; what it says about itself is true."""
 
 import contextlib
+import errno
 import functools
 import json
+import os
 import sys
 import types
 
@@ -11,7 +13,7 @@ import numpy as np
 import pytest
 
 from gengan.data import openers
-from gengan.generate import guard, job, publishing, stream
+from gengan.generate import guard, job, publishing, space, stream
 from gengan.generate.formats import FORMATS, ledger
 from gengan.host import checksums, files
 from tests.generate.conftest import ALGORITHM, NAMES
@@ -215,7 +217,7 @@ def test_a_generator_that_copies_is_refused_unless_allowed(prepare, monkeypatch,
   copied = images.reshape(512, -1).astype(np.float32)
   held_out = np.random.default_rng(0).integers(0, 256, (120, 16)).astype(np.float32)
   monkeypatch.setattr(guard, 'training_features', lambda config, workdir: (copied, held_out))
-  with pytest.raises(ValueError, match=r'copies its training images: .*512 training images; .* --allow_copies$') as error:
+  with pytest.raises(ValueError, match=r'copies its training images: .*512 training .* --allow_copies$') as error:
     job.run(prepare('set'))
   assert '\n' not in str(error.value) and not list(tmp_path.glob('set*'))
   job.run(prepare('set'), allow_copies=True)
@@ -293,7 +295,7 @@ def test_without_a_judge_gengans_own_classifier_decides_and_stays_the_same(prepa
     def __call__(self, images):
       return np.eye(3)[np.full(len(images), 2)], None  # everything is a cat
 
-  monkeypatch.setattr(guard, 'training_data', lambda config, workdir: None)
+  monkeypatch.setattr(job.runs, 'training_data', lambda config, workdir: None)
   monkeypatch.setattr(job, 'data_classifier', lambda dataset, config: Own())
   options = {'min_confidence': 0.5, 'max_attempts': 1}
   job.run(prepare('own', **options))
@@ -317,7 +319,7 @@ def test_real_images_that_are_gone_name_the_flag_that_wants_them(prepare, monkey
   def moved(config, workdir):
     raise FileNotFoundError('idx:gone: there is no such folder')
 
-  monkeypatch.setattr(guard, 'training_data', moved)
+  monkeypatch.setattr(job.runs, 'training_data', moved)
   with pytest.raises(ValueError, match=r'^--min_confidence without --classifier .* idx:gone: there is no such folder'):
     job.run(prepare('set', min_confidence=0.5))
 
@@ -362,11 +364,12 @@ def test_a_shard_that_was_damaged_after_a_kill_is_made_again(harm, prepare, monk
   assert tree(tmp_path / 'broken' / 'set') == tree(tmp_path / 'whole' / 'set')
 
 
-def test_a_set_that_is_no_longer_whole_is_not_called_complete(prepare):
+def test_a_set_that_is_no_longer_whole_is_not_called_complete(prepare, monkeypatch):
   made = prepare('set')
   job.run(made)
   loaded = {}
-  exec(json.loads((made.out / 'card.json').read_text())['load'].replace("'set/", f"'{made.out}/"), loaded)
+  monkeypatch.chdir(made.out.parent)
+  exec(json.loads((made.out / 'card.json').read_text())['load'], loaded)
   assert len(loaded['images']) == len(loaded['labels']) == 300  # of all three shards
   (made.out / 'images-00001-of-00003.npz').unlink()
   with pytest.raises(ValueError, match=r'images-00001-of-00003\.npz is missing'):
@@ -375,3 +378,57 @@ def test_a_set_that_is_no_longer_whole_is_not_called_complete(prepare):
     (made.out / 'card.json').write_text(content)
     with pytest.raises(ValueError, match=r'card\.json is damaged: '):
       job.run(made)
+
+
+@pytest.mark.parametrize('kind', FORMATS)
+def test_classes_of_one_name_are_told_apart_before_anything_is_drawn(kind, prepare, monkeypatch, caplog):
+  monkeypatch.setattr('tests.generate.conftest.NAMES', ('crane', 'ship', 'crane'))
+  made = prepare('set', format=kind, num=128)
+  assert "label 2, 'crane', is called 'crane_2'" in caplog.text
+  job.run(made)
+  card, page = card_of(made), (made.out / 'README.md').read_text()
+  assert card['class_names'] == ['crane', 'ship', 'crane_2']
+  assert card['counts']['by_class'] == {'crane': 43, 'ship': 43, 'crane_2': 42}
+  assert sum(card['counts']['by_class'].values()) == card['counts']['kept'] == 128
+  assert '| 2 | crane_2 | 42 |' in page
+  assert [path.name for path in made.out.parent.glob('*') if 'partial' in path.name] == []
+
+
+@pytest.mark.parametrize('kind', FORMATS)
+def test_a_set_that_does_not_fit_on_the_disk_is_refused_before_it_is_drawn(kind, prepare, monkeypatch, tmp_path):
+  job.run(whole := prepare('whole', format=kind, num=300))
+  taken = sum(512 * path.stat().st_blocks for path in whole.out.rglob('*') if path.is_file())
+  sizes = []
+  measured = space.size
+  monkeypatch.setattr(space, 'size', lambda *args: sizes.append(measured(*args)) or sizes[-1])
+  usage = lambda free: lambda path: types.SimpleNamespace(free=free)
+  monkeypatch.setattr(space.shutil, 'disk_usage', usage(1000))
+  with pytest.raises(ValueError, match=rf'^300 images as {kind} take about .* MiB, and 0\.0 MiB are free .* --out$'):
+    job.run(prepare('set', format=kind, num=300))
+  assert not list(tmp_path.glob('set*'))
+  assert 0.4 * taken < sizes[0] * 300 / 64 < 2.5 * taken  # a card and its like lie beside small images
+  monkeypatch.setattr(space.shutil, 'disk_usage', usage(sizes[0] * 300 // 64))
+  assert job.run(prepare('set', format=kind, num=300)).endswith('set: 300 images')
+
+
+@pytest.mark.parametrize('when', [0, 2])
+def test_a_disk_that_gets_full_is_one_line_and_what_was_finished_is_kept(when, prepare, monkeypatch, tmp_path):
+  job.run(prepare('whole/set'))
+  written = []
+
+  def full(original, root, about, shard):
+    if root.name == 'set.partial':
+      written.append(shard.number)
+      if len(written) > when:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(root / 'tmp' / 'x'))
+    return original(root, about, shard)
+
+  with monkeypatch.context() as patched:
+    patched.setattr(FORMATS['npz'], 'write_shard', functools.partial(full, FORMATS['npz'].write_shard))
+    with pytest.raises(ValueError, match=r'set is not finished: No space left on device: .*tmp/x; ') as caught:
+      job.run(prepare('broken/set'))
+  kept = f'{when} of 3 shards are kept, and the same command goes on' if when else 'nothing is kept'
+  assert str(caught.value).endswith(kept)
+  assert (tmp_path / 'broken' / 'set.partial').exists() == bool(when)
+  job.run(prepare('broken/set'))
+  assert tree(tmp_path / 'broken' / 'set') == tree(tmp_path / 'whole' / 'set')

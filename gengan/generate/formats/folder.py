@@ -1,16 +1,26 @@
 """PNG files in a folder for each class, with metadata.jsonl as Hugging Face's `imagefolder` reads it."""
 
+import glob
 import json
 import os
 import pathlib
 import re
 from collections import Counter
 
+from gengan.data import layout
+from gengan.data.listing import is_hidden
+from gengan.data.names import printable, same
 from gengan.generate.formats import shards
 from gengan.generate.formats.shards import About, Shard
 
-# Words in a path that make `datasets` put a file into another split than 'train', unless a letter is beside them.
-_SPLIT_WORD = re.compile(r'(?<![A-Za-z])(validation|valid|val|dev|testing|test|evaluation|eval)(?![A-Za-z])')
+MAX_NAME = 140  # bytes of a name: most file systems take 255, an encrypted one 143
+
+# Words in a path that are taken for the name of a split, unless a letter is beside them.
+_SPLIT_WORD = re.compile(
+  r'(?<![a-z])(training|trainval|train|validation|valid|val|dev|testing|test|evaluation|eval)(?![a-z])', re.IGNORECASE
+)
+_UNFIT = re.compile(r'[/\\:*?"<>|]+')
+_DEVICE = re.compile(r'(con|prn|aux|nul|(com|lpt)\d)(\..*)?', re.IGNORECASE)  # of Windows
 
 
 def write_shard(root: pathlib.Path, about: About, shard: Shard) -> list[str]:
@@ -51,18 +61,27 @@ def read_back(data: pathlib.Path, about: About) -> Counter:
 
 def load_command(about: About, out: str) -> str:
   """Python that loads it."""
-  return f"from datasets import load_dataset\nimages = load_dataset('imagefolder', data_dir='{out}', split='train')"
+  place = glob.escape(out).replace('~', '[~]')  # `datasets` takes it for a pattern, and ~ for a home folder
+  return f"from datasets import load_dataset\nimages = load_dataset('imagefolder', data_dir={place!r}, split='train')"
 
 
 def class_folders(class_names: tuple[str, ...]) -> tuple[str, ...]:
   """Folder names whose alphabetical order is that of the labels, for so most readers number the classes.
 
-  They are the names themselves where these are plain and in that order; otherwise the label stands before the name. A
-  word that would be taken for the name of a split gets an s: 'test' becomes 'tests'.
+  They are the names themselves, in any script, where these are in that order and any file system takes them and tells
+  them apart; otherwise the label stands before a name, of which `_safe` has made what a file system takes.
   """
-  plain = tuple(re.sub(r'[^\w.+-]+', '_', name, flags=re.ASCII).strip('._') for name in class_names)
-  plain = tuple(_SPLIT_WORD.sub(r'\1s', name) for name in plain)
-  if plain == tuple(class_names) and list(plain) == sorted(set(plain)):
-    return plain
+  safe = tuple(map(_safe, class_names))
+  if safe == class_names and list(safe) == sorted(safe) and len({same(name.casefold()) for name in safe}) == len(safe):
+    return safe
   digits = len(str(max(len(class_names) - 1, 0)))
-  return tuple(f'{label:0{digits}d}_{name}'.rstrip('_') for label, name in enumerate(plain))
+  return tuple(f'{label:0{digits}d}_{name}'.rstrip('_') for label, name in enumerate(safe))
+
+
+def _safe(name: str) -> str:
+  """A name that any file system takes, that no system or reader hides, and that no reader takes for a split."""
+  plain = _UNFIT.sub('_', printable(same(name))).strip('. ')
+  plain = _SPLIT_WORD.sub(r'\1s', plain.encode()[:MAX_NAME].decode(errors='ignore').rstrip('. '))
+  if layout.split_names([plain]):  # such as 'testset'
+    return f'{plain}s'
+  return f'{plain}_' if not plain or _DEVICE.fullmatch(plain) or is_hidden(plain) else plain

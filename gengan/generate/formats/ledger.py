@@ -67,6 +67,11 @@ class Ledger:
     except (OSError, ValueError):  # a file or the receipt itself is missing or damaged
       return False
 
+  @property
+  def finished(self) -> int:
+    """How many shards have a receipt."""
+    return len(list((self.root / 'receipts').glob('*.json')))
+
   def record(self, shard: int, names: list[str], facts: dict[str, Any]) -> None:
     """Marks a shard as finished: the names of its files, below data, and what `receipt` returns beside 'files'."""
     content = {**facts, 'files': {name: self._sha256(name) for name in names}}
@@ -85,7 +90,7 @@ class Ledger:
   def discard_if_empty(self) -> None:
     """Gives the lock back, and deletes the folder if no shard is finished and no other process is at work."""
     self.close()
-    if not self.root.exists() or any((self.root / 'receipts').iterdir()):
+    if not self.root.exists() or self.finished:
       return
     with contextlib.suppress(ValueError):  # another process is at work
       for path in (self.root / 'tmp').glob('lock-*'):

@@ -43,6 +43,7 @@ def read_back(data: pathlib.Path, about: About) -> Counter:
 def load_command(about: About, out: str) -> str:
   """Python that loads it, all shards."""
   names = ('images', 'labels') if about.class_names else ('images',)
-  head = f"import glob\nimport numpy as np\nparts = [np.load(path) for path in sorted(glob.glob('{out}/*.npz'))]"
+  paths = f"sorted(pathlib.Path({out!r}).glob('*.npz'))"
+  head = f'import pathlib\nimport numpy as np\nparts = [np.load(path) for path in {paths}]'
   values = ', '.join(f"np.concatenate([part['{name}'] for part in parts])" for name in names)
   return f'{head}\n{", ".join(names)} = {values}'

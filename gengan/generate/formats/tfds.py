@@ -88,7 +88,7 @@ def load_command(about: About, out: str) -> str:
   """Python that loads it."""
   return (
     'import tensorflow_datasets as tfds\n'
-    f"images = tfds.builder_from_directory('{out}/{VERSION}').as_data_source(split='{SPLIT}')"
+    f'images = tfds.builder_from_directory({f"{out}/{VERSION}"!r}).as_data_source(split={SPLIT!r})'
   )
 
 

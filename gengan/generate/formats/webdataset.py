@@ -1,5 +1,6 @@
 """Tar shards as `webdataset` reads them: for every image key.png, key.cls and key.json, one after the other."""
 
+import glob
 import io
 import json
 import pathlib
@@ -10,6 +11,8 @@ from gengan.generate.formats import shards
 from gengan.generate.formats.shards import About, Shard
 
 finish = shards.stand_alone
+
+_OF_ADDRESSES = {'?', '#', ';'}
 
 
 def write_shard(root: pathlib.Path, about: About, shard: Shard) -> list[str]:
@@ -41,13 +44,14 @@ def read_back(data: pathlib.Path, about: About) -> Counter:
 
 def load_command(about: About, out: str) -> str:
   """Python that loads it."""
-  files = _name(about, 0)
-  if about.num_shards > 1:
-    files = f'train-{{00000..{about.num_shards - 1:05d}}}-of-{about.num_shards:05d}.tar'
   fields = "'png', 'cls'" if about.class_names else "'png'"
+  each, more = 'path', ''
+  if set(out) & _OF_ADDRESSES or not out.isprintable():  # webdataset takes paths for addresses
+    each, more = "'pipe:cat ' + shlex.quote(path)", ', shlex'
   return (
-    'import webdataset\n'
-    f"images = webdataset.WebDataset('{out}/{files}', shardshuffle=False).decode('rgb8').to_tuple({fields})"
+    f'import glob{more}\nimport webdataset\n'
+    f'paths = [{each} for path in sorted(glob.glob({glob.escape(f"./{out}")!r} + "/*.tar"))]\n'
+    f"images = webdataset.WebDataset(paths, shardshuffle=False).decode('rgb8').to_tuple({fields})"
   )
 
 
