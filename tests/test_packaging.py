@@ -76,7 +76,8 @@ def test_every_verb_has_a_line_and_what_is_none_the_nearest(installed, capsys):
   assert done.returncode == 0 and all(f'\n  {verb} ' in done.stdout for verb in console.VERBS)
   done = run(installed, 'trian')
   assert done.returncode == 2 and done.stderr.count('\n') == 1
-  assert done.stderr.startswith("gengan: there is no verb 'trian'; did you mean train?")
+  assert done.stderr.startswith("gengan: there is no verb 'trian', did you mean gengan train? The verbs are")
+  assert run(installed, '--config=dcgan').stderr.startswith('gengan: --config=dcgan comes after a verb, did you mean')
   assert run(installed, '--version').stdout.startswith('gengan 0.')
 
 

@@ -14,6 +14,8 @@ from gengan.config import checks, command_line, comments, places, saved, trust
 from gengan.host.errors import ArgumentError
 from gengan.host.files import path
 
+FIRST = ('--config', '--workdir', '--source', '--name')  # what a person gives to a verb before all else, if it has it
+
 
 class Parser(argparse.ArgumentParser):
   """Answers a mistake with one line and exit code 2, without the page of usage."""
@@ -90,6 +92,9 @@ def parse(parser: Parser, argv: Sequence[str] | None = None) -> argparse.Namespa
     SystemExit: with one line and code 2 for a mistake, or after --help.
   """
   argv = list(sys.argv[1:] if argv is None else argv)
+  if argv and not argv[0].startswith('-'):  # a flag's name was forgotten: no verb takes anything without one
+    flag = next(each for each in FIRST if each in parser._option_string_actions)
+    parser.error(f'unexpected argument {argv[0]!r}; did you mean {flag}={argv[0]}?')
   if not parser.example:
     args, rest = parser.parse_known_args(argv)
     _refuse(parser, rest)
@@ -160,7 +165,14 @@ def answering(parser: Parser, *mistakes: type[Exception], code: int = 2, stopped
 def check_run(workdir: pathlib.Path) -> None:
   """Raises a FileNotFoundError where the folder is not that of a run, a ValueError where its config is damaged."""
   if not (workdir / 'config.json').exists():
-    raise FileNotFoundError(f'--workdir is {workdir}, which is not the folder of a run: it has no config.json')
+    folder = workdir if workdir.is_dir() else workdir.parent
+    there = (
+      [workdir.parent] if workdir.name == 'config.json' else [path.parent for path in folder.glob('*/config.json')]
+    )
+    known = sorted(map(str, there))
+    near = difflib.get_close_matches(str(workdir), known, 1) or known[:3]
+    hint = f'; did you mean {" or ".join(near)}?' if near else ''
+    raise FileNotFoundError(f'--workdir is {workdir}, which is not the folder of a run: it has no config.json{hint}')
   saved.load(workdir)
 
 
@@ -178,13 +190,6 @@ def boolean(text: str) -> bool:
   if text.lower() not in ('true', 'false', '1', '0'):
     raise argparse.ArgumentTypeError(f'{text!r} is neither true nor false')
   return text.lower() in ('true', '1')
-
-
-def labels(text: str) -> list[int]:
-  """'0,1,2' -> [0, 1, 2]."""
-  if not all(part.strip().isdecimal() for part in text.split(',')):
-    raise argparse.ArgumentTypeError(f'{text!r} is not a list of class numbers such as 0,1,2')
-  return [int(part) for part in text.split(',')]
 
 
 def checkpoint(text: str) -> str | int:

@@ -3,6 +3,7 @@
 import ast
 import importlib.machinery
 import importlib.util
+import inspect
 import pathlib
 import re
 import traceback
@@ -65,10 +66,13 @@ def load(value: str) -> Loaded:
     loader.exec_module(module)
     if not callable(getattr(module, 'get_config', None)):
       raise ValueError(f'it has no get_config(); {example}')
-    config = module.get_config(*[] if variant is None else [variant])
+    asked = [] if variant is None else [variant]
+    if not _takes(module.get_config, asked):
+      raise ValueError('its get_config() takes no variant' if asked else 'its get_config() needs one: FILE:VARIANT')
+    config = module.get_config(*asked)
   except SyntaxError as error:
-    where = f'line {error.lineno} of {error.filename}'
-    raise ValueError(f'--config={value} is not Python: {error.msg} in {where}; {example}') from error
+    where = f' in line {error.lineno} of {error.filename}' if error.lineno else ''
+    raise ValueError(f'--config={value} is not Python: {error.msg}{where}; {example}') from error
   except (ValueError, TypeError, OSError) as error:  # such as an unknown variant
     raise ValueError(f'--config={value}: {error}') from error
   except Exception as error:  # whatever a file may raise
@@ -79,6 +83,14 @@ def load(value: str) -> Loaded:
   if not isinstance(config, ConfigDict):
     raise ValueError(f'--config={value}: get_config() gives no ConfigDict; {example}')
   return Loaded(config, module, path, name)
+
+
+def _takes(function: Callable, arguments: Sequence[str]) -> bool:
+  try:
+    inspect.signature(function).bind(*arguments)
+  except TypeError:
+    return False
+  return True
 
 
 def _read_saved(path: pathlib.Path) -> ConfigDict:

@@ -46,7 +46,8 @@ def find(value: str) -> Found:
   text = value.partition(':')[0]
   known = recipes()
   plain = text.removeprefix('configs/').removesuffix('.py')
-  near = difflib.get_close_matches(plain, known, 1) or [name for name in known if name.endswith(f'/{plain}')]
+  near = [f'{text}.py'] if files.path(f'{text}.py').is_file() else difflib.get_close_matches(plain, known, 1)
+  near = near or [name for name in known if name.endswith(f'/{plain}')]
   what = f'that is a folder without a {SAVED}' if text and files.path(text).is_dir() else 'there is no such file'
   guess = f', did you mean --config={near[0]}? It' if near else '; it'
   raise ValueError(f'--config={value}: {what}{guess} {allowed()}')

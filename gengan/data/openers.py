@@ -2,6 +2,7 @@
 
 import dataclasses
 import logging
+import os
 
 import numpy as np
 
@@ -90,7 +91,10 @@ def source_parts(source: str) -> tuple[str, str]:
   """
   kind, _, place = expanded(str(source)).partition(':')
   if kind != 'digits' and kind not in _KINDS:
-    raise ArgumentError('source', source, f'one of {SOURCES}')
+    forgotten = '/' in source or os.path.exists(source)
+    as_kind = 'zip' if source.endswith('.zip') else 'npz' if source.endswith('.npz') else 'folder'
+    why = f'which lacks its kind, as in {as_kind}:{source}' if forgotten else ''
+    raise ArgumentError('source', source, f'one of {SOURCES}', why=why)
   if kind == 'digits' and place:
     raise ArgumentError('source', source, "'digits' alone", why='but digits takes no place')
   if kind != 'digits' and not place:

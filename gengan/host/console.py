@@ -30,9 +30,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     sys.exit(print(f'gengan {gengan.__version__}'))
   verb = ALIASES.get(argv[0], argv[0])
   if verb not in VERBS:
-    near = difflib.get_close_matches(verb, VERBS, 1)
-    guess = f'did you mean {near[0]}? ' if near else ''
-    print(f'gengan: there is no verb {verb!r}; {guess}The verbs are {", ".join(VERBS)}', file=sys.stderr)
+    near = ['train'] if verb.startswith('-') else difflib.get_close_matches(verb, VERBS, 1)
+    what = f'{verb} comes after a verb' if verb.startswith('-') else f'there is no verb {verb!r}'
+    guess = f', did you mean gengan {near[0]}? The' if near else '; the'
+    print(f'gengan: {what}{guess} verbs are {", ".join(VERBS)}', file=sys.stderr)
     sys.exit(2)
   sys.argv = [f'gengan {verb}', *argv[1:]]  # the name by which the verb calls itself
   sys.path.append(os.getcwd())  # for a recipe of one's own; last, so that no file there stands before a library

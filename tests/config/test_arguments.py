@@ -55,6 +55,7 @@ def test_a_config_and_flags_come_back():
       "config has no field 'bach_size'; did you mean 'batch_size'?",
     ),
     (['--config=configs/vae.py', '--config.seed=x'], "config.seed is 'x'; it must be a whole number"),
+    (['vae'], "unexpected argument 'vae'; did you mean --config=vae?"),
     (['--config=configs/vae.py', 'more'], "unexpected argument 'more'; settings are given as --config.name=value"),
     (['--config=configs/vae.py', '--seed=1'], "unexpected argument '--seed=1'; settings are given as --config.name"),
     (['--config=configs/vae.py', '--wrkdir=1'], "unexpected argument '--wrkdir=1'; did you mean --workdir?"),
@@ -104,9 +105,20 @@ def test_a_run_is_a_folder_a_checkpoint_weights_and_a_seed(capsys):
     assert refusal(parser, ['--workdir=run', wrong], capsys).startswith(message)
 
 
-def test_a_folder_without_a_run_is_told(tmp_path):
-  with pytest.raises(FileNotFoundError, match=rf'--workdir is {tmp_path}, which is not the folder of a run'):
+def test_a_folder_without_a_run_is_told_with_what_is_near(tmp_path):
+  with pytest.raises(FileNotFoundError, match=rf'--workdir is {tmp_path}, which is not the folder of a run.*json$'):
     arguments.check_run(tmp_path)
+  for name in ('dcgan', 'vae'):
+    (tmp_path / 'runs' / name).mkdir(parents=True)
+    (tmp_path / 'runs' / name / 'config.json').write_text('{}')
+  runs = tmp_path / 'runs'
+  for wrong, near in [
+    (runs, f'{runs}/dcgan or {runs}/vae'),
+    (runs / 'dgcan', f'{runs}/dcgan'),
+    (runs / 'vae/config.json', f'{runs}/vae'),
+  ]:
+    with pytest.raises(FileNotFoundError, match=rf'; did you mean {near}\?$'):
+      arguments.check_run(wrong)
   (tmp_path / 'config.json').write_text('{}')
   with pytest.raises(ValueError, match='is not the config of a run'):
     arguments.check_run(tmp_path)

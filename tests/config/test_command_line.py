@@ -32,7 +32,10 @@ ROOT = pathlib.Path(__file__).parents[2]
     ('gengan/losses.py', r'has no get_config\(\)'),
     ('configs/dcgan.py:nope', "'nope'; it must be one of digits, mnist"),
     ('{tmp}/nothing.py', 'gives no ConfigDict'),
-    ('{tmp}/nothing.py:variant', 'takes 0 positional arguments but 1 was given'),
+    ('{tmp}/nothing.py:variant', r'its get_config\(\) takes no variant'),
+    ('{tmp}/needs.py', r'its get_config\(\) needs one: FILE:VARIANT'),
+    ('{tmp}/binary.py', 'is not Python: source code string cannot contain null bytes'),
+    ('{tmp}/nothing', r'did you mean --config=.*nothing\.py\? It must'),
     ('{tmp}/reads.py', "No such file or directory: 'nowhere'"),
     ('{tmp}/broken.py', r'AttributeError in line 4 of .*broken\.py: .*modle'),
     ('{tmp}/broken.py:division', r'ZeroDivisionError in line 6 of .*broken\.py: division by zero'),
@@ -46,6 +49,8 @@ def test_a_file_that_gives_no_config_is_told(value, message, tmp_path, monkeypat
     'from gengan.config import defaults\ndef get_config(variant=""):\n'
     '  if not variant:\n    defaults.gan().modle\n  else:\n    1 / 0\n'
   )
+  (tmp_path / 'needs.py').write_text('def get_config(variant):\n  pass\n')
+  (tmp_path / 'binary.py').write_bytes(b'a = 1\x00')
   (tmp_path / 'run').mkdir()
   (tmp_path / 'run' / 'config.json').write_text('{}')
   (tmp_path / 'torn.json').write_text('{"seed"')

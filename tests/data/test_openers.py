@@ -14,6 +14,8 @@ from gengan.host.errors import ArgumentError
   ('source', 'message'),
   [
     ('webcam:0', f"source is 'webcam:0'; it must be one of {SOURCES}"),
+    ('a/b.zip', f"source is 'a/b.zip', which lacks its kind, as in zip:a/b.zip; it must be one of {SOURCES}"),
+    ('/', f"source is '/', which lacks its kind, as in folder:/; it must be one of {SOURCES}"),
     ('', f"source is ''; it must be one of {SOURCES}"),
     ('digits:8', "source is 'digits:8', but digits takes no place; it must be 'digits' alone"),
     ('tfds', "source is 'tfds'; it must be a kind and its place, as in tfds:mnist"),
