@@ -22,11 +22,13 @@ def square(drawn: np.ndarray) -> np.ndarray:
   return images.grid(drawn, scale=scale(drawn))
 
 
-def by_class(drawn: np.ndarray, labels: Sequence[int], class_names: Sequence[str]) -> np.ndarray:
+def by_class(
+  drawn: np.ndarray, labels: Sequence[int], class_names: Sequence[str], *, most_rows: int = MOST_ROWS
+) -> np.ndarray:
   """Images sorted and named by class, enlarged: a person compares two sheets of the same labels cell by cell.
 
-  With up to 12 classes each has rows of its own, as long for all of them, with its name on the left. Of more, images
-  follow each other in a square, each with its name above.
+  With up to `most_rows` classes each has rows of its own, as many for all of them, with its name on the left. Of more,
+  images follow each other in a square, each with its name above.
 
   Args:
     drawn: [N, H, W, C], float in [-1, 1] or uint8.
@@ -47,7 +49,7 @@ def by_class(drawn: np.ndarray, labels: Sequence[int], class_names: Sequence[str
   names, order = lettering.legible(class_names), np.argsort(labels, kind='stable')
   drawn, labels = images.as_uint8(drawn)[order], labels[order]
   present, counts = np.unique(labels, return_counts=True)
-  if len(present) > MOST_ROWS:
+  if len(present) > most_rows:
     return images.grid(_captioned(drawn, [names[label] for label in labels]))
   rows = max(1, round(math.sqrt(len(drawn)) / len(present)))  # of a class
   columns = math.ceil(counts.max() / rows)

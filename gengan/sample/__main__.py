@@ -2,6 +2,7 @@
 
 python -m gengan.sample --workdir=runs/dcgan --num=64 --out=grid.png
 python -m gengan.sample --workdir=runs/conditional_dcgan --by_class --truncation=0.7
+python -m gengan.sample --workdir=runs/art-tiles --labels=monster,wall --num=32
 python -m gengan.sample --workdir=runs/dcgan --interpolate=10 --out=walk.png
 python -m gengan.sample --workdir=runs/dcgan --interpolate=30 --num=16 --out=walk.gif
 """
@@ -11,7 +12,7 @@ import pathlib
 from collections.abc import Sequence
 
 from gengan import config
-from gengan.config import arguments
+from gengan.config import arguments, class_names
 from gengan.host import files
 
 MOST = 10_000  # images in a picture
@@ -24,11 +25,18 @@ def main(argv: Sequence[str] | None = None) -> None:
   parser = arguments.parser('sample', __doc__)
   arguments.add_run(parser)
   add = parser.add_argument
-  add('--num', type=int, default=64, help='images; rounded up to whole rows (default 64)')
+  add('--num', type=int, default=64, help='images; rounded up to a full square or to whole rows (default 64)')
   kinds = f'one of {", ".join(SUFFIXES)} (default grid.png)'
   add('--out', type=arguments.path, default=pathlib.Path('grid.png'), help=kinds)
-  add('--by_class', type=arguments.boolean, nargs='?', const=True, default=False, help='a labelled row for every class')
-  add('--labels', type=arguments.labels, default=[], help='a labelled row for each of these classes, such as 0,1,2')
+  add(
+    '--by_class',
+    type=arguments.boolean,
+    nargs='?',
+    const=True,
+    default=False,
+    help='rows for every class, however many',
+  )
+  add('--labels', default='', help='only these classes, by name or number, such as cat,dog,7')
   add('--truncation', type=float, default=1.0, help='below 1: fewer, safer images; above: more, wilder (default 1)')
   add('--interpolate', type=int, default=0, help='walks of this many images between random latents (default 0: none)')
   args = arguments.parse(parser, argv)
@@ -41,9 +49,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     classes = _classes(args, run)
     latents = {'seed': args.seed, 'truncation': args.truncation}
     about = {'step': run.step, **latents, 'weights': args.weights}
-    grids.draw(run, args.out, num=args.num, classes=classes, walk=args.interpolate, about=about, **latents)
+    made = grids.draw(run, args.out, num=args.num, classes=classes, walk=args.interpolate, about=about, **latents)
     what = f'{args.weights} weights, seed {args.seed}, truncation {args.truncation:g}'
-    print(f'{args.out}: samples of step {run.step} ({what})')
+    print(f'{args.out}: {made} of step {run.step} ({what})')
 
 
 def _check(args: argparse.Namespace) -> None:
@@ -77,10 +85,8 @@ def _classes(args: argparse.Namespace, run) -> list[int]:
     return []
   if not config.classes(run.config):
     raise ValueError(f'{args.workdir} holds an unconditional model: it has no classes for --by_class and --labels')
-  known = len(run.class_names)
-  if outside := [label for label in args.labels if not 0 <= label < known]:
-    raise ValueError(f'--labels has {outside[0]}; the classes of this run are 0 to {known - 1}')
-  return args.labels or list(range(known))
+  names = run.class_names
+  return class_names.find(args.labels, names) if args.labels else list(range(len(names)))
 
 
 if __name__ == '__main__':

@@ -11,7 +11,7 @@ import numpy as np
 from gengan import core, runs
 from gengan.config import recipes
 from gengan.core import Algorithm, PyTree, State
-from gengan.data import images
+from gengan.data import images, lettering, sheets
 
 
 def draw(
@@ -24,13 +24,13 @@ def draw(
   truncation: float = 1.0,
   seed: int = 0,
   about: Mapping[str, object] | None = None,
-) -> None:
-  """Draws images of a run into one file.
+) -> str:
+  """Draws images of a run into one file, those of a conditional model sorted and named by class; says what it drew.
 
   Args:
     out: .png, or .gif or .webp for an animation of all walks at once, there and back.
-    num: images at least; of an animation, walks.
-    classes: that have rows of their own; empty: all in turn.
+    num: images at least, rounded up to a full square; of an animation, walks.
+    classes: that are drawn alone, each in rows of its own; empty: all in turn.
     walk: images on the way between two random latents; 0: no walks.
     truncation: see `core.Prior`.
     about: metadata of a PNG file.
@@ -39,29 +39,29 @@ def draw(
     ValueError: the model cannot be truncated, or the picture cannot be written.
   """
   animated = out.suffix.lower() in images.ANIMATION_SUFFIXES
-  count = math.ceil(num / walk) if walk and not animated else num
+  count = math.ceil(num / walk) if walk and not animated else num if classes else math.ceil(math.sqrt(num)) ** 2
   known = len(run.class_names) if recipes.classes(run.config) else 0
   labels = choose_labels(count, classes=classes, num_classes=known)
+  shown = lettering.legible(run.class_names) if known else ()
+  order = {label: place for place, label in enumerate(classes or range(known))}
   layout = {
-    'columns': len(labels) // len(classes) if classes else None,
-    'row_labels': [run.class_names[label] for label in classes],
+    'labels': [order.get(label, 0) for label in labels.tolist()],
+    'class_names': [shown[label] for label in order],
+    'most_rows': len(classes) or sheets.MOST_ROWS,
   }
   drawn = functools.partial(sample_walks, num=walk) if walk else sample_images
   samples = drawn(run.algorithm, run.state, jax.random.key(seed), labels=labels, truncation=truncation)
-  scale = max(1, 64 // samples.shape[-3])  # so that a person sees them: about 64 pixels
-  if not walk:
-    pictures = [images.grid(samples, scale=scale, **layout)]
-  elif animated:
-    frames = [images.grid(frame, scale=scale, **layout) for frame in samples.swapaxes(0, 1)]
-    pictures = frames + frames[-2:0:-1]  # back again, so that it has no jump
-  else:
-    names = [run.class_names[label] for label in labels] if classes else ()
-    flat = samples.reshape(-1, *samples.shape[2:])
-    pictures = [images.grid(flat, columns=walk, scale=scale, row_labels=names)]
   if animated:
-    images.save_animation(out, pictures)
+    frames = [sheets.by_class(frame, **layout) for frame in (samples.swapaxes(0, 1) if walk else [samples])]
+    size = images.save_animation(out, frames + frames[-2:0:-1])  # back again, so that it has no jump
+    return f'{len(labels):,} {"walks" if walk else "samples"} ({size})'
+  if walk:
+    flat, beside = samples.reshape(-1, *samples.shape[2:]), [shown[label] for label in labels] if known else ()
+    picture = images.grid(flat, columns=walk, scale=sheets.scale(flat), row_labels=beside)
   else:
-    images.save_png(out, pictures[0], text={f'gengan.{name}': str(value) for name, value in (about or {}).items()})
+    picture = sheets.by_class(samples, **layout)
+  images.save_png(out, picture, text={f'gengan.{name}': str(value) for name, value in (about or {}).items()})
+  return f'{len(labels):,} walks of {walk:,} images' if walk else f'{len(labels):,} samples'
 
 
 def sample_images(

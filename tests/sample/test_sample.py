@@ -9,7 +9,7 @@ from ml_collections import ConfigDict
 from PIL import Image
 
 from gengan import runs
-from gengan.data import images
+from gengan.data import images, sheets
 from gengan.sample import __main__ as command
 from gengan.sample import grids
 from tests.sample.test_grids import ALGORITHM, KEY, STATE
@@ -44,42 +44,61 @@ def draw(workdir, name, *flags):
 
 def test_the_command_draws_a_grid_and_says_what_it_is(workdir, capsys):
   picture = draw(workdir, 'new/grid.png', '--num=6', '--seed=3', '--truncation=0.5')
-  labels = np.arange(6) % 3
+  labels = np.arange(9) % 3  # the next full square
   expected = grids.sample_images(ALGORITHM, STATE, KEY, labels=labels, truncation=0.5)
-  np.testing.assert_array_equal(np.asarray(picture), images.grid(expected, scale=16)[..., 0])  # 4 px high: 16 times
+  np.testing.assert_array_equal(np.asarray(picture), sheets.by_class(expected, labels, NAMES)[..., 0])
   assert picture.text['gengan.step'] == '7' and picture.text['gengan.weights'] == 'averaged'
   assert workdir.loaded == [('latest', 'averaged')]
   out = capsys.readouterr().out
-  assert out.count('\n') == 1 and 'grid.png: samples of step 7 (averaged weights, seed 3, truncation 0.5)' in out
+  assert out.count('\n') == 1 and 'grid.png: 9 samples of step 7 (averaged weights, seed 3, truncation 0.5)' in out
 
 
-def test_the_command_draws_a_labelled_row_for_each_class(workdir):
-  picture = np.asarray(draw(workdir, 'grid.png', '--num=10', '--by_class', '--checkpoint=best', '--weights=trained'))
+def test_samples_of_an_unconditional_model_are_a_plain_square(workdir):
+  (workdir.path / 'config.json').write_text('{"model": {"conditional": false}}')
+  picture = draw(workdir, 'grid.png', '--num=10', '--seed=3')
+  expected = grids.sample_images(ALGORITHM, STATE, KEY, labels=[0] * 16)
+  np.testing.assert_array_equal(np.asarray(picture), images.grid(expected, columns=4, scale=8)[..., 0])
+
+
+def rows(picture, count, columns):
+  """The grey level of the left half of the first image in every row, which says its label; 8 x 4 pixels, 8 times."""
+  picture = np.asarray(picture)
+  assert picture.shape[0] == count * 34 + 2
+  left = picture.shape[1] - (columns * 66 + 2)
+  assert (picture[:, :left] < 128).any()  # names
+  return [int(picture[row * 34 + 10, left + 6]) for row in range(count)]
+
+
+def levels(*labels):
+  return [int(np.floor((label / 4 + 1) * 127.5 + 0.5)) for label in labels]
+
+
+def test_the_command_draws_rows_for_each_class(workdir):
+  picture = draw(workdir, 'grid.png', '--num=10', '--by_class', '--checkpoint=best', '--weights=trained')
   assert workdir.loaded == [('best', 'trained')]
-  row, column = 4 * 16 + 2, 8 * 16 + 2
-  assert picture.shape[0] == 3 * row + 2
-  margin = picture.shape[1] - (4 * column + 2)  # 10 images in 3 rows: 4 columns
-  assert margin > 0 and (picture[:, :margin] < 128).any()
-  for label in range(3):
-    level = np.floor((label / 4 + 1) * 127.5 + 0.5)
-    assert (picture[label * row + 2 : (label + 1) * row, margin + 2 : margin + 32] == level).all()
-
-  some = np.asarray(draw(workdir, 'some.png', '--num=2', '--labels=2,0'))
-  assert some.shape[0] == 2 * row + 2 and some[20, -100] == 191
+  assert rows(picture, 3, 4) == levels(0, 1, 2)  # 10 images in 3 rows: 4 columns
 
 
-def test_the_command_draws_walks_as_rows_and_as_an_animation(workdir):
+@pytest.mark.parametrize('labels', ['2,0', 'two,zero', 'two, 0'])
+def test_classes_are_asked_for_by_name_and_number_and_stand_in_that_order(workdir, labels):
+  assert rows(draw(workdir, 'some.png', '--num=2', f'--labels={labels}'), 2, 1) == levels(2, 0)
+  assert rows(draw(workdir, 'many.png', '--num=32', f'--labels={labels}'), 6, 6) == levels(2, 2, 2, 0, 0, 0)
+
+
+def test_the_command_draws_walks_as_rows_and_as_an_animation(workdir, capsys):
   picture = draw(workdir, 'walk.png', '--num=12', '--interpolate=4', '--seed=3')
   walks = grids.sample_walks(ALGORITHM, STATE, KEY, labels=[0, 1, 2], num=4)
-  expected = images.grid(walks.reshape(12, 4, 8, 1), columns=4, scale=16)[..., 0]
+  expected = images.grid(walks.reshape(12, 4, 8, 1), columns=4, scale=8, row_labels=NAMES)[..., 0]
   np.testing.assert_array_equal(np.asarray(picture), expected)
 
+  walks = grids.sample_walks(ALGORITHM, STATE, KEY, labels=[0, 1, 2, 0], num=4)
   for name in ('walk.gif', 'walk.webp'):
     animation = draw(workdir, name, '--num=3', '--interpolate=4', '--seed=3')
     assert animation.n_frames == 4 + 2  # there, and back without the ends
+    assert f'{name}: 4 walks (6 frames of {animation.width} x {animation.height} pixels' in capsys.readouterr().out
     for index, position in [(1, 1), (3, 3), (5, 1)]:
       animation.seek(index)
-      frame = images.grid(walks[:, position], scale=16)[..., 0]
+      frame = sheets.by_class(walks[:, position], [0, 1, 2, 0], NAMES)[..., 0]
       np.testing.assert_array_equal(np.asarray(animation.convert('L')), frame)
   assert draw(workdir, 'still.webp', '--num=3').n_frames == 1
 
@@ -95,7 +114,6 @@ def test_the_command_draws_walks_as_rows_and_as_an_animation(workdir):
     (['--truncation=0'], '--truncation is 0.0; it must be above 0 and at most 10'),
     (['--truncation=nan'], '--truncation is nan'),
     (['--out=grid.jpg'], '.png, .gif, .webp'),
-    (['--labels=1,x'], "'1,x' is not a list"),
     (['--labels=1', '--by_class'], 'give one of them'),
     (['--checkpoint=newest'], "'newest' is neither"),
     (['--weights=raw'], "invalid choice: 'raw'"),
@@ -117,7 +135,13 @@ def test_a_mistaken_flag_is_one_line_before_anything_is_loaded(workdir, capsys, 
 @pytest.mark.parametrize(
   ('conditional', 'flags', 'message'),
   [
-    (True, ['--labels=1,3'], '--labels has 3; the classes of this run are 0 to 2'),
+    (
+      True,
+      ['--labels=1,3'],
+      "--labels is '3'; it must be classes of this run, by name or number: 0 zero, 1 one, 2 two",
+    ),
+    (True, ['--labels=towo'], "--labels is 'towo', nearest to two; it must be"),
+    (False, ['--labels=two'], 'unconditional'),
     (False, ['--by_class'], 'unconditional'),
     (True, ['--checkpoint=9'], 'no checkpoint of step 9; there are 7'),
   ],
