@@ -165,15 +165,20 @@ def answering(parser: Parser, *mistakes: type[Exception], code: int = 2, stopped
 def check_run(workdir: pathlib.Path) -> None:
   """Raises a FileNotFoundError where the folder is not that of a run, a ValueError where its config is damaged."""
   if not (workdir / 'config.json').exists():
-    folder = workdir if workdir.is_dir() else workdir.parent
-    there = (
-      [workdir.parent] if workdir.name == 'config.json' else [path.parent for path in folder.glob('*/config.json')]
-    )
-    known = sorted(map(str, there))
-    near = difflib.get_close_matches(str(workdir), known, 1) or known[:3]
+    near = [shlex.quote(str(path)) for path in _runs_near(workdir)]
     hint = f'; did you mean {" or ".join(near)}?' if near else ''
     raise FileNotFoundError(f'--workdir is {workdir}, which is not the folder of a run: it has no config.json{hint}')
   saved.load(workdir)
+
+
+def _runs_near(workdir: pathlib.Path) -> list[pathlib.Path]:
+  """Folders of runs that somebody may have meant: in this one, or beside it, of a name like its own if there is one."""
+  if workdir.name == 'config.json':
+    return [workdir.parent]
+  inside = workdir.is_dir()
+  there = sorted(path.parent for path in (workdir if inside else workdir.parent).glob('*/config.json'))
+  alike = [] if inside else difflib.get_close_matches(workdir.name, [path.name for path in there], 1)
+  return [workdir.with_name(alike[0])] if alike else there[:3]
 
 
 class _Seed(argparse.Action):
