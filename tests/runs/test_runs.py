@@ -3,6 +3,7 @@
 import dataclasses
 import json
 
+import numpy as np
 import pytest
 
 from configs import dcgan
@@ -59,3 +60,24 @@ def test_checkpoints_of_unknown_data_are_not_continued(digits, tmp_path):
   (tmp_path / 'dataset.json').unlink()
   with pytest.raises(FileNotFoundError, match=r'dataset\.json is missing'):
     runs.require_same(tmp_path, config, dataset)
+
+
+def test_data_that_has_moved_is_found_and_must_be_the_same(tmp_path):
+  rng = np.random.default_rng(0)
+  images = {name: rng.integers(0, 255, (count, 8, 8), np.uint8) for name, count in (('train', 40), ('test', 9))}
+  (tmp_path / 'old').mkdir()
+  np.savez(tmp_path / 'old/a.npz', train_images=images['train'], test_images=images['test'])
+  config = dcgan.get_config()
+  config.data.update(source=f'npz:{tmp_path}/old/a.npz', image_size=8)
+  dataset = data.load(config.data)
+  runs.create(tmp_path / 'run', config, dataset)
+  (tmp_path / 'old').rename(tmp_path / 'new')
+  moved = runs.data_now(config, f'npz:{tmp_path}/new/a.npz')
+  again = runs.training_data(moved, tmp_path / 'run')
+  np.testing.assert_array_equal(again.train.images, dataset.train.images)
+  assert config.data.source.endswith('old/a.npz')  # the run's own config is left as it is
+  with pytest.raises(FileNotFoundError, match=r'; if the data has moved, say where it is now: --source=\.\.\.$'):
+    runs.training_data(runs.data_now(config, ''), tmp_path / 'run')
+  np.savez(tmp_path / 'new/a.npz', train_images=images['train'][:30], test_images=images['test'])
+  with pytest.raises(ValueError, match=r'a\.npz is no longer what the run was trained on: sha256 is \w{12}… there and'):
+    runs.training_data(moved, tmp_path / 'run')
