@@ -43,7 +43,8 @@ def run(job: Job, *, batch_size: int = 256, allow_copies: bool = False) -> str:
     return _found(job)
   if job.request.unique >= 0 and jax.process_count() > 1:
     raise ValueError('--unique compares every image with all before it; run it in one process')
-  book = ledger.Ledger(job.out, {**job.plan, **publishing.environment(job)}, rank=jax.process_index())
+  with errors.about(job.out):
+    book = ledger.Ledger(job.out, {**job.plan, **publishing.environment(job)}, rank=jax.process_index())
   try:
     return _run(job, book, batch_size, allow_copies)
   except OSError as error:

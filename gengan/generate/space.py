@@ -22,8 +22,8 @@ def require(kind: str, about: About, few: stream.Filled, num: int, root: pathlib
   needed, free = num * size(kind, about, few, root) // len(few.slots), shutil.disk_usage(root).free
   if needed > free:
     raise ValueError(
-      f'{num:,} images as {kind} take about {_shown(needed)}, and {_shown(free)} are free on the disk of {root}; '
-      'make room, or choose another --out'
+      f'{num:,} images as {kind} take about {_shown(needed)}, and {_shown(free)} are free on the disk of --out; '
+      'make room, or choose another place'
     )
 
 

@@ -10,6 +10,7 @@ import pathlib
 from collections.abc import Sequence
 
 from gengan.config import arguments
+from gengan.host import errors
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -23,7 +24,7 @@ def main(argv: Sequence[str] | None = None) -> None:
   from gengan.utility import experiment, report
 
   workdir = args.workdir or pathlib.Path('runs', f'utility-{args.config_name.removeprefix("utility-")}')
-  with arguments.answering(parser), arguments.answering(parser, Diverged, code=1):
+  with arguments.answering(parser), arguments.answering(parser, Diverged, code=1), errors.about(workdir):
     try:
       found = experiment.run(args.config, workdir)
     except experiment.Unfinished as error:

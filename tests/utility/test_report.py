@@ -49,9 +49,7 @@ def test_the_report_says_when_generated_images_hurt():
     size = int(regime.partition('_')[0])
     records += seeds(regime, 'augmented', real, real=size) + seeds(regime, 'mixed_2', mixed, real=size)
   text = markdown(records)
-  assert (
-    '- 10 per class: generated images hurt. The best arm with generated images, mixed 2, is at 45.00 ± 0.10 %' in text
-  )
+  assert '- 10 per class: generated images hurt. mixed 2, the best arm with generated images, is at 45.00 ± 0.1' in text
   assert '- 100 per class: generated images helped. ' in text
   assert '| 10 | mixed 2 | below 10 | none |' in text
   assert '| 100 | mixed 2 | more than measured | unknown |' in text

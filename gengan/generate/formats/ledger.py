@@ -47,7 +47,11 @@ class Ledger:
     self._lock = locks.take(self.root / 'tmp' / f'lock-{rank}', f'{self.root} is being written by another process')
     begun = self._read('plan.json')
     if begun is None:
-      self._write('plan.json', shards.to_json(plan))
+      try:
+        self._write('plan.json', shards.to_json(plan))
+      except OSError:
+        self.discard_if_empty()
+        raise
     else:
       require_same(begun, plan, f'{self.root} was begun', 'Finish it, or delete it')
 

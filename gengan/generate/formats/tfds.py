@@ -4,8 +4,10 @@ TFDS prepares images with TensorFlow alone, so the records are made here, with t
 What describes them (dataset_info.json, features.json, the class names) is written by TFDS.
 """
 
+import contextlib
 import pathlib
 from collections import Counter
+from collections.abc import Iterator
 
 import numpy as np
 
@@ -22,7 +24,7 @@ def write_shard(root: pathlib.Path, about: About, shard: Shard) -> list[str]:
   from tensorflow_datasets.proto import tf_example_pb2
 
   place = f'{VERSION}/{_name(about, shard.number)}'
-  with shards.placing(root, place) as beside:
+  with shards.placing(root, place) as beside, _refusing():
     writer = ArrayRecordWriter(str(beside), 'group_size:1')  # as TFDS has it: made for reading in any order
     for row, content in enumerate(shards.pngs(about, shard)):
       example = tf_example_pb2.Example()
@@ -33,6 +35,15 @@ def write_shard(root: pathlib.Path, about: About, shard: Shard) -> list[str]:
       writer.write(example.SerializeToString(deterministic=True))
     writer.close()
   return [place]
+
+
+@contextlib.contextmanager
+def _refusing() -> Iterator[None]:
+  """An OSError in place of the RuntimeError that ArrayRecord raises where the disk refuses."""
+  try:
+    yield
+  except RuntimeError as error:
+    raise OSError(str(error).partition('; ')[0]) from error
 
 
 def finish(root: pathlib.Path, about: About, lengths: list[int]) -> list[str]:
