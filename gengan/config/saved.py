@@ -43,6 +43,10 @@ def load_dataset_facts(workdir: str | os.PathLike) -> dict[str, Any]:
   if not path.exists():
     raise FileNotFoundError(f'{path} is missing: nothing says on which data the checkpoints there were trained')
   content = read_json(path)
+  hashes, facts = ('sha256', 'chosen_sha256', 'decoded_sha256'), ('examples', 'excluded', 'subset', 'preprocessing')
+  for field in (*hashes, *facts):
+    if not isinstance(content.get(field), (str if field in hashes else dict, type(None))):
+      raise ValueError(f'{path} is damaged: {field} is {content[field]!r}')
   names = content.get('class_names')
   if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
     raise ValueError(f'{path} is damaged: it has no list of class_names')

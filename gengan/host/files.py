@@ -5,9 +5,12 @@ import json
 import os
 import pathlib
 import re
+import shutil
 import tempfile
 from collections.abc import Iterator
 from typing import Any
+
+from gengan.host import errors
 
 
 def expanded(text: str | os.PathLike) -> str:
@@ -37,7 +40,8 @@ def replacing(
   path.parent.mkdir(parents=True, exist_ok=True)
   beside = path.with_name(f'.{path.name}.{os.getpid()}.part') if beside is None else pathlib.Path(beside)
   try:
-    yield beside
+    with errors.about(path):
+      yield beside
     if durable:
       sync(beside)
     os.replace(beside, path)
@@ -45,6 +49,14 @@ def replacing(
       sync(path.parent)
   finally:
     beside.unlink(missing_ok=True)
+
+
+def is_full(folder: pathlib.Path) -> bool:
+  """Whether less than 64 KiB are left on the disk of a folder."""
+  try:
+    return shutil.disk_usage(folder).free < 2**16
+  except OSError:
+    return False
 
 
 def sync(path: pathlib.Path) -> None:
@@ -74,10 +86,12 @@ def read_json(path: str | os.PathLike) -> dict[str, Any]:
     FileNotFoundError: there is no file.
     ValueError: it is damaged, or holds something else; one line that names it.
   """
+  if pathlib.Path(path).exists() and not pathlib.Path(path).is_file():
+    raise ValueError(f'{path} is damaged: it is no file')  # to read a pipe would wait for ever
   try:
     content = json.loads(pathlib.Path(path).read_text(encoding='utf-8'))
-  except ValueError as error:
-    raise ValueError(f'{path} is damaged: {error}') from error
+  except (ValueError, RecursionError) as error:
+    raise ValueError(f'{path} is damaged: {errors.reason(error)}') from error
   if not isinstance(content, dict):
     raise ValueError(f'{path} is damaged: it holds no JSON object')
   return content

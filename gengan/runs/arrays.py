@@ -6,6 +6,8 @@ Orbax does both; nothing else in gengan imports it.
 import contextlib
 import logging
 import pathlib
+import sys
+import traceback
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -29,7 +31,7 @@ def start_writing(folder: pathlib.Path, arrays: Mapping[str, Any]) -> Callable[[
   Returns:
     What waits for the end, called once; it raises what Orbax does.
   """
-  logging.getLogger('absl').addFilter(_not_of_orbax)
+  _told_once()
   with contextlib.ExitStack() as stack:
     place = stack.enter_context(paths.plain(folder))
     writer = ocp.AsyncCheckpointer(ocp.StandardCheckpointHandler())
@@ -90,14 +92,17 @@ def prove(folder: pathlib.Path, expected: Mapping[str, Any], written: list[Mappi
 
 def _restore(reader: Any, folder: pathlib.Path, target: Mapping[str, jax.ShapeDtypeStruct]) -> dict[str, Any]:
   """Leaves with elements, as NumPy where the target has no sharding."""
-  as_array = lambda leaf: ocp.ArrayRestoreArgs(sharding=leaf.sharding, global_shape=leaf.shape, dtype=leaf.dtype)
-  where = lambda leaf: as_array(leaf) if leaf.sharding else ocp.RestoreArgs(restore_type=np.ndarray, dtype=leaf.dtype)
+  as_array = lambda leaf: ocp.ArrayRestoreArgs(sharding=leaf.sharding, global_shape=leaf.shape)
+  where = lambda leaf: as_array(leaf) if leaf.sharding else ocp.RestoreArgs(restore_type=np.ndarray)
   tree = leaves.nested(target)
+  _told_once()
   try:
     with paths.plain(folder) as place:
       settings = ocp.args.PyTreeRestore(tree, restore_args=jax.tree.map(where, tree), partial_restore=True)
       found = flax.traverse_util.flatten_dict(reader.restore(place / FOLDER, args=settings), sep='/')
     for path, leaf in target.items():
+      if leaf.size and not isinstance(found[path], (jax.Array, np.ndarray)):  # what is asked for, where it is not there
+        raise ValueError(f'{path} is missing')
       if leaf.size and leaves.describe(found[path]) != leaves.describe(leaf):
         raise ValueError(f'{path} is {leaves.describe(found[path])}, not {leaves.describe(leaf)}')
   except (MemoryError, jax.errors.JaxRuntimeError):
@@ -140,11 +145,30 @@ def _crc(array: np.ndarray) -> int:
 def _closing(writer: ocp.AsyncCheckpointer) -> Callable[..., None]:
   """Closes; what Orbax then says again of an error that it has raised is not told twice."""
 
-  def close(kind, error, traceback) -> None:
+  def close(kind, error, where) -> None:
     with contextlib.suppress(Exception) if error else contextlib.nullcontext():
       writer.close()
 
   return close
+
+
+def _told_once() -> None:
+  """Of an error that Orbax raises, keeps what it prints beside: its log, and a traceback for every other array."""
+  logging.getLogger('absl').addFilter(_not_of_orbax)
+  if not isinstance(sys.unraisablehook, _Hook):
+    sys.unraisablehook = _Hook(sys.unraisablehook)
+
+
+class _Hook:
+  """Leaves out what TensorStore prints where it calls back into an event loop that Orbax has closed, after an error."""
+
+  def __init__(self, before: Callable):
+    self._before = before
+
+  def __call__(self, unraisable) -> None:
+    calls = [frame.f_code.co_qualname for frame, _ in traceback.walk_tb(unraisable.exc_traceback)]
+    if calls != ['BaseEventLoop.call_soon_threadsafe', 'BaseEventLoop._check_closed']:
+      self._before(unraisable)
 
 
 def _not_of_orbax(record: logging.LogRecord) -> bool:

@@ -6,6 +6,7 @@ hashed into SHA256SUMS, and the folder is renamed as the last act; at restore ev
 
 import concurrent.futures
 import contextlib
+import errno
 import json
 import logging
 import os
@@ -275,6 +276,8 @@ def _saving(path: pathlib.Path) -> Iterator[None]:
   try:
     yield
   except Exception as error:
+    if not isinstance(error, OSError) and files.is_full(path.parent):  # TensorStore has errors of its own
+      error = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     raise NotSavedError(f'{path} was not saved: {errors.reason(error)}') from error
 
 

@@ -16,6 +16,7 @@ from gengan.config import recipes, saved
 from gengan.config.trust import require as require_trust
 from gengan.core import ArgumentError
 from gengan.host import files
+from gengan.host.errors import reason
 from gengan.runs.folder import open_checkpoints
 
 ROWS = 64  # images that go through the model at once
@@ -121,9 +122,15 @@ def load(
   workdir = files.path(workdir)
   config = saved.load(workdir)
   require_trust(config.to_dict(), trust, where=workdir / 'config.json')
-  algorithm = recipes.make_algorithm(config)
   mesh = sharding.make_mesh(devices=jax.local_devices()[:1])
-  abstract = sharding.abstract_state(algorithm, example_batch(config), mesh)
+  try:
+    algorithm = recipes.make_algorithm(config)
+    abstract = sharding.abstract_state(algorithm, example_batch(config), mesh)
+  except (AttributeError, LookupError, TypeError) as error:
+    if not config.model.name.startswith('gengan.'):
+      raise  # a recipe of one's own may have a fault
+    why = f'{type(error).__name__}: {reason(error)}'
+    raise ValueError(f'{workdir / "config.json"} is damaged, or of another version of gengan ({why})') from error
   step = None if checkpoint == 'latest' else checkpoint
   with open_checkpoints(workdir, config) as checkpointer:
     restored = checkpointer.restore(abstract, step=step)

@@ -38,8 +38,11 @@ class JsonLinesWriter(MetricWriter):
   def __init__(self, path: str | os.PathLike, *, batch_size: int, resume_step: int = 0):
     self._path = path = pathlib.Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
+    lines = _lines_until(path, resume_step) if path.exists() and resume_step else []
     if path.exists():
-      files.write_text(path, ''.join(_lines_until(path, resume_step)) if resume_step else '')
+      files.write_text(path, ''.join(lines))
+    # Killed between a line and its checkpoint's scores, a run measures the same again.
+    self._known = [content for line in lines if (content := json.loads(line))['step'] == resume_step]
     self._file = open(path, 'a', encoding='utf-8')  # noqa: SIM115
     self._batch_size = batch_size
 
@@ -51,8 +54,11 @@ class JsonLinesWriter(MetricWriter):
     values = {name: value if math.isfinite(value) else json.dumps(value) for name, value in scalars.items()}
     if not os.fstat(self._file.fileno()).st_nlink:
       raise FileNotFoundError(errno.ENOENT, 'it was deleted while it was written', os.fspath(self._path))
+    line = {**head, **values}
+    if any(known | {'time': line['time']} == line for known in self._known):
+      return
     with errors.about(self._path):
-      self._file.write(json.dumps({**head, **values}, allow_nan=False) + '\n')
+      self._file.write(json.dumps(line, allow_nan=False) + '\n')
       self._file.flush()
 
   def close(self):
