@@ -81,10 +81,10 @@ def _source(spec: str, found: Listing, sha256: Callable[[list[str]], str], *, un
   told = tables.labels(names, beside, lambda name: read(found, name), needed=not in_folders, spec=spec)
   notes += [*remarks, *told.notes]
   of_images, used = told.of_images, told.used
-  if of_images and _alike(of_images, paths):
+  if of_images and _alike(of_images, paths) and not told.called:
     notes.append(f'{quoted(used)} and the folders give the same labels, which are called as the folders are')
     of_images, used = [], []
-  elif of_images and in_folders:
+  elif of_images and in_folders and not _alike(of_images, paths):
     notes.append(f'labels come from {quoted(used)}; the folders of the images give none')
   class_names = tables.in_order(set(of_images))
   if not of_images:
@@ -105,7 +105,7 @@ def _source(spec: str, found: Listing, sha256: Callable[[list[str]], str], *, un
     if own:
       splits[split] = _records(found, [names[i] for i in own], labels[own])
   identity = sha256([*names, *used])
-  return Source(spec, splits, tuple(class_names), identity, tuple(notes))
+  return Source(spec, splits, tuple(told.called.get(name, name) for name in class_names), identity, tuple(notes))
 
 
 def _alike(labels: Sequence[str], paths: Sequence[layout.Path]) -> bool:

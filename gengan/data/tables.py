@@ -22,12 +22,14 @@ class Labels(NamedTuple):
   of_images: list[str]  # one an image; empty where no table gives any
   used: list[str]  # the tables that they come from
   notes: list[str]
+  called: Mapping[str, str]  # names of labels that are whole numbers, where a column class_name gives them
 
 
 class _Row(NamedTuple):
   line: int  # of the table, from 1
   file: str
   label: str
+  name: str  # the class_name beside a label; '': there is none
 
 
 def labels(
@@ -69,7 +71,19 @@ def labels(
   without = [name for name in images if name not in of]
   if of and without:
     raise ValueError(f'{spec}: images without a row in {quoted(used.values())}: {len(without):,}, {quoted(without)}')
-  return Labels([same(printable(of[name])) for name in images] if of else [], list(used.values()) if of else [], notes)
+  if not of:
+    return Labels([], [], notes, {})
+  of_images = [same(printable(of[name])) for name in images]
+  called = _called(set(of_images), [row for each in rows.values() for row in each])
+  return Labels(of_images, list(used.values()), notes, called)
+
+
+def _called(found: set[str], rows: Sequence[_Row]) -> dict[str, str]:
+  """The name of every label that was found, where all are whole numbers with one name each; else none."""
+  pairs = {(row.label, same(printable(row.name))) for row in rows if row.label in found}
+  called = dict(pairs)
+  clear = len(pairs) == len(called) == len(set(called.values())) and all(called.values())
+  return called if clear and all(label.isdecimal() for label in found) else {}
 
 
 def _by_nearest(images: Sequence[str], used: Mapping[str, str]) -> dict[str, list[str]]:
@@ -122,8 +136,10 @@ def _rows(table: str, data: bytes) -> tuple[list[_Row] | None, str]:
     raise ValueError(f'has the columns {listed}; {_ALLOWED}')
   if label is None:
     return None, f'has the columns {listed} and no label: it is not used'
-  rows = [_Row(line, _text(line, record, file), _text(line, record, label)) for line, record in records]
-  unused = [column for column in columns if column.strip() and column not in (file, label)]
+  name = plain.get('class_name') if label != plain.get('class_name') else None
+  named = lambda record: str(record.get(name) or '').strip() if name else ''
+  rows = [_Row(line, _text(line, record, file), _text(line, record, label), named(record)) for line, record in records]
+  unused = [column for column in columns if column.strip() and column not in (file, label, name)]
   return rows, f'gives the labels by {quoted([label])}; not used: {quoted(unused)}' if unused else ''
 
 

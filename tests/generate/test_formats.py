@@ -1,7 +1,9 @@
 """Sets are written and read again by the programs that they are meant for."""
 
 import collections
+import io
 import json
+import shutil
 import sys
 import tarfile
 import unicodedata
@@ -201,3 +203,35 @@ def test_the_load_command_runs_in_a_folder_of_any_name(kind, tmp_path, monkeypat
     loaded = {}
     exec(FORMATS[kind].load_command(about(), name), loaded)
     assert sum(1 for _ in loaded['images']) == 9, name
+
+
+ROUND = [NAMES, ('кошка', 'ant', '猫/犬'), ('dog', 'Dog', 'test'), ('CON', 'x' * 300, "it's [1], & <b>")]
+
+
+@pytest.mark.parametrize('names', ROUND, ids=ascii)
+@pytest.mark.parametrize('kind', ['folder', 'zip', 'npz', 'tfds'])
+def test_gengan_reads_the_same_images_labels_and_names(kind, names, tmp_path):
+  images, data = make(tmp_path, 'folder' if kind == 'zip' else kind, about(names))
+  place = data / '1.0.0' if kind == 'tfds' else data
+  if kind == 'zip':
+    place = shutil.make_archive(tmp_path / 'set', 'zip', data)
+  found = openers.open_source(f'{kind}:{place}')
+  assert found.class_names == names and list(found.splits) == ['train']
+  train, seen = found.splits['train'], {image.tobytes(): i % 3 for i, image in enumerate(images)}
+  assert len(train) == 9
+  for row, label in enumerate(train.labels.tolist()):
+    pixels = train.read(row)
+    pixels = np.asarray(Image.open(io.BytesIO(pixels))) if isinstance(pixels, bytes) else pixels
+    assert seen[pixels.tobytes()] == label
+
+
+@pytest.mark.parametrize('names', ROUND, ids=ascii)
+def test_webdataset_reads_the_same_labels_and_names(names, tmp_path):
+  import webdataset
+
+  _, data = make(tmp_path, 'webdataset', about(names))
+  files = sorted(map(str, data.glob('*.tar')))
+  found = list(webdataset.WebDataset(files, shardshuffle=False).decode('rgb8').to_tuple('cls', 'json'))
+  assert [(label, known['class_name']) for label, known in found] == [
+    (i % 3, names[i % 3]) for i in range(10) if i != 4
+  ]

@@ -403,7 +403,7 @@ def test_a_set_that_does_not_fit_on_the_disk_is_refused_before_it_is_drawn(kind,
   monkeypatch.setattr(space, 'size', lambda *args: sizes.append(measured(*args)) or sizes[-1])
   usage = lambda free: lambda path: types.SimpleNamespace(free=free)
   monkeypatch.setattr(space.shutil, 'disk_usage', usage(1000))
-  with pytest.raises(ValueError, match=rf'^300 images as {kind} take about .* MiB, and 0\.0 MiB are free on the disk of --out; '):
+  with pytest.raises(ValueError, match=rf'^300 images as {kind} take about .* MiB, and 0\.0 MiB are free on'):
     job.run(prepare('set', format=kind, num=300))
   assert not list(tmp_path.glob('set*'))
   assert 0.4 * taken < sizes[0] * 300 / 64 < 2.5 * taken  # a card and its like lie beside small images
