@@ -1,0 +1,49 @@
+"""Ctrl-C while a command is being imported, while it works, and twice: one line, code 130."""
+
+import os
+import pathlib
+import subprocess
+import sys
+
+import pytest
+
+ROOT = pathlib.Path(__file__).parents[2]
+ONCE = 'os.kill(os.getpid(), signal.SIGINT)'
+CTRL_C = f'import os, signal\n{ONCE}\n'
+
+
+def run(*command, path):
+  environment = {**os.environ, 'PYTHONPATH': f'{path}:{ROOT}'}
+  return subprocess.run([sys.executable, *command], capture_output=True, text=True, env=environment, cwd=path)
+
+
+@pytest.mark.parametrize('verb', ['main', 'sample', 'evaluate', 'generate', 'utility', 'benchmark', 'data.clean'])
+def test_while_libraries_are_imported(verb, tmp_path):
+  """A library that swallows what is raised while it is imported."""
+  library = f'import os, signal\ntry: {ONCE}\nexcept BaseException: pass\n'
+  for name in ('ml_collections', 'numpy'):
+    (tmp_path / f'{name}.py').write_text(library)
+  done = run('-m', f'gengan.{verb}', path=tmp_path)
+  assert (done.returncode, done.stdout, done.stderr) == (130, '', f'\ngengan.{verb}: stopped\n')
+
+
+@pytest.mark.parametrize(
+  ('program', 'told'),
+  [
+    (CTRL_C, '\ngengan sample: stopped\n'),  # nobody catches it
+    (f'try: {ONCE}\nexcept KeyboardInterrupt: print("tidy")', 'tidy'),
+    (f'try: {ONCE}\nfinally: {ONCE}', 'stopped\n'),
+  ],
+)
+def test_while_it_works_and_a_second_time(program, told, tmp_path):
+  begin = 'import sys\nsys.argv = ["/bin/gengan", "sample"]\nimport os, signal, gengan\n'
+  (tmp_path / 'program.py').write_text(begin + program)
+  done = run('program.py', path=tmp_path)
+  assert (done.returncode, done.stderr) == (0 if told == 'tidy' else 130, '' if told == 'tidy' else done.stderr)
+  assert told in done.stdout + done.stderr and 'Traceback' not in done.stderr
+
+
+def test_other_programs_keep_their_own_ctrl_c(tmp_path):
+  (tmp_path / 'mine.py').write_text('import signal, gengan\nassert signal.getsignal(2) is signal.default_int_handler\n')
+  for command in (['mine.py'], ['-m', 'mine'], ['mine.py', '-m', 'gengan.sample'], ['-c', 'import mine']):
+    assert run(*command, path=tmp_path).returncode == 0, command
