@@ -80,6 +80,7 @@ def prepare(config: ConfigDict, workdir: str | os.PathLike) -> Training:
   mesh = make_mesh(config)
   with reading('data'):
     dataset = data.load(config.data)
+  _check_private(config, dataset)
   set_classes(config, dataset.num_classes, labelled=dataset.statistics['labelled'])
   runs.require_same(workdir, config, dataset)
   setup = set_up(config, mesh)
@@ -101,6 +102,14 @@ def prepare(config: ConfigDict, workdir: str | os.PathLike) -> Training:
       process_count=jax.process_count(),
     )
   return Training(config, workdir, dataset, setup, iterator, inherited)
+
+
+def _check_private(config: ConfigDict, dataset: data.Dataset) -> None:
+  """Refuses a range of values that was found by looking at private images."""
+  low, high = dataset.statistics['preprocessing']['range']
+  if config.private_data and config.data.range == 'auto' and (low, high) != (0, 255):
+    why = 'but that would choose by real images, which tells of them'
+    raise ConfigError('data.range', 'auto', f"said, as in '{low},{high}'", why=why, beside={'private_data': True})
 
 
 def _check_best_metric(config: ConfigDict, setup: Setup) -> None:

@@ -349,6 +349,18 @@ def test_nothing_is_chosen_by_private_images(section, field, value, tmp_path):
     train.prepare(config, tmp_path)
 
 
+def test_no_range_of_values_is_chosen_by_private_images(tmp_path):
+  images = np.random.default_rng(0).integers(0, 4096, (200, 16, 16)).astype(np.uint16)
+  np.savez(tmp_path / 'set.npz', images=images, labels=np.arange(200) % 10)
+  config = tiny(conditional_dcgan.get_config())
+  config.private_data = True
+  config.data.source = f'npz:{tmp_path / "set.npz"}'
+  with pytest.raises(ConfigError, match=r"^config\.data\.range is 'auto' while .*; it must be said, as in '0,4095'"):
+    train.prepare(config, tmp_path / 'run')
+  config.data.range = '0,4095'
+  train.prepare(config, tmp_path / 'run')
+
+
 @pytest.mark.parametrize(
   'change',
   [
