@@ -62,7 +62,7 @@ def test_a_mistake_in_a_process_of_its_own_is_one_line_too():
 def test_a_comparison_needs_its_own_config():
   done = command('--config=configs/dcgan.py', program='gengan.utility')
   assert done.returncode == 2 and done.stderr.count('\n') == 1
-  assert done.stderr.startswith('gengan.utility: config.generator is missing; it must be there in a comparison')
+  assert done.stderr.startswith('gengan.utility: config.generator is missing, this looks like the config of a training')
 
 
 @pytest.mark.parametrize(

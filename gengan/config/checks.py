@@ -42,7 +42,7 @@ def check(config: ConfigDict) -> None:
   """
   is_comparison = isinstance(config.get('generator'), ConfigDict)
   hint = "this looks like a comparison's config, for python -m gengan.utility" if is_comparison else ''
-  require_fields(config, REQUIRED, kind='a training config', example='configs/dcgan.py', why=hint)
+  require_fields(config, REQUIRED, kind='a training config', example='--config=dcgan', why=hint)
   check_numbers(config)
   for field in POSITIVE:
     _require(config, field, lambda value: is_whole(value) and value >= 1, 'at least 1')

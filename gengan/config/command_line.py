@@ -61,7 +61,7 @@ def load(value: str) -> Loaded:
       raise ValueError(f'--config={value}: {error}') from error
   loader = importlib.machinery.SourceFileLoader('gengan_config_file', str(path))
   module = importlib.util.module_from_spec(importlib.util.spec_from_loader(loader.name, loader))
-  example = 'it must be a file with get_config(), such as configs/dcgan.py'
+  example = f'it must be a file with get_config(), such as {places.folder() / "dcgan.py"}'
   try:
     loader.exec_module(module)
     if not callable(getattr(module, 'get_config', None)):

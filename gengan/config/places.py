@@ -45,7 +45,7 @@ def find(value: str) -> Found:
       return Found(path, variant, f'{stem}-{variant}' if variant else stem)
   text = value.partition(':')[0]
   known = recipes()
-  plain = text.removeprefix('configs/').removesuffix('.py')
+  plain = text.rpartition('configs/')[2].removesuffix('.py').lower()
   near = [f'{text}.py'] if files.path(f'{text}.py').is_file() else difflib.get_close_matches(plain, known, 1)
   near = near or [name for name in known if name.endswith(f'/{plain}')]
   what = f'that is a folder without a {SAVED}' if text and files.path(text).is_dir() else 'there is no such file'

@@ -68,7 +68,8 @@ def check(config: ConfigDict) -> None:
   """Raises a ConfigError for a field that is missing or cannot work."""
   needed = ['generator', 'generator.data.source', 'generator.optimizers', *POLICIES, *MEANS]
   needed += [field for field, _, _ in FIELDS]
-  require_fields(config, needed, kind="a comparison's config", example='configs/utility/digits.py')
+  hint = 'this looks like the config of a training, for python -m gengan.main' if 'optimizers' in config else ''
+  require_fields(config, needed, kind="a comparison's config", example='--config=utility/digits', why=hint)
   check_numbers(config)
   for field, valid, allowed in FIELDS:
     if not valid(value := find(config, field)):

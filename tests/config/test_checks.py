@@ -59,7 +59,7 @@ def test_a_list_with_a_number_that_is_not_finite_is_refused():
 
 def test_what_is_no_training_config_says_what_it_lacks():
   with pytest.raises(
-    ConfigError, match=r'^config\.model\.name is missing; it must be there in a training config, such as configs/dcgan'
+    ConfigError, match=r'^config\.model\.name is missing; it must be there in a training config, such as --config=dcgan'
   ):
     check(defaults.training('digits'))
   with pytest.raises(

@@ -23,6 +23,8 @@ ROOT = pathlib.Path(__file__).parents[2]
     ('', 'there is no such file'),
     ('configs/', r'that is a folder without a config\.json'),
     ('dcgn:mnist', r'there is no such file, did you mean --config=dcgan\? It must be one of art,'),
+    ('DCGAN', r'did you mean --config=dcgan\?'),
+    ('../elsewhere/configs/VAE.py', r'did you mean --config=vae\?'),
     ('configs/dcagn.py', r'did you mean --config=dcgan\?'),
     ('digits', r'did you mean --config=utility/digits\?'),
     ('dcgan:nope', "'nope'; it must be one of digits, mnist"),
