@@ -5,6 +5,7 @@ import pytest
 from gengan.config import defaults
 from gengan.data import load
 from gengan.data.config import _FIELDS, validate
+from gengan.data.ranges import asked
 from gengan.host.errors import ArgumentError
 
 
@@ -22,6 +23,11 @@ def test_every_default_has_a_check_and_the_other_way_round():
     ('source', 'webcam:0', 'idx:DIR'),
     ('source', 'folder:', 'folder:path/to'),
     ('source', 'digits:8', 'takes no place'),
+    ('range', '4095', "'0,4095'"),
+    ('range', '5,5', "'auto'"),
+    ('range', '0,inf', "'auto'"),
+    ('range', '(0, 1, 2)', "'auto'"),
+    ('range', 'black', "'auto'"),
     ('image_size', 3, '4 to 4096'),
     ('channels', 2, '1 (grey) or 3 (RGB)'),
     ('validation_fraction', 1.0, '[0, 1)'),
@@ -49,6 +55,12 @@ def test_values_of_another_type_are_refused(field, value):
   config[field] = value
   with pytest.raises(ArgumentError, match=f'^{field} is '):
     validate(_Fields(config))
+
+
+@pytest.mark.parametrize('text', ['0,4095', '-1024, 3071', '(0, 1)', '-1,1.5', '1e-3,2'])
+def test_ranges_that_are_understood(text):
+  validate(defaults.data(range=text))
+  assert asked(text) == tuple(float(number) for number in text.strip('()').split(','))
 
 
 def test_a_missing_field_is_named():
