@@ -5,7 +5,7 @@ import errno
 import functools
 import os
 import pathlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
@@ -21,7 +21,7 @@ from gengan.train.preparation import Training, prepare
 from gengan.train.profile import Profile
 from gengan.train.progress import Progress
 from gengan.train.snapshots import Snapshots
-from gengan.train.writers import create
+from gengan.train.writers import MetricWriter, create
 
 
 class Refused(ValueError):
@@ -70,7 +70,7 @@ def fit(
     Refused: before the first step: another process trains in the folder, or its checkpoints are damaged.
     Unwritable: a full disk, a folder that has gone, a checkpoint that cannot be read back.
   """
-  config, workdir, iterator, setup = training.config, training.workdir, training.iterator, training.setup
+  config, workdir, iterator = training.config, training.workdir, training.iterator
   init_key, train_key, eval_key, sample_key = jax.random.split(jax.random.key(config.seed), 4)
   with contextlib.ExitStack() as stack:
     interrupts = stack.enter_context(interrupts or Interrupts())
@@ -81,24 +81,15 @@ def fit(
     profile = stack.enter_context(Profile(workdir / 'profile', start=step, end=config.num_steps, num=profile_steps))
     writer = create(workdir, num_steps=config.num_steps, batch_size=config.batch_size, resume_step=step, more=writers)
     stack.enter_context(writer)
-    writer.write_hparams(flatten(config.to_dict()))
-    seen = reference.choose(training.dataset, config)
-    writer.write_texts(step, summary.beginning(training, seen, step=step))
+    snapshots = _introduce(training, step, sample_key, writer)
     first_calls = FirstCalls(lambda name, text: writer.write_texts(step, {name: text}))
     if state is None:
-      state, told = first_calls.watch('initial weights', _fresh)(training, init_key)
-      writer.write_texts(step, told)
+      state = first_calls.watch('initial weights', _fresh)(training, init_key, writer)
     last_good = functools.partial(_last_good, checkpointer)
     progress = Progress(writer, every_steps=config.log_every_steps, num_steps=config.num_steps, last_good=last_good)
-    snapshots = Snapshots.of(training, seen, key=sample_key)
-    writer.write_images(step, snapshots.begin(fresh=not step))
     examine = examination.make(training, writer=writer, progress=progress, snapshots=snapshots, key=eval_key)
     examine = first_calls.watch('samples', examine)
-    layout = jax.tree.map(lambda leaf: leaf.sharding, setup.abstract_state)
-    train_step = sharding.compile_step(
-      setup.algorithm.train_step, mesh=setup.mesh, state_sharding=layout, mode=config.mesh.mode
-    )
-    train_step = first_calls.watch('train step', train_step, last=True)
+    train_step = first_calls.watch('train step', _compile(training), last=True)
 
     stop = False
     while True:
@@ -152,16 +143,35 @@ def _found(training: Training, checkpointer: runs.Checkpointer) -> tuple[core.St
   return found.state, found.step, found.step if found.metrics else -1
 
 
-def _fresh(training: Training, key: jax.Array) -> tuple[core.State, dict[str, str]]:
-  """Initial weights, with another run's where the config names one, and what to tell a person."""
+def _introduce(training: Training, step: int, key: jax.Array, writer: MetricWriter) -> Snapshots:
+  """Tells what the run is, shows the real images, and gives what draws its pictures."""
+  writer.write_hparams(flatten(training.config.to_dict()))
+  seen = reference.choose(training.dataset, training.config)
+  writer.write_texts(step, summary.beginning(training, seen, step=step))
+  snapshots = Snapshots.of(training, seen, key=key)
+  writer.write_images(step, snapshots.begin(fresh=not step))
+  return snapshots
+
+
+def _compile(training: Training) -> Callable:
+  """The train step, compiled when it is first called."""
+  setup = training.setup
+  layout = jax.tree.map(lambda leaf: leaf.sharding, setup.abstract_state)
+  step, mode = setup.algorithm.train_step, training.config.mesh.mode
+  return sharding.compile_step(step, mesh=setup.mesh, state_sharding=layout, mode=mode)
+
+
+def _fresh(training: Training, key: jax.Array, writer: MetricWriter) -> core.State:
+  """Initial weights, with another run's where the config names one, which is told."""
   state = sharding.init(training.setup.algorithm, key, training.setup.batch, training.setup.mesh)
   if training.inherited is None:
-    return state, {}
+    return state
   with _refusing():
     state = starting.take(training.inherited, state)
     if jax.process_index() == 0:
       starting.record(training.inherited, training.workdir)
-  return state, {'init_from': str(training.inherited)}
+  writer.write_texts(0, {'init_from': str(training.inherited)})
+  return state
 
 
 @contextlib.contextmanager

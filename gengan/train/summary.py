@@ -22,6 +22,7 @@ def beginning(training: Training, reference: Reference, *, step: int) -> dict[st
     asked = f'config.num_steps is {config.num_steps:,}; ' if step > config.num_steps else ''
     text = f'the run in {workdir} is complete at step {step:,}; {asked}raise config.num_steps to go on'
     return {'complete': text}
+  kimg = config.num_steps * config.batch_size / 1000
   asked = ', asked for classes' if recipes.classes(config) else ''
   split = 'held-out images of the validation split' if reference.split == 'validation' else 'images of the train split'
   real = f'{len(reference.batch["label"])} {split}, laid out as the samples are'
@@ -34,7 +35,7 @@ def beginning(training: Training, reference: Reference, *, step: int) -> dict[st
       'images': _images(training.dataset),
       'classes': _classes(training.dataset),
       'networks': ', '.join(f'{name} {count:,}' for name, count in parameters(training).items()) + ' parameters',
-      'steps': f'{config.num_steps:,} of {config.batch_size:,} images ({config.num_steps * config.batch_size / 1000:,.1f} kimg)',
+      'steps': f'{config.num_steps:,} of {config.batch_size:,} images ({kimg:,.1f} kimg)',
       'writes': f'to {workdir}: metrics.jsonl, tensorboard/ every {config.log_every_steps:,} steps, '
       f'samples/ every {config.sample_every_steps:,}, checkpoints/ every {config.checkpoint.every_steps:,}',
       'real.png': real,
