@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 import tomllib
+import types
 
 import pytest
 
@@ -88,14 +89,13 @@ def test_a_mistake_is_told_by_the_name_of_the_command(installed):
   assert run(installed, 'clean').stderr.startswith('gengan clean: give --source')
 
 
-def test_a_stop_while_a_verb_is_imported_is_one_line(monkeypatch, capsys):
-  def stop(name):
-    raise KeyboardInterrupt
-
-  monkeypatch.setattr(console.importlib, 'import_module', stop)
+def test_a_folder_of_ones_own_is_looked_in_last(monkeypatch):
+  started = []
+  monkeypatch.setattr(
+    console.importlib, 'import_module', lambda name: types.SimpleNamespace(main=lambda: started.append(name))
+  )
   monkeypatch.setattr(sys, 'argv', ['gengan'])
   monkeypatch.setattr(sys, 'path', list(sys.path))
-  with pytest.raises(SystemExit) as ended:
-    console.main(['sample', '--workdir=a'])
-  assert ended.value.code == 130 and capsys.readouterr().err == 'gengan sample: stopped\n'
+  console.main(['sample', '--workdir=a'])
+  assert started == ['gengan.sample.__main__']
   assert sys.argv == ['gengan sample', '--workdir=a'] and sys.path[-1] == str(pathlib.Path.cwd())

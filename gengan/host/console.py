@@ -37,11 +37,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     sys.exit(2)
   sys.argv = [f'gengan {verb}', *argv[1:]]  # the name by which the verb calls itself
   sys.path.append(os.getcwd())  # for a recipe of one's own; last, so that no file there stands before a library
-  try:
-    importlib.import_module(VERBS[verb][0]).main()
-  except KeyboardInterrupt:
-    print(f'gengan {verb}: stopped', file=sys.stderr)
-    sys.exit(130)
+  importlib.import_module(VERBS[verb][0]).main()
 
 
 def usage() -> str:
