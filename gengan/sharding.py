@@ -9,6 +9,7 @@ collectives.
 import functools
 import math
 import os
+import resource
 from collections.abc import Callable, Sequence
 
 import jax
@@ -19,6 +20,7 @@ from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
 from gengan.core import Algorithm, ArgumentError, Batch, PyTree, State
 from gengan.host import memory
+from gengan.host.errors import reason
 
 AXES = ('data', 'fsdp')
 MIN_SIZE = 2**16  # elements: below this, gathering a leaf costs more than keeping a copy on every device
@@ -51,6 +53,7 @@ def initialize(requested: bool = False, *, heartbeat_timeout_seconds: int = 30) 
   if who.count(None) == 1:
     raise ValueError('set both GENGAN_NUM_PROCESSES and GENGAN_PROCESS_ID, or neither')
   num_processes, process_id = (None if value is None else int(value) for value in who)
+  resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))  # JAX aborts the others
   jax.distributed.initialize(
     num_processes=num_processes, process_id=process_id, heartbeat_timeout_seconds=heartbeat_timeout_seconds
   )
@@ -76,6 +79,22 @@ def decided_by_first(decide: Callable[[], int], otherwise: str) -> int:
   return answer
 
 
+def all_devices() -> list[jax.Device]:
+  """Every device of every process; the first to be asked, so that what keeps JAX from starting is one line.
+
+  Raises:
+    ValueError: says what JAX_PLATFORMS asks for, why that is not there, and what would be right.
+  """
+  try:
+    return jax.devices()
+  except (RuntimeError, AssertionError) as error:  # the latter where the package of a platform is missing
+    asked = jax.config.jax_platforms
+    what = f'JAX_PLATFORMS is {asked!r}, and JAX finds no such device' if asked else 'JAX finds no device'
+    why = f' ({reason(error)})' if str(error) else ''
+    right = "unset it or set JAX_PLATFORMS=cpu; for an NVIDIA GPU, see nvidia-smi and pip install 'jax[cuda12]'"
+    raise ValueError(f'{what}{why}; {right}') from error
+
+
 def make_mesh(*, data: int = -1, fsdp: int = 1, devices: Sequence[jax.Device] | None = None) -> Mesh:
   """A mesh with the axes 'data' and 'fsdp'.
 
@@ -87,7 +106,7 @@ def make_mesh(*, data: int = -1, fsdp: int = 1, devices: Sequence[jax.Device] | 
   Raises:
     ArgumentError: the two sizes do not multiply to the number of devices.
   """
-  devices = jax.devices() if devices is None else list(devices)
+  devices = all_devices() if devices is None else list(devices)
   count = len(devices)
   if fsdp < 1 or count % fsdp:
     divisors = ', '.join(str(size) for size in range(1, count + 1) if count % size == 0)

@@ -290,3 +290,16 @@ def test_one_process_starts_nothing_unless_asked(monkeypatch):
   monkeypatch.setenv('GENGAN_PROCESS_ID', '0')
   with pytest.raises(ValueError, match='GENGAN_NUM_PROCESSES'):
     sharding.initialize(True)
+
+
+@pytest.mark.parametrize('error', [RuntimeError("Unable to initialize backend 'cuda':\nno GPU"), AssertionError()])
+def test_a_platform_that_is_not_there_is_one_helpful_line(error, monkeypatch):
+  def fail():
+    raise error
+
+  monkeypatch.setattr(jax, 'devices', fail)
+  with pytest.raises(
+    ValueError, match=r"^JAX_PLATFORMS is 'cpu', and JAX finds no such.*; unset it or"
+  ) as caught:
+    sharding.make_mesh()
+  assert '\n' not in str(caught.value)

@@ -16,7 +16,7 @@ from ml_collections import ConfigDict
 from gengan import data, sharding
 from gengan.config import load_dataset_facts, reading, require_same_run, trust
 from gengan.data.statistics import differences
-from gengan.host import files, locks
+from gengan.host import files, locks, peers
 from gengan.runs import finished
 from gengan.runs.checkpoint import Checkpointer
 
@@ -101,7 +101,7 @@ def create(workdir: pathlib.Path, config: ConfigDict, dataset: data.Dataset) -> 
 def claimed(workdir: pathlib.Path) -> Iterator[None]:
   """Makes the folder, and keeps every other training out of it until this one leaves or dies.
 
-  Process 0 holds the lock for all processes of a run.
+  Process 0 holds the lock for all processes of a run, of which each ends with a line where another one dies.
 
   Raises:
     ValueError: another process trains there.
@@ -114,4 +114,5 @@ def claimed(workdir: pathlib.Path) -> Iterator[None]:
       return 0
 
     sharding.decided_by_first(lock, f'process 0 could not lock {workdir}')
-    yield
+    with peers.watched(workdir, jax.process_index(), jax.process_count()):
+      yield

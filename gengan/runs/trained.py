@@ -122,6 +122,7 @@ def load(
   workdir = files.path(workdir)
   config = saved.load(workdir)
   require_trust(config.to_dict(), trust, where=workdir / 'config.json')
+  sharding.all_devices()
   mesh = sharding.make_mesh(devices=jax.local_devices()[:1])
   try:
     algorithm = recipes.make_algorithm(config)
