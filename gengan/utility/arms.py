@@ -3,7 +3,7 @@
 In a balanced regime:
   real          the real images, for a fixed number of passes: no more steps than they give
   oversampled   the same images again and again, for as many steps as all arms below
-  augmented     as `oversampled`, with classical augmentation: what generated images must beat
+  augmented     as `oversampled`, with classical augmentation
   synthetic     generated images alone (Ravuri and Vinyals 2019, classification accuracy score)
   synthetic_M   the same with the means M of Lampis et al. (2023), such as recycle+filter
   mixed_R       R generated images for a real one, with the same augmentation as `augmented`

@@ -2,7 +2,8 @@
 
 import math
 import pathlib
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import numpy as np
 from ml_collections import ConfigDict
@@ -72,7 +73,7 @@ def check(config: ConfigDict) -> None:
   require_fields(config, needed, kind="a comparison's config", example='--config=utility/digits', why=hint)
   check_numbers(config)
   for field, valid, allowed in FIELDS:
-    if not valid(value := find(config, field)):
+    if not _works(valid, value := find(config, field)):
       raise ConfigError(field, value, allowed)
   if len(config.generator_steps) != len(config.regimes):
     raise ConfigError('generator_steps', config.generator_steps, 'one number a regime')
@@ -92,6 +93,14 @@ def check(config: ConfigDict) -> None:
       raise ConfigError(field, means, 'different means')
 
 
+def _works(valid: Callable[[Any], Any], value: Any) -> bool:
+  """Whether a value can work; one of another type cannot."""
+  try:
+    return bool(valid(value))
+  except TypeError:
+    return False
+
+
 def wanted(regime: Regime, seeds: int) -> list[tuple[str, int]]:
   """The (arm, seed) of every classifier of a regime, in the order in which they are trained."""
   return [(arm, seed) for seed in range(seeds) for arm in regime.arms]
@@ -106,6 +115,9 @@ def check_regime(regime: Regime, folder: pathlib.Path) -> None:
   try:
     dataset = train.prepare(regime.config, folder).dataset
   except ConfigError as error:
+    if error.field == 'model.conditional':  # which every comparison has
+      what = f'the images of {regime.config.data.source!r} have no labels of two classes or more'
+      raise ValueError(f'{regime.name}: {what}; a comparison of classifiers needs them') from error
     raise ValueError(f'{regime.name}: {error.under("generator")}') from error
   except ValueError as error:
     raise ValueError(f'{regime.name}: {error}') from error

@@ -12,6 +12,7 @@ import pytest
 from configs.utility import digits
 from gengan import data
 from gengan.config import defaults
+from gengan.data import images
 from gengan.train import progress
 from gengan.utility import __main__ as utility
 from gengan.utility import experiment, plan, report
@@ -220,6 +221,19 @@ def test_a_regime_that_cannot_be_trained_is_told_first_and_leaves_nothing(tmp_pa
   assert not (tmp_path / 'new').exists()
 
 
+@pytest.mark.parametrize('classes', [(), ('a',)])
+def test_images_without_labels_are_one_line_that_says_what_is_needed(classes, tmp_path):
+  for name in classes or ('',):
+    (tmp_path / 'set' / name).mkdir(parents=True)
+    for i in range(40):
+      images.save_png(tmp_path / 'set' / name / f'{i}.png', np.full((8, 8, 1), 6 * i, np.uint8))
+  config = tiny_config()
+  config.generator.data.source = f'folder:{tmp_path / "set"}'
+  with pytest.raises(ValueError, match=r"^5_per_class: the images of 'folder:.*' have no labels .* needs them$"):
+    experiment.run(config, tmp_path / 'new')
+  assert not (tmp_path / 'new').exists()
+
+
 @pytest.mark.parametrize('split', ['train', 'test'])
 def test_a_class_without_images_is_told_first(split, tmp_path):
   rng, labels = np.random.default_rng(0), np.arange(90) % 3
@@ -272,6 +286,9 @@ def test_filters_that_leave_nothing_name_the_arm_and_the_field(tmp_path):
     ('ratios', (0.0,), 'config.ratios'),
     ('ratios', (1.0, 1.0), r'config.ratios is \(1.0, 1.0\); it must be different'),
     ('ratios', (float('inf'),), 'config.ratios'),
+    ('ratios', ('a',), r"config.ratios is \('a',\); it must be positive numbers"),
+    ('regimes', ('a', 'b'), r"config.regimes is \('a', 'b'\); it must be different numbers"),
+    ('generator_steps', ('a', 'b'), 'config.generator_steps .* numbers of at least 1'),
     ('regimes', (10, 10), r'config.regimes is \(10, 10\); it must be different'),
     ('regimes', (), 'config.regimes'),
     ('regimes', (5, 500), r'config.regimes is 500, but there are 1\d\d training images of the class .* or 0 for all'),
