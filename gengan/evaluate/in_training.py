@@ -1,5 +1,6 @@
 """What `config.evaluators` asks for in the training loop: checked, made, measured, and which scores it will give."""
 
+import itertools
 import logging
 
 import jax
@@ -41,7 +42,7 @@ def check(config: ConfigDict, dataset: data.Dataset, algorithm: core.Algorithm) 
   images = {'generated': settings.num_generated, 'pairwise': settings.num_generated}
   for name, why in limits.impossible(asked, dataset, 'validation', **images).items():
     raise ConfigError('evaluators.metrics', settings.metrics, f'without {name}', why=f'but {why}')
-  for note in limits.notes(asked, dataset, 'validation', **images):
+  for note in itertools.chain(*(each(asked, dataset, 'validation', **images) for each in (limits.notes, limits.few))):
     log.warning('config.evaluators: %s', note)
 
 

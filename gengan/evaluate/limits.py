@@ -1,5 +1,6 @@
 """What these data allow to measure, known before anything is: families that have too few images, missing classes."""
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
@@ -83,3 +84,17 @@ def notes(
   by_class = [family.images.of_class for family in families.values() if family.images.of_class]
   if by_class and (missing := missing_classes(dataset, split, least=max(by_class))):
     yield f'scores of classes leave out those that they cannot judge: {told(missing)}'
+
+
+def few(
+  families: Mapping[str, Family], dataset: data.Dataset, split: str, *, generated: int, pairwise: int
+) -> Iterable[str]:
+  """A line where families are given fewer images than their scores need to be believed; a report says more of it."""
+  short = []
+  for name, each in families.items():
+    fewest = min(counts(each, dataset, split, generated=generated, pairwise=pairwise), default=math.inf)
+    if fewest < each.images.enough:
+      short.append(f'{name} (below {each.images.enough:,})')
+  if short:
+    there = f'{len(getattr(dataset, split)):,} {split} images and {generated:,} samples'
+    yield f'{there} are few for {", ".join(short)}: see docs/metrics.md'

@@ -10,6 +10,7 @@ The same weights, seed and options give the same bytes, whatever the batch size 
 
 import argparse
 import dataclasses
+import re
 from collections.abc import Sequence
 
 from gengan import config
@@ -99,6 +100,8 @@ def _check(args: argparse.Namespace) -> None:
     raise ValueError('--max_attempts is for images that a filter drops; give --unique or --' + ' or --'.join(filters))
   if args.classifier and not args.min_confidence and not args.relabel:
     raise ValueError('--classifier is for --min_confidence or --relabel, and both are missing')
+  if args.classifier and not all(name.isidentifier() for name in re.split('[.:]', args.classifier)):
+    raise ValueError(f'--classifier is {args.classifier!r}; it must be module:function, not a file or a folder')
   trust.require_modules([args.classifier.partition(':')[0]] if args.classifier else [], args.trust, flag='--classifier')
   if args.relabel and args.min_confidence:
     raise ValueError('--relabel and --min_confidence: what that filter keeps has the label already; give one of them')

@@ -166,7 +166,8 @@ def check(names: Sequence[str], there: Collection[str], *, model: bool = True) -
   for name in names:
     for need in find(name).needs:
       if need not in there and (model or need in (CONDITIONAL, CLASSES, OWN_CLASSES)):
-        allowed = 'families that this model and this network can give'
+        possible = [other for other, each in known().items() if set(each.needs) <= set(there)]
+        allowed = f'some of {", ".join(possible)} for this model and network'
         raise core.ArgumentError('metrics', name, allowed, why=f'but {name} needs {need}')
 
 
@@ -202,7 +203,11 @@ def _nearest(name: str) -> str:
   owners |= {family: family for family in families}
   begin_alike = [family for family in families if name.lower().startswith(family)]
   close = sorted(begin_alike, key=len)[-1:] or difflib.get_close_matches(name.lower(), owners, n=1)
-  return f'and nearest is {owners[close[0]]}' if close else ''
+  if '.' in name:
+    return 'but there is no such module with a FAMILY'
+  if not close:
+    return ''
+  return f'and nearest is {close[0]}' + ('' if close[0] in families else f', a score of {owners[close[0]]}')
 
 
 def _allowed() -> str:

@@ -218,7 +218,7 @@ class Checkpointer:
       if wanted is None:
         raise FileNotFoundError(f'no checkpoint in {self.directory} has a finite {self._rules.best_metric!r}')
     if not steps or (wanted is not None and wanted not in steps):
-      known = f'; there are {", ".join(map(str, steps))}' if steps else ''
+      known = f'; there are {", ".join(map(str, steps))}' if steps else ', for its training has saved none yet'
       of_step = '' if wanted is None else f' of step {wanted}'
       raise FileNotFoundError(f'no checkpoint{of_step} in {self.directory}{known}')
     if wanted is not None:

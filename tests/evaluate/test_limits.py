@@ -81,3 +81,10 @@ def test_no_class_with_enough_images_is_known_before():
 def test_families_that_know_no_classes_have_nothing_to_tell_of_them():
   families = {'frechet': family.find('frechet')}
   assert list(limits.notes(families, GAPS, 'test', generated=9, pairwise=9)) == []
+
+
+def test_few_images_are_told_before_a_run_that_is_scored_by_them():
+  families = {name: family.find(name) for name in ('frechet', 'kernel', 'path_length')}
+  (line,) = limits.few(families, GAPS, 'test', generated=5000, pairwise=5000)
+  assert line.startswith('4 test images and 5,000 samples are few for frechet (below 2,048), kernel (below 1,000): ')
+  assert list(limits.few({'path_length': families['path_length']}, GAPS, 'test', generated=9, pairwise=9)) == []

@@ -45,10 +45,11 @@ def test_only_the_published_network_gives_a_fid(name, resizer, expected):
     ('fd_pixels', ', which is a score of frechet'),
     ('precision', ', which is a score of manifold'),
     ('Kernle', ', and nearest is kernel'),
+    ('precison', ', and nearest is precision, a score of manifold'),
     ('frechet_distance', ', and nearest is frechet'),
     ('checks', ''),
     ('no such', ''),
-    ('no_such.package', ''),
+    ('no_such.package', ', but there is no such module with a FAMILY'),
     ('', ''),
   ],
 )
