@@ -5,8 +5,8 @@ import math
 import ml_collections
 
 from gengan.config.fields import MISSING, is_number, is_whole
-from gengan.data import ranges
-from gengan.data.openers import SOURCES, source_parts
+from gengan.data.decoding import ranges
+from gengan.data.sources.openers import SOURCES, source_parts
 from gengan.host.errors import ArgumentError
 
 _is_text = lambda value: isinstance(value, str)

@@ -10,11 +10,12 @@ import ml_collections
 import numpy as np
 
 from gengan.config import arguments
-from gengan.data import decoding, statistics
+from gengan.data import statistics
 from gengan.data.config import validate
+from gengan.data.decoding import squares
 from gengan.data.manifest import read_manifest
-from gengan.data.openers import open_source
-from gengan.data.sources import Records, Source
+from gengan.data.sources.openers import open_source
+from gengan.data.sources.records import Records, Source
 from gengan.data.splits import split_indices, subset
 from gengan.host.errors import ArgumentError
 from gengan.host.files import path
@@ -69,14 +70,14 @@ class DecodedOnRead:
     def fill(row: int) -> None:
       images[row] = self._one(int(wanted.flat[row]))
 
-    decoding.in_threads(fill, wanted.size)
+    squares.in_threads(fill, wanted.size)
     return images.reshape(*np.shape(wanted), *self.shape[1:])
 
   def _one(self, index: int) -> np.ndarray:
     size, _, channels = self.shape[1:]
     options = {'image_size': size, 'channels': channels, 'crop': self._crop}
     try:
-      return decoding.preprocess(self._records.read(index), self._levels, **options)
+      return squares.preprocess(self._records.read(index), self._levels, **options)
     except (ValueError, OSError) as error:
       look = arguments.command('data.clean', source=self._spec, out='report')
       raise ValueError(

@@ -2,7 +2,7 @@
 
 import pathlib
 
-from gengan.data.sources import Source
+from gengan.data.sources.records import Source
 from gengan.host.files import expanded, read_json, write_json
 
 VERSION = 1

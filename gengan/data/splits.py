@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from gengan.data.sources import SPLITS, Source
+from gengan.data.sources.records import SPLITS, Source
 
 
 def split_indices(

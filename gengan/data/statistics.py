@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from gengan.data.ranges import Range
+from gengan.data.decoding.ranges import Range
 
 DARK = 64  # of 255: images without a lighter value are told
 EXAMPLES = 4096  # of the train split, for mean and standard deviation of sets that are not in memory

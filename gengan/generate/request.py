@@ -17,9 +17,9 @@ from ml_collections import ConfigDict
 
 from gengan import runs
 from gengan.config import load_dataset_facts
-from gengan.data.names import distinct
 from gengan.generate import classes, publishing, stream
 from gengan.generate.formats.shards import About
+from gengan.host.names import distinct
 from gengan.runs.leaves import state_sha256
 
 log = logging.getLogger(__name__)

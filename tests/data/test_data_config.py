@@ -5,7 +5,7 @@ import pytest
 from gengan.config import defaults
 from gengan.data import load
 from gengan.data.config import _FIELDS, validate
-from gengan.data.ranges import asked
+from gengan.data.decoding.ranges import asked
 from gengan.host.errors import ArgumentError
 
 

@@ -9,7 +9,7 @@ from PIL import Image
 from gengan.config import defaults
 from gengan.data import load, train_iterator
 from gengan.data.manifest import read_manifest, write_manifest
-from gengan.data.openers import open_source
+from gengan.data.sources.openers import open_source
 from gengan.data.statistics import differences
 from gengan.host.errors import ArgumentError
 
@@ -244,7 +244,7 @@ def test_a_range_that_is_asked_for_is_used_and_what_lies_beyond_it_is_told(tmp_p
 
 def test_a_value_beyond_what_was_assumed_from_some_pictures_is_no_other_grey(tmp_path, monkeypatch):
   sixteen_bits(tmp_path / 'set', 4095, count=20)
-  monkeypatch.setattr('gengan.data.openers.LOOKED_AT', 5)
+  monkeypatch.setattr('gengan.data.sources.openers.LOOKED_AT', 5)
   config = defaults.data(source=f'folder:{tmp_path / "set"}', image_size=8)
   bright = tmp_path / 'set' / '001.png'  # not among 0, 4, 9, 14 and 19
   Image.fromarray(np.full((8, 8), 50_000, np.uint16)).save(bright)

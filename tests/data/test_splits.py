@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from gengan.data.sources import Source, array_records
+from gengan.data.sources.records import Source, array_records
 from gengan.data.splits import split_indices, subset
 
 

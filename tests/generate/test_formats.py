@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gengan.data import layout, openers
+from gengan.data.sources import layout, openers
 from gengan.generate.formats import FORMATS, folder
 from gengan.generate.formats.shards import About, Shard
 

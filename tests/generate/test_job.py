@@ -12,7 +12,7 @@ import jax
 import numpy as np
 import pytest
 
-from gengan.data import openers
+from gengan.data.sources import openers
 from gengan.generate import guard, job, publishing, space, stream
 from gengan.generate.formats import FORMATS, ledger
 from gengan.host import checksums, files

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 
 from gengan.config import arguments
 from gengan.data import clean
-from gengan.data.names import printable
-from gengan.data.openers import SOURCES
+from gengan.data.sources.openers import SOURCES
+from gengan.host.names import printable
 
 _SETTINGS = dataclasses.fields(clean.Settings)
 

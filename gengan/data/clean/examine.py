@@ -6,8 +6,8 @@ import hashlib
 import numpy as np
 from PIL import Image
 
-from gengan.data import decoding
-from gengan.data.sources import SPLITS, Source
+from gengan.data.decoding import squares
+from gengan.data.sources.records import SPLITS, Source
 
 GREY_SIDE = 32  # of the grey picture that the perceptual hash reads
 COLOUR_SIDE = 16  # of the colour picture that confirms near duplicates
@@ -58,17 +58,17 @@ def examine(source: Source) -> Examined:
 
   def look(i: int) -> None:
     try:
-      decoded = decoding.decode(source.splits[split[i]].read(int(index[i])), source.levels)
+      decoded = squares.decode(source.splits[split[i]].read(int(index[i])), source.levels)
     except (ValueError, OSError) as error:
       facts.errors[i] = str(error)
     else:
       _note(facts, i, decoded)
 
-  decoding.in_threads(look, total)
+  squares.in_threads(look, total)
   return facts
 
 
-def _note(facts: Examined, i: int, decoded: decoding.Decoded) -> None:
+def _note(facts: Examined, i: int, decoded: squares.Decoded) -> None:
   image = decoded.image
   facts.width[i], facts.height[i] = image.size
   facts.mode[i] = decoded.mode
@@ -77,5 +77,5 @@ def _note(facts: Examined, i: int, decoded: decoding.Decoded) -> None:
   # Grey and colour files of the same picture are copies; pictures of other sizes are not.
   facts.sha256[i] = hashlib.sha256(f'{image.size}'.encode() + values.tobytes()).digest()
   facts.deviation[i] = values.std(axis=(0, 1)).max()
-  facts.grey[i] = np.asarray(image.convert('L').resize((GREY_SIDE, GREY_SIDE), decoding.RESIZE))
+  facts.grey[i] = np.asarray(image.convert('L').resize((GREY_SIDE, GREY_SIDE), squares.RESIZE))
   facts.colour[i] = np.asarray(rgb.resize((COLOUR_SIDE, COLOUR_SIDE), Image.Resampling.BOX))

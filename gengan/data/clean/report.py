@@ -10,10 +10,10 @@ from collections import Counter
 import numpy as np
 from PIL import Image
 
-from gengan.data import decoding
 from gengan.data.clean.examine import Examined
 from gengan.data.clean.findings import KINDS, Group
-from gengan.data.sources import SPLITS, Source
+from gengan.data.decoding import squares
+from gengan.data.sources.records import SPLITS, Source
 
 MAX_GROUPS = 30  # shown of one finding
 MAX_PICTURES = 8  # shown of one group
@@ -112,7 +112,7 @@ def _figure(source: Source, facts: Examined, i: int, css: str, word: str) -> str
 
 
 def _picture(source: Source, data: bytes | np.ndarray) -> str:
-  image = decoding.decode(data, source.levels).image
+  image = squares.decode(data, source.levels).image
   small = max(image.size) <= _SIDE
   kind, css = ('png', 'pixels') if small else ('jpeg', '')
   image.thumbnail((_SIDE, _SIDE), Image.Resampling.LANCZOS)  # leaves a small one as it is

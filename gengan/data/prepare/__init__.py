@@ -8,13 +8,13 @@ python -m gengan.data.prepare --name=mnist --files=path/to/downloaded/files   # 
 import pathlib
 import tempfile
 
-from gengan.data.tfds import named_builder
+from gengan.data.sources.tfds import named_builder
 from gengan.host.errors import ArgumentError
 from gengan.host.files import expanded
 
 
 def prepare(name: str, *, data_dir: str = '', files: str = '') -> pathlib.Path:
-  """Downloads a set, or takes its files from a folder, and writes it in the format that `gengan.data.tfds` reads.
+  """Downloads a set, or takes its files from a folder, and writes it as `gengan.data.sources.tfds` reads it.
 
   Args:
     name: as in `tfds.builder`.

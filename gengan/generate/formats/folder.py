@@ -7,11 +7,11 @@ import pathlib
 import re
 from collections import Counter
 
-from gengan.data import layout
-from gengan.data.listing import is_hidden
-from gengan.data.names import printable, same
+from gengan.data.sources import layout
+from gengan.data.sources.listing import is_hidden
 from gengan.generate.formats import shards
 from gengan.generate.formats.shards import About, Shard
+from gengan.host.names import printable, same
 
 MAX_NAME = 140  # bytes of a name: most file systems take 255, an encrypted one 143
 

@@ -16,8 +16,8 @@ from tensorboardX.proto.event_pb2 import Event, SessionLog
 from tensorboardX.record_writer import masked_crc32c
 
 from gengan.data import images as pictures
-from gengan.data.names import printable
 from gengan.host import errors, files
+from gengan.host.names import printable
 from gengan.train.writers.interface import MetricWriter, as_floats
 
 

@@ -6,7 +6,7 @@ import pathlib
 import pytest
 from datasets import data_files
 
-from gengan.data import layout
+from gengan.data.sources import layout
 
 PAIRS = [  # a folder for training, one for testing, and what the second is
   ('train', 'test', 'test'),

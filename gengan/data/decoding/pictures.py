@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from PIL import ExifTags, Image
 
-from gengan.data import containers, ranges
+from gengan.data.decoding import containers, ranges
 
 MAX_PIXELS = 1 << 26  # 8192 x 8192; larger pictures are refused before they are decoded
 FORMATS = ('PNG', 'JPEG', 'BMP', 'GIF', 'TIFF', 'WEBP', 'PPM')

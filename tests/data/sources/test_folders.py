@@ -6,8 +6,8 @@ import time
 
 import pytest
 
-from gengan.data.openers import open_source
-from gengan.data.regular import require_file
+from gengan.data.sources.openers import open_source
+from gengan.host.regular import require_file
 
 
 @pytest.fixture
@@ -72,7 +72,7 @@ def test_links_that_multiply_end_in_a_line(tmp_path, monkeypatch):
     (tmp_path / 'set' / str(i)).mkdir(parents=True)
     for name in 'ab':
       (tmp_path / 'set' / str(i) / name).symlink_to(tmp_path / 'set' / str(i + 1))
-  monkeypatch.setattr('gengan.data.folders.MAX_REPEATED', 1000)
+  monkeypatch.setattr('gengan.data.sources.folders.MAX_REPEATED', 1000)
   (tmp_path / 'set' / '20').mkdir()
   with pytest.raises(ValueError, match='links lead to the same folders over and over, such as'):
     open_source(f'folder:{tmp_path / "set"}')

@@ -10,8 +10,8 @@ import zipfile
 
 import pytest
 
-from gengan.data import files, zips
-from gengan.data.openers import open_source
+from gengan.data.sources import files, zips
+from gengan.data.sources.openers import open_source
 
 
 def save(tmp_path, entries, name='set.zip', **options):

@@ -11,7 +11,7 @@ from PIL import Image
 
 from gengan.config import defaults
 from gengan.data import load
-from gengan.data.openers import open_source
+from gengan.data.sources.openers import open_source
 
 COUNTS = {'train': 40, 'test': 10}
 
@@ -81,7 +81,7 @@ def test_reads_a_prepared_set(tmp_path, by_name):
 def test_large_splits_are_read_by_index(tmp_path, monkeypatch):
   write_set(tmp_path / 'mnist' / '3.0.1')
   kept = open_source('tfds:mnist', data_dir=str(tmp_path))
-  monkeypatch.setattr('gengan.data.tfds.KEPT_BYTES', 0)
+  monkeypatch.setattr('gengan.data.sources.tfds.KEPT_BYTES', 0)
   indexed = open_source('tfds:mnist', data_dir=str(tmp_path))
   for i in (0, 7, 39):
     assert kept.splits['train'].read(i) == indexed.splits['train'].read(i)

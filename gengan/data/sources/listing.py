@@ -7,8 +7,8 @@ from typing import BinaryIO, NamedTuple
 
 from PIL import Image
 
-from gengan.data.names import printable
-from gengan.data.pictures import FORMATS
+from gengan.data.decoding.pictures import FORMATS
+from gengan.host.names import printable
 
 SUFFIXES = (
   *('.png', '.apng', '.jpg', '.jpeg', '.jpe', '.jfif', '.jif', '.jfi', '.pjpeg', '.pjp', '.mpo', '.bmp', '.dib'),

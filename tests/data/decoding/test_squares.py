@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gengan.data import decoding, pictures, ranges
+from gengan.data.decoding import pictures, ranges, squares
 
 RNG = np.random.default_rng(0)
 RGBA = RNG.integers(0, 256, (6, 5, 4), dtype=np.uint8)
@@ -23,7 +23,7 @@ def encode(image, file_format='PNG', **options):
 
 
 def decoded(data, levels=ranges.AS_STORED):
-  return np.asarray(decoding.decode(data, levels).image)
+  return np.asarray(squares.decode(data, levels).image)
 
 
 def on_white(colour, alpha):
@@ -156,11 +156,11 @@ def test_other_whole_numbers_and_floats_go_by_the_range():
     np.testing.assert_array_equal(decoded(file, deep(-1024, 3071)), np.round((values + 1024) / 4095 * 255))
     np.testing.assert_array_equal(decoded(file, deep(0, 1000, clip=True)), [[0, 0, 255]])
     with pytest.raises(ValueError, match=r'from -1024 to 3071, beyond 0,4095, .* set config\.data\.range'):
-      decoding.decode(file, deep(0, 4095))
+      squares.decode(file, deep(0, 4095))
     with pytest.raises(ValueError, match=r'from -1024 to 3071, of which config\.data\.range must say'):
-      decoding.decode(file)
+      squares.decode(file)
   with pytest.raises(ValueError, match='NaN or infinity'):
-    decoding.decode(encode(Image.fromarray(np.full((2, 2), np.nan, np.float32)), 'TIFF'), deep(0, 1))
+    squares.decode(encode(Image.fromarray(np.full((2, 2), np.nan, np.float32)), 'TIFF'), deep(0, 1))
 
 
 def test_a_pgm_says_itself_what_is_white():
@@ -206,29 +206,29 @@ def test_truncated_files_are_refused(file_format):
   data = encode(noise, file_format)
   for length in (len(data) // 2, 20, 3):
     with pytest.raises(ValueError):
-      decoding.decode(data[:length])
+      squares.decode(data[:length])
 
 
 def test_empty_and_foreign_files_are_refused():
   with pytest.raises(ValueError, match='empty'):
-    decoding.decode(b'')
+    squares.decode(b'')
   with pytest.raises(ValueError, match='not an image in one of the formats'):
-    decoding.decode(b'<svg xmlns="http://www.w3.org/2000/svg"/>')
+    squares.decode(b'<svg xmlns="http://www.w3.org/2000/svg"/>')
 
 
 def test_formats_that_run_programs_are_refused():
   with pytest.raises(ValueError, match='not an image in one of the formats'):
-    decoding.decode(encode(Image.fromarray(RGB), 'EPS'))
+    squares.decode(encode(Image.fromarray(RGB), 'EPS'))
 
 
 def test_too_many_pixels_are_refused_before_decoding(monkeypatch):
   monkeypatch.setattr(pictures, 'MAX_PIXELS', 29)
   with pytest.raises(ValueError, match='5 x 6 pixels; the limit is 29'):
-    decoding.decode(encode(Image.fromarray(RGB)))
+    squares.decode(encode(Image.fromarray(RGB)))
 
 
 def prepared(data, size, channels, crop=True):
-  return decoding.preprocess(data, image_size=size, channels=channels, crop=crop)
+  return squares.preprocess(data, image_size=size, channels=channels, crop=crop)
 
 
 def test_same_size_is_left_alone():
@@ -275,8 +275,8 @@ def test_enlarging_is_smooth():
 @pytest.mark.parametrize('count', [0, 1, 64, 65, 1000])
 def test_threads_do_everything_once_and_raise_what_is_raised(count):
   done = []
-  decoding.in_threads(done.append, count)
+  squares.in_threads(done.append, count)
   assert sorted(done) == list(range(count))
   if count:
     with pytest.raises(ZeroDivisionError):
-      decoding.in_threads(lambda i: 1 / (count - 1 - i), count)
+      squares.in_threads(lambda i: 1 / (count - 1 - i), count)

@@ -9,8 +9,8 @@ import zlib
 
 import numpy as np
 
-from gengan.data import ranges
-from gengan.data.sources import Source, array_source
+from gengan.data.decoding import ranges
+from gengan.data.sources.records import Source, array_source
 from gengan.host import archives
 
 MAX_BYTES = 16 << 30  # a file that unpacks to more is refused

@@ -8,11 +8,11 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from gengan.data import folders, layout, tables, zips
-from gengan.data.listing import TABLES, Listing, chosen, quoted, read
-from gengan.data.names import printable
-from gengan.data.regular import require_file, what_else
-from gengan.data.sources import SPLITS, Records, Source
+from gengan.data.sources import folders, layout, tables, zips
+from gengan.data.sources.listing import TABLES, Listing, chosen, quoted, read
+from gengan.data.sources.records import SPLITS, Records, Source
+from gengan.host.names import printable
+from gengan.host.regular import require_file, what_else
 
 MAX_ZIP_BYTES = 64 << 30  # all images of a zip, unpacked
 HASHED_BYTES = 2 << 30  # a folder that holds more is identified by names and sizes alone

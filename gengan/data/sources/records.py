@@ -7,7 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
-from gengan.data import names, ranges
+from gengan.data.decoding import ranges
+from gengan.host import names
 
 SPLITS = ('train', 'validation', 'test')
 

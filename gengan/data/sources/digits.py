@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from gengan.data import ranges
-from gengan.data.sources import Source, array_source
+from gengan.data.decoding import ranges
+from gengan.data.sources.records import Source, array_source
 
 
 def digits(*, wanted: ranges.Range | None = None) -> Source:

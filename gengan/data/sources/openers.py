@@ -6,8 +6,9 @@ import os
 
 import numpy as np
 
-from gengan.data import decoding, digits, files, idx, npz, pictures, ranges, tfds
-from gengan.data.sources import Source
+from gengan.data.decoding import pictures, ranges, squares
+from gengan.data.sources import digits, files, idx, npz, tfds
+from gengan.data.sources.records import Source
 from gengan.host.errors import ArgumentError
 from gengan.host.files import expanded
 
@@ -73,7 +74,7 @@ def _with_levels(source: Source, wanted: ranges.Range | None) -> Source:
     except (ValueError, OSError):  # told where it is decoded
       pass
 
-  decoding.in_threads(look, len(chosen))
+  squares.in_threads(look, len(chosen))
   extents = [extent for extent in found if extent]
   deep, told = ranges.chosen(ranges.joined(extents), wanted) if extents else (wanted, '')
   shallow = wanted if wanted and wanted.low >= 0 and wanted.high <= ranges.BYTES.high else ranges.BYTES

@@ -10,7 +10,7 @@ import stat
 import zipfile
 from typing import BinaryIO
 
-from gengan.data.listing import MAX_FILE_BYTES, TABLES, Listing, hidden_note, is_hidden, is_image_name, quoted
+from gengan.data.sources.listing import MAX_FILE_BYTES, TABLES, Listing, hidden_note, is_hidden, is_image_name, quoted
 
 _OUTSIDE = re.compile(r'/|[a-z]:|(.*/)?\.\.(/|$)', re.IGNORECASE | re.DOTALL)  # absolute, of a drive, or upwards
 _METHODS = {zipfile.ZIP_STORED: 1, zipfile.ZIP_DEFLATED: 1032, zipfile.ZIP_BZIP2: None, zipfile.ZIP_LZMA: None}

@@ -6,8 +6,8 @@ import struct
 import numpy as np
 import pytest
 
-from gengan.data import idx
-from gengan.data.openers import open_source
+from gengan.data.sources import idx
+from gengan.data.sources.openers import open_source
 
 
 def idx_bytes(array):

@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from gengan.data import names, ranges
-from gengan.data.regular import require_file
-from gengan.data.sources import Source, array_source
-from gengan.host import archives
+from gengan.data.decoding import ranges
+from gengan.data.sources.records import Source, array_source
+from gengan.host import archives, names
+from gengan.host.regular import require_file
 
 MAX_BYTES = 16 << 30  # arrays that unpack to more are refused
 

@@ -8,10 +8,10 @@ import stat
 from collections.abc import Iterator
 from typing import BinaryIO
 
-from gengan.data.layout import split_names
-from gengan.data.listing import Listing, hidden_note, is_hidden, is_image_name, quoted
-from gengan.data.names import printable
-from gengan.data.regular import require_file, what_else
+from gengan.data.sources.layout import split_names
+from gengan.data.sources.listing import Listing, hidden_note, is_hidden, is_image_name, quoted
+from gengan.host.names import printable
+from gengan.host.regular import require_file, what_else
 
 MAX_REPEATED = 100_000  # folders to which several names lead
 

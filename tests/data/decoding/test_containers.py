@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image, PngImagePlugin
 
-from gengan.data import decoding, pictures, ranges
+from gengan.data.decoding import pictures, ranges, squares
 
 RGB = np.random.default_rng(0).integers(0, 256, (8, 9, 3), dtype=np.uint8)
 PICTURE = Image.fromarray(RGB)
@@ -26,7 +26,7 @@ def encode(image, file_format='PNG', **options):
 
 
 def pixels(data):
-  return np.asarray(decoding.decode(data, DEEP).image)
+  return np.asarray(squares.decode(data, DEEP).image)
 
 
 def chunk(kind, body):

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from gengan.data.sources import SPLITS, Records, Source
+from gengan.data.sources.records import SPLITS, Records, Source
 
 KEPT_BYTES = 2 << 30  # encoded images of a split up to this size are read once, in one sweep
 _CHUNK = 4096  # records a read; one by one is four times slower

@@ -8,8 +8,8 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from gengan.data.listing import TABLES, quoted
-from gengan.data.names import printable, same
+from gengan.data.sources.listing import TABLES, quoted
+from gengan.host.names import printable, same
 
 _FILE = ('file_name', 'filename', 'file', 'image', 'path')  # of these columns the first that is there
 _LABEL = ('label', 'labels', 'class', 'class_name', 'category')

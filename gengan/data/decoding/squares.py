@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
-from gengan.data import pictures, ranges
+from gengan.data.decoding import pictures, ranges
 
 RESIZE = Image.Resampling.BICUBIC
 WHITE = 255

@@ -10,8 +10,8 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 
-from gengan.data.names import printable, same
-from gengan.data.sources import SPLITS
+from gengan.data.sources.records import SPLITS
+from gengan.host.names import printable, same
 
 _WORDS = {
   'train': ('train', 'training', 'trainval'),

@@ -6,7 +6,7 @@ from PIL import Image
 from gengan.config import defaults
 from gengan.data import load
 from gengan.data.manifest import write_manifest
-from gengan.data.openers import SOURCES, open_source, source_parts
+from gengan.data.sources.openers import SOURCES, open_source, source_parts
 from gengan.host.errors import ArgumentError
 
 
