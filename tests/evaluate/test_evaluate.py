@@ -283,6 +283,21 @@ def test_other_data_than_the_run_was_trained_on_are_refused(gan_run, tmp_path, c
   assert 'is no longer what the run was trained on' in error
 
 
+def test_a_run_without_a_checkpoint_says_so(gan_run, tmp_path, capsys):
+  for name in ('config.json', 'dataset.json'):
+    shutil.copy(gan_run / name, tmp_path)
+  with pytest.raises(SystemExit) as stop:
+    evaluate.main([f'--workdir={tmp_path}'])
+  *_, error = capsys.readouterr().err.splitlines()
+  assert stop.value.code == 2 and error.endswith('checkpoints, for its training has saved none yet')
+
+
+def test_a_comparison_measures_nothing(gan_run, capsys):
+  with pytest.raises(SystemExit):
+    evaluate.main(['--compare', str(gan_run), f'--workdir={gan_run}'])
+  assert '--workdir measures a run; give one of them' in capsys.readouterr().err
+
+
 def test_a_folder_that_is_no_run_is_named(tmp_path, capsys):
   for flags in ([f'--workdir={tmp_path}'], ['--compare', str(tmp_path)], []):
     with pytest.raises(SystemExit):
