@@ -113,12 +113,14 @@ def run_main(workdir):
 @pytest.mark.parametrize(
   ('prepare', 'fit', 'code', 'message'),
   [
-    (raiser(PermissionError(13, 'Permission denied')), None, 2, 'gengan.main: [Errno 13] Permission denied\n'),
+    (raiser(PermissionError(13, 'Permission denied')), None, 2, 'gengan.main: Permission denied\n'),
     (raiser(ValueError('two\nlines')), None, 2, 'gengan.main: two lines\n'),
     (raiser(KeyboardInterrupt()), None, 130, 'gengan.main: stopped\n'),
     (None, raiser(progress.Diverged('d_loss is nan')), 1, 'gengan.main: d_loss is nan\n'),
     (None, raiser(train.Refused('all are\ndamaged')), 2, 'gengan.main: all are damaged\n'),
     (None, raiser(KeyboardInterrupt()), 130, 'gengan.main: stopped\n'),
+    (None, raiser(train.Unwritable('the disk is\nfull')), 1, 'gengan.main: the disk is full\n'),
+    (None, lambda training, interrupts, **_: setattr(interrupts, 'exit_code', 143), 143, ''),
   ],
 )
 def test_the_end_of_training_is_told_in_one_line(prepare, fit, code, message, monkeypatch, tmp_path, capsys):

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 
 from gengan.config import checks, command_line, comments, places, saved, trust
 from gengan.host.errors import ArgumentError
-from gengan.host.files import path
+from gengan.host.files import path, trouble
 
 FIRST = ('--config', '--workdir', '--source', '--name')  # what a person gives to a verb before all else, if it has it
 
@@ -31,6 +31,8 @@ class Parser(argparse.ArgumentParser):
 
   def text_of(self, error: Exception) -> str:
     """The message; where it is about an argument by the name of a flag, about that flag."""
+    if isinstance(error, OSError) and error.errno is not None:
+      return trouble(error)
     is_flag = isinstance(error, ArgumentError) and f'--{error.prefix}{error.argument}' in self._option_string_actions
     return f'--{error}' if is_flag else str(error)
 

@@ -1,6 +1,7 @@
 """Files that are there whole or not at all, JSON files, and whether a folder can be written."""
 
 import contextlib
+import errno
 import json
 import os
 import pathlib
@@ -57,6 +58,16 @@ def is_full(folder: pathlib.Path) -> bool:
     return shutil.disk_usage(folder).free < 2**16
   except OSError:
     return False
+
+
+def trouble(error: OSError) -> str:
+  """What is wrong with a file or its disk, in one line; where the disk is full, also what is left on it."""
+  text = errors.reason(error)
+  if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+    return text
+  there = next((path for path in pathlib.Path(error.filename or '.').absolute().parents if path.exists()), '.')
+  free = shutil.disk_usage(there).free / 1000
+  return f'{text} ({free:,.0f} kB are free); what stands there under its own name is whole'
 
 
 def sync(path: pathlib.Path) -> None:

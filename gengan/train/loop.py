@@ -13,7 +13,7 @@ from ml_collections import ConfigDict
 
 from gengan import core, runs, sharding
 from gengan.config.fields import flatten
-from gengan.host import errors
+from gengan.host import errors, files
 from gengan.host.interrupts import Interrupts
 from gengan.train import examination, reference, starting, summary
 from gengan.train.compiling import FirstCalls
@@ -179,7 +179,9 @@ def _refusing():
   """What is wrong with a folder, as one kind of error."""
   try:
     yield
-  except (ValueError, OSError) as error:
+  except OSError as error:
+    raise Refused(files.trouble(error)) from error
+  except ValueError as error:
     raise Refused(str(error)) from error
 
 

@@ -17,7 +17,8 @@ def test_a_signal_sets_the_flag_and_the_old_handler_returns(number):
   with Interrupts() as interrupts:
     assert not interrupts.requested and not interrupts.should_stop(1)
     signal.raise_signal(number)
-    assert interrupts.requested and interrupts.should_stop(2)
+    assert interrupts.requested and interrupts.exit_code == 0  # the loop has not stopped yet
+    assert interrupts.should_stop(2) and interrupts.exit_code == 128 + number
   assert signal.getsignal(number) is before
 
 

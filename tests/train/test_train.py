@@ -1,9 +1,11 @@
 """The loop on real digits with a tiny network: what it leaves, how it resumes, how it stops."""
 
 import doctest
+import errno
 import json
 import os
 import pathlib
+import shutil
 import signal
 import subprocess
 import sys
@@ -17,6 +19,8 @@ from PIL import Image
 import gengan.config
 from configs import dcgan, vae
 from gengan import data, runs, sharding, train
+from gengan.host import checksums
+from gengan.metrics import collapse
 from gengan.runs import trained
 from gengan.train import progress
 from gengan.train.snapshots import Snapshots
@@ -217,6 +221,74 @@ def test_samples_that_are_not_finite_end_the_run_too(tmp_path, monkeypatch):
   )
   with pytest.raises(progress.Diverged, match=r'NaN or infinity in samples after step 2; the last good .* of step 1'):
     train.run(tiny(**{'checkpoint.every_steps': 1, 'sample_every_steps': 2}), tmp_path)
+
+
+def at_step(wanted, act, monkeypatch):
+  """Has `act` called before a train step."""
+  compile_step = sharding.compile_step
+
+  def watched(*args, **kwargs):
+    step = compile_step(*args, **kwargs)
+
+    def run(state, batch, key):
+      if int(state.step) == wanted - 1:
+        act()
+      return step(state, batch, key)
+
+    return run
+
+  monkeypatch.setattr(sharding, 'compile_step', watched)
+
+
+def test_a_full_disk_ends_the_run_with_the_path_and_the_last_good_checkpoint(tmp_path, monkeypatch):
+  def full(folder):
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder / 'SHA256SUMS'))
+
+  at_step(6, lambda: monkeypatch.setattr(checksums, 'seal', full), monkeypatch)
+  with pytest.raises(train.Unwritable) as caught:
+    train.run(tiny(), tmp_path)
+  place = tmp_path / 'checkpoints' / '00000008'
+  why = f'No space left on device: {place}.partial/SHA256SUMS'
+  assert str(caught.value) == f'{place} was not saved: {why}; the last good checkpoint is that of step 4'
+  with runs.claimed(tmp_path):  # the lock is free
+    pass
+
+
+def test_a_folder_that_is_deleted_while_it_is_trained_in_is_not_made_anew(tmp_path, monkeypatch):
+  at_step(4, lambda: shutil.rmtree(tmp_path / 'run'), monkeypatch)
+  with pytest.raises(train.Unwritable, match=rf'^the folder of the run has gone: {tmp_path}/run; there is no'):
+    train.run(tiny(log_every_steps=100), tmp_path / 'run')
+  assert not (tmp_path / 'run').exists()
+
+
+def test_a_state_is_saved_before_it_is_scored(straight, tmp_path, monkeypatch):
+  def fail(*_, **__):
+    raise RuntimeError('a fault in a metric')
+
+  with monkeypatch.context() as patch:
+    patch.setattr(collapse, 'check', fail)
+    with pytest.raises(RuntimeError, match='a fault in a metric'):
+      train.run(tiny(), tmp_path)
+  assert runs.load(tmp_path).step == 4
+  assert equal(train.run(tiny(), tmp_path), straight[1])
+  scored = [line['step'] for line in read_lines(tmp_path) if 'validation/d_real' in line]
+  assert scored == [4, 8]
+
+
+def test_the_first_of_best_checkpoints_is_kept_by_what_is_measured_later(tmp_path):
+  best = {'checkpoint.every_steps': 2, 'eval_every_steps': 2, 'checkpoint.keep_latest': 1}
+  train.run(tiny(**best, **{'checkpoint.best_metric': 'validation/d_real'}), tmp_path)
+  losses = {line['step']: line['validation/d_real'] for line in read_lines(tmp_path) if 'validation/d_real' in line}
+  wanted = {min(losses, key=losses.get), 8}
+  assert {int(path.name) for path in (tmp_path / 'checkpoints').iterdir()} == wanted
+
+
+def test_foreign_folders_among_the_checkpoints_are_told(straight, tmp_path, caplog):
+  (tmp_path / 'checkpoints' / 'mine').mkdir(parents=True)
+  runs.create(tmp_path, gengan.config.load(straight[0]), data.load(tiny().data))
+  assert [record.getMessage() for record in caplog.records] == [
+    f'{tmp_path}/checkpoints holds what is no checkpoint and is left alone: mine'
+  ]
 
 
 def paint(folder, names, seed):

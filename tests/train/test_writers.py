@@ -3,8 +3,10 @@
 import importlib
 import io
 import json
+import pathlib
 import re
 import sys
+import threading
 import types
 from inspect import signature
 
@@ -282,3 +284,39 @@ def test_a_run_tells_the_writers_that_are_plugged_in(clu_writers, tmp_path, capl
   for words in ('d_loss=', 'validation/d_real=', "Got images: {'samples': (", "'optimizers.generator.b1': 0.5"):
     assert words in caplog.text, words
   assert list((tmp_path / 'profile').rglob('*.xplane.pb'))  # shorter than the trace that was asked for
+
+
+@pytest.mark.parametrize('kind', ['metrics.jsonl', 'tensorboard'])
+def test_a_full_disk_is_an_error_with_the_path_and_never_a_wait(kind, tmp_path):
+  threads = threading.active_count()
+  made = {
+    'metrics.jsonl': lambda: writers.JsonLinesWriter(tmp_path / kind, batch_size=1),
+    'tensorboard': lambda: writers.TensorBoardWriter(tmp_path / kind),
+  }
+  writer = made[kind]()
+  writer._file.close()
+  writer._file = pathlib.Path('/dev/full').open('w' if kind == 'metrics.jsonl' else 'wb')
+  assert threading.active_count() == threads  # what a thread meets, its queue hides
+  for use in (lambda: [writer.write_scalars(step, {'loss': 1.0}) for step in range(10_000)], writer.close):
+    with pytest.raises(OSError, match='No space left on device') as caught:
+      use()
+    assert str(caught.value.filename).startswith(str(tmp_path / kind))
+  assert writer._file.closed
+
+
+def test_a_file_of_metrics_that_was_deleted_is_an_error(tmp_path):
+  writer = writers.JsonLinesWriter(tmp_path / 'metrics.jsonl', batch_size=1)
+  writer.write_scalars(1, {'loss': 1.0})
+  (tmp_path / 'metrics.jsonl').unlink()
+  with pytest.raises(FileNotFoundError, match='it was deleted while it was written'):
+    writer.write_scalars(2, {'loss': 1.0})
+
+
+def test_what_is_measured_again_after_a_kill_stands_there_once(tmp_path):
+  path = tmp_path / 'metrics.jsonl'
+  for resume_step in (0, 5):
+    with writers.JsonLinesWriter(path, batch_size=1, resume_step=resume_step) as writer:
+      writer.write_scalars(5, {'validation/loss': 2.0, 'validation/odd': float('nan')})
+      writer.write_scalars(5, {'validation/loss': 2.0 + resume_step})
+  found = [json.loads(line)['validation/loss'] for line in path.read_text().splitlines()]
+  assert found == [2.0, 2.0, 7.0]
