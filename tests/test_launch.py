@@ -73,3 +73,14 @@ def test_the_launcher_fails_where_any_process_fails(codes, expected, told, tmp_p
   assert done.returncode == expected
   assert [line.partition(';')[0] for line in done.stderr.splitlines()] == told
   assert all(f'gengan-process-{line.split()[1]}.log' in line for line in done.stderr.splitlines())
+
+
+@pytest.mark.parametrize(('code', 'asked'), [(0, ''), (1, ''), (143, 'requeue 7\n')])
+def test_slurm_queues_again_what_was_saved_on_a_signal(code, asked, tmp_path):
+  for name, text in {'srun': f'exit {code}', 'scontrol': f'echo "$@" > {tmp_path}/asked'}.items():
+    (tmp_path / name).write_text(f'#!/bin/bash\n{text}\n')
+    (tmp_path / name).chmod(0o755)
+  environment = {'PATH': f'{tmp_path}:/usr/bin:/bin', 'SLURM_JOB_ID': '7'}
+  assert subprocess.run(['bash', 'launch/slurm.sbatch'], env=environment, cwd=ROOT).returncode == code
+  found = tmp_path / 'asked'
+  assert (found.read_text() if found.exists() else '') == asked

@@ -7,7 +7,8 @@ import re
 from collections.abc import Iterator
 
 _PLAIN = re.compile(r'[\w /.,=+@-]+')  # \w: letters of every script, but no bytes that are not UTF-8
-_LONGEST = 3000  # bytes; leaves room below PATH_MAX for the names that a library adds
+_LONGEST = 3000  # bytes; leaves room for the names that a library adds
+_MOST = 3900  # bytes, likewise for our own names; Linux and macOS take 4,096 or fewer
 _OPEN_FOLDERS = pathlib.Path('/proc/self/fd')
 
 
@@ -19,15 +20,25 @@ def plain(folder: pathlib.Path) -> Iterator[pathlib.Path]:
   one that is not UTF-8 and a very long one become that of an open file descriptor.
 
   Raises:
-    OSError: the folder cannot be opened; or it needs another name, and this system has none.
+    OSError: the folder cannot be opened.
   """
-  if _PLAIN.fullmatch(str(folder)) and len(os.fsencode(folder)) <= _LONGEST:
+  if _is_plain(folder):
     yield folder
     return
-  if not _OPEN_FOLDERS.is_dir():
-    raise OSError(f'{folder} has a character that is special to libraries; use letters, digits, "-" and "_" in paths')
   descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
   try:
     yield _OPEN_FOLDERS / str(descriptor)
   finally:
     os.close(descriptor)
+
+
+def check(folder: pathlib.Path) -> None:
+  """Raises a ValueError where `plain` will have no other name for a folder that needs one, or its path is too long."""
+  if len(os.fsencode(folder)) > _MOST:
+    raise ValueError(f'{str(folder)[:60]}... is too long for a path: files in it would have more than 4,096 bytes')
+  if not _is_plain(folder) and not _OPEN_FOLDERS.is_dir():
+    raise ValueError(f'{folder} has a character that is special to libraries; use letters, digits and - in paths')
+
+
+def _is_plain(folder: pathlib.Path) -> bool:
+  return bool(_PLAIN.fullmatch(str(folder))) and len(os.fsencode(folder)) <= _LONGEST

@@ -20,7 +20,7 @@ from jax.experimental import multihost_utils
 
 from gengan import sharding
 from gengan.core import State
-from gengan.host import checksums, errors, files
+from gengan.host import checksums, errors, files, paths
 from gengan.runs import arrays, finished, leaves
 
 log = logging.getLogger(__name__)
@@ -48,12 +48,13 @@ class Checkpointer:
   still going can be read.
 
   Args:
-    directory: made on the first save. All processes of a run must see it under this name.
+    directory: made on the first save, on a disk that all processes share; raises ValueError as `paths.check`.
     **rules: which checkpoints are kept, the fields of `finished.Rules`; raises ArgumentError for what cannot be.
   """
 
   def __init__(self, directory: str | os.PathLike, **rules: Any):
     self.directory = pathlib.Path(directory).absolute()
+    paths.check(self.directory)
     self._rules = finished.Rules(**rules)
     self._background = concurrent.futures.ThreadPoolExecutor(1, thread_name_prefix='checkpoint')
     self._pending: concurrent.futures.Future | None = None

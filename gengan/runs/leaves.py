@@ -41,7 +41,7 @@ def check(folder: pathlib.Path, found: dict[str, str], expected: dict[str, str])
   problems = {
     'missing in the checkpoint': [path for path in expected if path not in found],
     'not in the model': [path for path in found if path not in expected],
-    'different': [f'{path} is {found[path]}, the model has {expected[path]}' for path in differ],
+    'different': [f'{path} is {found[path][:60]}, the model has {expected[path]}' for path in differ],
   }
   if text := listed(problems):
     raise ValueError(f'{folder} does not fit the model; {text}')

@@ -44,10 +44,12 @@ def test_a_plain_path_stays_what_it_is_and_another_is_closed_again(tmp_path):
   assert not other.exists()
 
 
-def test_without_another_name_an_odd_path_is_refused(tmp_path, monkeypatch):
+def test_a_path_that_cannot_work_is_refused_at_once(tmp_path, monkeypatch):
   monkeypatch.setattr(paths, '_OPEN_FOLDERS', tmp_path / 'nowhere')
-  with pytest.raises(checkpoint.NotSavedError, match=r'\[v2\]/00000001 was not saved: .* special to libraries'):
-    save(checkpoint.Checkpointer(tmp_path / '[v2]'), 1)
+  with pytest.raises(ValueError, match=r'/\[v2\] has a character that is special to libraries'):
+    checkpoint.Checkpointer(tmp_path / '[v2]')
+  with pytest.raises(ValueError, match=r'^/\S{59}\.\.\. is too long for a path'):
+    checkpoint.Checkpointer(tmp_path / '/'.join(['d' * 200] * 20))
 
 
 def spoiled(spoil):
