@@ -1,12 +1,13 @@
 """What the folders of an image set mean: which are splits, and which are classes.
 
-A folder is a split where its name is one of these words in any case, alone or with numbers or words such as `set` and
-`images`: train, training, trainval; validation, valid, val, dev; test, testing, eval, evaluation. With another word in
-it (`seg_train`) it is one where a folder beside it has the same other words and another split (`seg_test`). So
-`Training`, `test_set` and `val2017` are splits, but `test_tube`, `training_shoes` and `trainer` are classes.
+A folder is a split where its name is one of `_WORDS` in any case, alone or with numbers or words such as `set` and
+`images`. With another word in it (`seg_train`, `trainA`) it is one where a folder beside it has the same other words
+and another split (`seg_test`, `testA`). So `Training`, `test_set` and `val2017` are splits, but `test_tube`,
+`training_shoes` and `trainer` are classes.
 """
 
 import re
+import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 
@@ -14,13 +15,16 @@ from gengan.data.sources.records import SPLITS
 from gengan.host.names import printable, same
 
 _WORDS = {
-  'train': ('train', 'training', 'trainval'),
-  'validation': ('validation', 'valid', 'val', 'dev'),
-  'test': ('test', 'testing', 'eval', 'evaluation'),
+  'train': ('train', 'training', 'trainval', 'trn'),
+  'validation': ('validation', 'validate', 'valid', 'val', 'dev'),
+  'test': ('test', 'tests', 'testing', 'tst', 'eval', 'evaluation', 'holdout'),
 }
 _SPLIT_OF = {word: split for split in SPLITS for word in _WORDS[split]}
-_FILLERS = ('data', 'dataset', 'fold', 'folder', 'image', 'images', 'img', 'imgs', 'part', 'photos', 'pictures', 'set')
-_SEPARATORS = re.compile(r'[-._\s\d]+')
+_FILLERS = (
+  *('batch', 'data', 'dataset', 'fold', 'folder', 'image', 'images', 'img', 'imgs', 'part', 'photos', 'pictures'),
+  *('samples', 'set', 'split'),
+)
+_SEPARATORS = re.compile(r'[\W\d_]+|(?<=[a-z])(?=[A-Z])')
 _GLUED = re.compile(rf'\b({"|".join(_SPLIT_OF)})({"|".join(_FILLERS)})\b')  # 'trainset'
 _OF_FILES = re.compile(f'({"|".join(sorted(_SPLIT_OF, key=len, reverse=True))})[-._ 0-9]', re.IGNORECASE)
 _HOW = 'put splits on top, as in train/cat/1.png and test/cat/2.png, and give a class that is no split another name'
@@ -48,7 +52,8 @@ def split_names(folders: Iterable[str]) -> dict[str, str]:
 
 
 def _words(name: str) -> list[str]:
-  return _GLUED.sub(r'\1 \2', _SEPARATORS.sub(' ', name.lower())).split()
+  plain = _SEPARATORS.sub(' ', unicodedata.normalize('NFKC', name)).lower().replace('train val', 'trainval')
+  return _GLUED.sub(r'\1 \2', plain).split()
 
 
 def _other_words(name: str) -> tuple[str, ...]:
@@ -76,6 +81,7 @@ def splits(paths: Sequence[Path], spec: str) -> tuple[list[str], list[Path], lis
   found = split_names(sorted({path[0] for path in paths if len(path) > 1}))
   if not found:
     _check_below(paths, spec, splits=False)
+    _check_classes({path[0] for path in paths if len(path) > 1}, spec)
     return ['train'] * len(paths), paths, _names_like_splits(paths)
   _check_top(paths, found, spec)
   while _is_shared(paths):
@@ -123,6 +129,14 @@ def _check_below(paths: Sequence[Path], spec: str, *, splits: bool) -> list[str]
     elif found:
       raise ValueError(f'{spec}: {_quoted("/".join(parents))} holds what looks like a split: {names}; {_HOW}')
   return notes
+
+
+def _check_classes(folders: Iterable[str], spec: str) -> None:
+  """Refuses classes which all bear the word of a split, and not the same: `train-jpg` and `test-jpg-additional`."""
+  meant = {name: {_SPLIT_OF[word] for word in _words(name) if word in _SPLIT_OF} for name in sorted(folders)}
+  if all(meant.values()) and len(set().union(*meant.values())) > 1:
+    listed = ', '.join(map(_quoted, meant))
+    raise ValueError(f'{spec}: {listed} look like splits, but differ in other words, too; {_HOW}')
 
 
 def _names_like_splits(paths: Sequence[Path]) -> list[str]:

@@ -24,6 +24,16 @@ PAIRS = [  # a folder for training, one for testing, and what the second is
   ('seg_train', 'seg_test', 'test'),
   ('DIV2K_train_HR', 'DIV2K_valid_HR', 'validation'),
   ('asl-alphabet-train', 'asl_alphabet_test', 'test'),
+  ('trainA', 'testA', 'test'),
+  ('TrainPhotos', 'validPhotos', 'validation'),
+  ('photos (train)', 'photos (test)', 'test'),
+  ('[train]', '[val]', 'validation'),
+  ('train_split', 'valid_split', 'validation'),
+  ('train+val', 'test', 'test'),
+  ('TrainVal', 'tests', 'test'),
+  ('trn', 'tst', 'test'),
+  ('train', 'validate', 'validation'),
+  ('train', 'holdout', 'test'),
 ]
 
 
@@ -76,7 +86,7 @@ def resolved(pattern, root):
     ('test_tube', 'flask'),
     ('training_shoes', 'running_shoes'),
     ('trainer', 'tester', 'evaluator'),
-    ('test_tube', 'train_station'),
+    ('test_tube', 'train_station', 'flask'),
     ('steam_train', 'model_train'),
     ('latest', 'contest', 'values', 'device'),
     ('valley', 'medieval', 'strain'),
@@ -105,6 +115,13 @@ def test_classes_are_not_taken_for_splits(classes):
       "'seg_pred' lies beside what looks like a split: 'seg_test', 'seg_train'; ",
     ),
     (('cat_train/1.png', 'cat_test/1.png', 'dog_train/1.png', 'dog_test/1.png'), 'these look like splits of more than'),
+    (('trainA/1.png', 'trainB/1.png', 'testA/1.png', 'testB/1.png'), 'these look like splits of more than one set: '),
+    (
+      ('train-jpg/1.png', 'test-jpg-additional/1.png'),
+      "'test-jpg-additional', 'train-jpg' look like splits, but differ",
+    ),
+    (('train_cats/1.png', 'train_dogs/1.png', 'test_mix/1.png'), "'test_mix', 'train_cats', 'train_dogs' look like"),
+    (('data_batch_1/1.png', 'test_batch/1.png'), "'data_batch_1' lies beside what looks like a split: 'test_batch'; "),
     (('dev/1.png', 'eval/1.png'), "there is no train/ among the folders that look like splits: 'dev', 'eval'; "),
     (('set/test/1.png', 'set/test/2.png'), "there is no train/ among the folders that look like splits: 'test'; "),
     (
