@@ -125,20 +125,17 @@ def train(
   """
   if steps < 1 or num_classes < 2:
     raise ValueError(f'a classifier needs at least 1 step and 2 classes, not {steps} and {num_classes}')
+  if validation is not None and not len(validation[1]):
+    raise ValueError('the validation set is empty; give None to keep the last step')
   images, labels = batches(0)
-  _check_labels(labels, num_classes)
-  if validation is not None:
-    if not len(validation[1]):
-      raise ValueError('the validation set is empty; give None to keep the last step')
-    _check_labels(validation[1], num_classes)
-  key = jax.random.key(seed)
+  for found in (labels, *(validation or ())[1:]):
+    _check_labels(found, num_classes)
+  key, best = jax.random.key(seed), None
   schedule = optax.warmup_cosine_decay_schedule(0.0, learning_rate, max(steps // 10, 1), decay_steps=steps + 1)
   rates = np.asarray(schedule(np.arange(1, steps + 1)))
   init, train_step = _compiled_training(num_classes, width, policy, flip, weight_decay)
   state = init(key, jnp.zeros((1, *images.shape[1:])))
-
   weights = np.ones(num_classes, np.float32) if class_weights is None else np.asarray(class_weights, np.float32)
-  best = None
   for step in range(1, steps + 1):
     images, labels = batches(step - 1)
     state = train_step(state, images, labels, weights[labels], rates[step - 1], jax.random.fold_in(key, step))

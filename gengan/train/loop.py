@@ -97,10 +97,10 @@ def fit(
       if due:
         _require_folder(workdir)
         progress.require_finite(step, state)  # what is not finite is neither looked at nor saved
-      save = functools.partial(checkpointer.save, step, state, data=iterator.get_state(), config=config.to_dict())
-      scores = examine(step, state, due, save) if due else {}
-      if 'save' in due and scores:
-        checkpointer.score(scores)
+        save = functools.partial(checkpointer.save, step, state, data=iterator.get_state(), config=config.to_dict())
+        scores = examine(step, state, due, save)
+        if 'save' in due and scores:
+          checkpointer.score(scores)
       profile.between(step, state)
       if stop or step >= config.num_steps:
         break
@@ -112,12 +112,8 @@ def fit(
 
     checkpointer.wait()
     writer.flush()
-    if stop:
-      text = {'stopped': f'saved at step {step} of {config.num_steps}; the same command continues from there'}
-    else:
-      made = snapshots.finish(state, workdir / 'metrics.jsonl') if step > begun or not snapshots.finished() else {}
-      text = summary.ending(training, made)
-    writer.write_texts(step, text)
+    redraw = step > begun or not snapshots.finished()
+    writer.write_texts(step, _ending(training, step, state, snapshots if redraw else None, stop=stop))
   return state
 
 
@@ -151,6 +147,14 @@ def _introduce(training: Training, step: int, key: jax.Array, writer: MetricWrit
   snapshots = Snapshots.of(training, seen, key=key)
   writer.write_images(step, snapshots.begin(fresh=not step))
   return snapshots
+
+
+def _ending(training: Training, step: int, state: core.State, snapshots: Snapshots | None, *, stop: bool) -> dict:
+  """What to do next; after the last step, with the pictures of the whole run, which are drawn here."""
+  if stop:
+    return {'stopped': f'saved at step {step} of {training.config.num_steps}; the same command continues from there'}
+  made = snapshots.finish(state, training.workdir / 'metrics.jsonl') if snapshots else {}
+  return summary.ending(training, made)
 
 
 def _compile(training: Training) -> Callable:
