@@ -11,6 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from gengan.data.sources.layout import split_names
+from gengan.data.sources.listing import quoted
 from gengan.data.sources.records import SPLITS, Records, Source
 
 KEPT_BYTES = 2 << 30  # encoded images of a split up to this size are read once, in one sweep
@@ -21,15 +23,17 @@ _CLASS_KEYS = {  # under which the files of a set name one; `type` in older sets
   'features.json': ('pythonClassName', 'python_class_name', 'type'),
   'dataset_info.json': ('pythonClassName', 'python_class_name'),
 }
-_NAME = re.compile(r'\w+(/[\w.-]+)*(:[\d.*]+)?')  # mnist, voc/2007, cifar10:3.0.2; 'huggingface:x' runs other code
+# mnist, voc/2007, cifar10:3.0.2; 'huggingface:x' runs other code
+_NAME = re.compile(r'\w+(/[\w.-]+)*(:[\d.*]+)?', re.ASCII)
 _MNIST_LIKE = ('mnist', 'fashion_mnist', 'kmnist', 'emnist')
 
 
 def open_tfds(name: str, *, data_dir: str = '') -> Source:
   """A set by its TFDS name ('mnist', 'cifar10:3.0.2'), or the folder of a prepared version.
 
-  Reads array_record files with `tfds.data_source`; the feature `image` is needed, an integer `label` is used where it
-  is there. TFDS makes the classes that the files of a set name, and imports their modules: those of others are refused.
+  Reads array_record files with `tfds.data_source`; the feature `image` is needed, a `label` of classes is used where it
+  is there; what is not read is told. TFDS makes the classes that the files of a set name, and imports their modules:
+  those of others are refused.
 
   Args:
     name: as in `tfds.builder`, or a folder with a dataset_info.json, or with one version that has it.
@@ -48,17 +52,25 @@ def open_tfds(name: str, *, data_dir: str = '') -> Source:
   if 'image' not in info.features or not isinstance(info.features['image'], tfds.features.Image):
     raise ValueError(f'{spec} has no feature "image"; it has {", ".join(info.features)}')
   labelled = 'label' in info.features and isinstance(info.features['label'], tfds.features.ClassLabel)
-  if 'train' not in info.splits:
+  called = {meant: name for name, meant in split_names(info.splits).items() if name not in SPLITS}
+  called |= {split: split for split in SPLITS if split in info.splits}
+  if 'train' not in called:
     raise ValueError(f'{spec} has no split "train"; it has {", ".join(info.splits)}')
+  used = {'image', 'label'} if labelled else {'image'}
+  told = {
+    'splits that are not read': [name for name in info.splits if name not in called.values()],
+    'features that are not read': sorted(set(info.features) - used),
+  }
+  notes += tuple(f'{what}: {quoted(names)}' for what, names in told.items() if names)
   splits, identity = {}, [info.full_name]
-  for split in (name for name in SPLITS if name in info.splits):
-    place = f'{spec}: {split}'
+  for split in (split for split in SPLITS if split in called):
+    found, place = info.splits[called[split]], f'{spec}: {called[split]}'
     with _damaged(place):
-      source = builder.as_data_source(split=split, decoders={'image': tfds.decode.SkipDecoding()})
-    _check_files(info.splits[split], place)
-    keep = info.splits[split].num_bytes <= KEPT_BYTES
+      source = builder.as_data_source(split=called[split], decoders={'image': tfds.decode.SkipDecoding()})
+    _check_files(found, place)
+    keep = found.num_bytes <= KEPT_BYTES
     splits[split] = _records(split, source, place, labelled=labelled, keep=keep)
-    identity.append(f'{split} {info.splits[split].num_bytes} {info.splits[split].shard_lengths}')
+    identity.append(f'{split} {found.num_bytes} {found.shard_lengths}')
   return Source(
     spec=spec,
     splits=splits,
@@ -80,16 +92,20 @@ def named_builder(name: str, data_dir: str):
   """The TFDS builder of a set, prepared or not, in the file format that is needed here.
 
   Raises:
-    ValueError: there is no set of this name; one line.
+    ValueError: there is no set of this name, or what lies under it asks for code that is not of TFDS; one line.
   """
   import tensorflow_datasets as tfds
 
+  spec = f'tfds:{name}'
+  name = re.sub(r'^\w+', lambda found: tfds.core.naming.camelcase_to_snakecase(found[0]), name)  # as TFDS does
+  for place in tfds.core.utils.file_utils.list_data_dirs(data_dir or None):
+    _check_classes(pathlib.Path(place).expanduser() / re.split('[/:]', name)[0], spec)
   try:
     return tfds.builder(name, data_dir=data_dir or None, file_format='array_record')
   except tfds.core.DatasetNotFoundError as error:
-    raise ValueError(f'tfds:{name}: TFDS {tfds.__version__} has no set of this name') from error
+    raise ValueError(f'{spec}: TFDS {tfds.__version__} has no set of this name') from error
   except (ValueError, AssertionError) as error:
-    raise ValueError(f'tfds:{name}: {str(error).strip().splitlines()[0]}') from error
+    raise ValueError(f'{spec}: {str(error).strip().splitlines()[0]}') from error
 
 
 def _builder(tfds, name: str, data_dir: str, spec: str) -> tuple[Any, tuple[str, ...]]:
@@ -104,7 +120,7 @@ def _builder(tfds, name: str, data_dir: str, spec: str) -> tuple[Any, tuple[str,
   elif not _NAME.fullmatch(name):
     raise ValueError(f'{spec}: there is no such folder, and TFDS has names such as mnist, voc/2007 or cifar10:3.0.2')
   else:
-    builder = _named(tfds, name, data_dir, spec)
+    builder = _named(name, data_dir, spec)
   found = builder.info.file_format.value
   if found != 'array_record':
     command = prepare_command(builder.name, data_dir)
@@ -122,14 +138,11 @@ def _version(folder: pathlib.Path, spec: str) -> tuple[pathlib.Path | None, tupl
   return (below[0], (f'read from {below[0].relative_to(folder)}, the only version there',)) if below else (None, ())
 
 
-def _named(tfds, name: str, data_dir: str, spec: str) -> Any:
-  stem = re.split('[/:]', name)[0]
-  for place in tfds.core.utils.file_utils.list_data_dirs(data_dir or None):
-    _check_classes(pathlib.Path(place).expanduser() / stem, spec)
+def _named(name: str, data_dir: str, spec: str) -> Any:
   builder = named_builder(name, data_dir)
   if not pathlib.Path(builder.data_path, 'dataset_info.json').is_file():
     otherwise = '; or read the files it was published in, without TensorFlow: config.data.source=idx:DIR'
-    command = prepare_command(name, data_dir) + (otherwise if stem in _MNIST_LIKE else '')
+    command = prepare_command(name, data_dir) + (otherwise if builder.name in _MNIST_LIKE else '')
     raise FileNotFoundError(f'{spec} is not prepared in {builder.data_path}; prepare it with: {command}')
   return builder
 

@@ -2,6 +2,7 @@
 
 import io
 import json
+import shutil
 import sys
 
 import numpy as np
@@ -140,6 +141,38 @@ def test_classes_of_others_are_refused_before_their_module_is_imported(tmp_path,
   with pytest.raises(ValueError, match=r"features\.json names the class 'stranger_features\.Image'; only") as caught:
     open_source(spec, data_dir=str(tmp_path))
   assert '\n' not in str(caught.value) and 'stranger_features' not in sys.modules
+
+
+@pytest.mark.parametrize('name', ['strangers_set', 'StrangersSet', 'strangersSet', 'StrangersSet:3.0.1'])
+def test_classes_of_others_are_refused_however_a_name_is_written(tmp_path, monkeypatch, name):
+  folder = tmp_path / 'strangers_set' / '3.0.1'
+  write_set(folder)
+  (tmp_path / 'stranger_features.py').write_text('raise SystemExit')
+  monkeypatch.syspath_prepend(tmp_path)
+  assert len(open_source(f'tfds:{name}', data_dir=str(tmp_path)).splits['train']) == 40
+  features = json.loads((folder / 'features.json').read_text())
+  in_image(features, pythonClassName=EVIL)
+  (folder / 'features.json').write_text(json.dumps(features))
+  with pytest.raises(ValueError, match=r"features\.json names the class 'stranger_features\.Image'; only"):
+    open_source(f'tfds:{name}', data_dir=str(tmp_path))
+
+
+def test_splits_are_known_by_the_names_of_folders_and_what_is_not_read_is_told(tmp_path):
+  folder = tmp_path / '3.0.1'
+  write_set(folder)
+  info = json.loads((folder / 'dataset_info.json').read_text())
+  info['splits'] += [info['splits'][1] | {'name': name} for name in ('val', 'unlabelled')]
+  (folder / 'dataset_info.json').write_text(json.dumps(info))
+  for name in ('val', 'unlabelled'):
+    shutil.copy(*(folder / f'mnist-{each}.array_record-00000-of-00001' for each in ('test', name)))
+  features = json.loads((folder / 'features.json').read_text())
+  number = {'pythonClassName': 'tensorflow_datasets.core.features.scalar.Scalar', 'tensor': {'shape': {}}}
+  number['tensor'] |= {'dtype': 'int64', 'encoding': 'none'}
+  features['featuresDict']['features']['label'] = number
+  (folder / 'features.json').write_text(json.dumps(features))
+  source = open_source(f'tfds:{folder}')
+  assert {split: len(records) for split, records in source.splits.items()} == COUNTS | {'validation': 10}
+  assert source.notes == ("splits that are not read: 'unlabelled'", "features that are not read: 'label'")
 
 
 def test_the_module_that_wrote_a_set_is_not_imported(tmp_path, monkeypatch):
