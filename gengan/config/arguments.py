@@ -3,6 +3,7 @@
 import argparse
 import contextlib
 import difflib
+import io
 import logging
 import os
 import pathlib
@@ -95,6 +96,8 @@ def parse(parser: Parser, argv: Sequence[str] | None = None) -> argparse.Namespa
     SystemExit: with one line and code 2 for a mistake, or after --help.
   """
   logging.basicConfig(format='%(message)s')  # what is told to people has no prefix
+  if isinstance(sys.stdout, io.TextIOWrapper):
+    sys.stdout.reconfigure(errors='backslashreplace')  # as stderr: a path need not be text
   argv = list(sys.argv[1:] if argv is None else argv)
   if argv and not argv[0].startswith('-'):  # a flag's name was forgotten: no verb takes anything without one
     flag = next(each for each in FIRST if each in parser._option_string_actions)

@@ -242,8 +242,7 @@ class Checkpointer:
         self._path(step).rename(self._path(step, finished.DAMAGED))
     if jax.process_count() > 1:
       multihost_utils.sync_global_devices('gengan.runs.checkpoint.clean')
-    self._cleaned = True
-    self._damaged.clear()
+    self._cleaned, self._damaged = True, set()
 
   def _finish(self, step: int, finish_writing: Callable[[], None], expected: Mapping[str, Any]) -> None:
     """In the background: once the arrays are there, reads them back, hashes all files, commits, applies retention."""
@@ -268,18 +267,21 @@ class Checkpointer:
     steps = self.steps()
     for old in set(steps) - finished.kept(self.directory, steps, self._rules):
       # Renamed first, so that a kill in between leaves no folder that looks finished.
-      shutil.rmtree(self._path(old).rename(self._path(old, finished.PARTIAL)))
+      with _saving(self._path(old), 'cannot be deleted'):
+        shutil.rmtree(self._path(old).rename(self._path(old, finished.PARTIAL)))
 
 
 @contextlib.contextmanager
-def _saving(path: pathlib.Path) -> Iterator[None]:
+def _saving(path: pathlib.Path, failed: str = 'was not saved') -> Iterator[None]:
   """Whatever goes wrong, in one line that names the checkpoint."""
   try:
     yield
+  except NotSavedError:
+    raise
   except Exception as error:
     if not isinstance(error, OSError) and files.is_full(path.parent):  # TensorStore has errors of its own
       error = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-    raise NotSavedError(f'{path} was not saved: {errors.reason(error)}') from error
+    raise NotSavedError(f'{path} {failed}: {errors.reason(error)}') from error
 
 
 def _data_file(folder: pathlib.Path, process: int) -> pathlib.Path:

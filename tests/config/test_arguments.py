@@ -1,6 +1,8 @@
 """One style of command line: what the tools share, seen by a tool of its own."""
 
+import io
 import pathlib
+import sys
 
 import pytest
 
@@ -147,3 +149,11 @@ def test_only_the_named_errors_are_mistakes(capsys):
   with pytest.raises(SystemExit) as ended, arguments.answering(tool(), KeyError, code=1):
     raise KeyError('diverged')
   assert ended.value.code == 1
+
+
+def test_paths_that_are_no_text_can_be_printed(monkeypatch):
+  written = io.BytesIO()
+  monkeypatch.setattr(sys, 'stdout', io.TextIOWrapper(written, encoding='utf-8'))
+  arguments.parse(arguments.parser('sample', 'Draws.'), [])
+  print('runs/caf\udce9', flush=True)
+  assert written.getvalue() == b'runs/caf\\udce9\n'

@@ -104,6 +104,20 @@ def test_a_full_disk_is_one_error_of_the_checkpoint(tmp_path, monkeypatch):
       checkpointer.close()
 
 
+def test_an_old_checkpoint_that_cannot_be_deleted_is_named(copy, monkeypatch):
+  def refuse(path):
+    raise PermissionError(errno.EPERM, os.strerror(errno.EPERM), str(path))
+
+  checkpointer = checkpoint.Checkpointer(copy, keep_latest=1)
+  checkpointer.restore(abstract(make_state()))
+  with monkeypatch.context() as patch:
+    patch.setattr(shutil, 'rmtree', refuse)
+    save(checkpointer, 30)
+    with pytest.raises(checkpoint.NotSavedError, match=r'000000[12]0 cannot be deleted: Operation not permitted'):
+      checkpointer.close()
+  assert checkpointer.steps()[-1] == 30
+
+
 def test_scores_that_come_later_belong_to_the_checkpoint(tmp_path):
   with checkpoint.Checkpointer(tmp_path, keep_latest=1, best_metric='fid') as checkpointer:
     for step, fid in {1: 3.0, 2: 1.0, 3: 2.0, 4: float('nan')}.items():

@@ -11,8 +11,8 @@ from gengan.generate.formats.shards import About
 def write(root: pathlib.Path, about: About, card: Mapping[str, Any]) -> list[str]:
   """Writes both files below data (see `shards.place`); returns their names. The same card, the same bytes."""
   return [
-    shards.place(root, 'card.json', shards.to_json(card).encode()),
-    shards.place(root, 'README.md', readme(about, card).encode()),
+    shards.place(root, 'card.json', shards.to_json(card).encode(errors='backslashreplace')),
+    shards.place(root, 'README.md', readme(about, card).encode(errors='backslashreplace')),
   ]
 
 

@@ -134,7 +134,7 @@ class Ledger:
 
   def _write(self, name: str, text: str) -> None:
     with files.replacing(self.root / name, beside=self.root / 'tmp' / f'note-{self._rank}') as beside:
-      beside.write_text(text, encoding='utf-8')
+      beside.write_text(text, encoding='utf-8', errors='backslashreplace')
 
 
 def clean(out: pathlib.Path) -> None:

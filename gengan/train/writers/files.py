@@ -108,7 +108,7 @@ class TensorBoardWriter(MetricWriter):
 
   def write_texts(self, step, texts):
     for name, text in texts.items():
-      self._add(step, summary=summary.text(name, text))
+      self._add(step, summary=summary.text(name, text.encode('utf-8', 'backslashreplace').decode()))
 
   def write_histograms(self, step, arrays, num_buckets=None):
     for name, array in arrays.items():
