@@ -298,8 +298,6 @@ def test_a_platform_that_is_not_there_is_one_helpful_line(error, monkeypatch):
     raise error
 
   monkeypatch.setattr(jax, 'devices', fail)
-  with pytest.raises(
-    ValueError, match=r"^JAX_PLATFORMS is 'cpu', and JAX finds no such.*; unset it or"
-  ) as caught:
+  with pytest.raises(ValueError, match=r"^JAX_PLATFORMS is 'cpu', and JAX finds no such.*; unset it or") as caught:
     sharding.make_mesh()
   assert '\n' not in str(caught.value)

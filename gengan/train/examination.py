@@ -11,7 +11,7 @@ from gengan.evaluate import in_training
 from gengan.metrics import collapse
 from gengan.metrics.averages import average
 from gengan.train.preparation import Training
-from gengan.train.progress import Progress
+from gengan.train.progress import REMEMBERED, Progress
 from gengan.train.snapshots import Snapshots
 from gengan.train.writers import MetricWriter
 
@@ -63,7 +63,7 @@ def make(
       save()
     if 'validate' in due:
       scores |= {f'validation/{name}': value for name, value in validate(state).items()}
-      accuracies = {name: progress.take_recent(name) for name in ('d_accuracy_real', 'd_accuracy_fake')}
+      accuracies = {name: progress.take_recent(name) for name in REMEMBERED}
       real = snapshots.real['image']
       report = collapse.check(drawn['samples'][: len(real)], real, **accuracies)
       scores |= report.metrics

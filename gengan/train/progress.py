@@ -3,7 +3,6 @@
 A step's metrics are fetched once the next step has started, so that the host never waits for the devices.
 """
 
-import collections
 import math
 from collections.abc import Callable
 
@@ -12,6 +11,8 @@ import jax.numpy as jnp
 
 from gengan import core
 from gengan.train.writers import MetricWriter, as_floats
+
+REMEMBERED = ('d_accuracy_real', 'd_accuracy_fake')  # at every step, until they are asked for: a run has many steps
 
 
 class Diverged(FloatingPointError):
@@ -28,7 +29,7 @@ class Progress:
   def __init__(self, writer: MetricWriter, *, every_steps: int, num_steps: int, last_good: Callable[[], str]):
     self._writer, self._every_steps, self._num_steps, self._last_good = writer, every_steps, num_steps, last_good
     self._pending: tuple[int, core.Metrics] | None = None
-    self._recent = collections.defaultdict(list)
+    self._recent = {name: [] for name in REMEMBERED}
 
   def push(self, step: int, metrics: core.Metrics) -> None:
     """Takes the metrics of `step`, which has just started, and flushes those of the step before."""
@@ -48,7 +49,8 @@ class Progress:
     for name, value in scalars.items():
       if not math.isfinite(value):
         raise Diverged(f'{name} is {value} at step {step}; {self._last_good()}')
-      self._recent[name].append(value)
+      if name in self._recent:
+        self._recent[name].append(value)
     if step % self._every_steps == 0 or step == self._num_steps:
       self._writer.write_scalars(step, scalars)
 
@@ -66,8 +68,9 @@ class Progress:
       raise Diverged(f'NaN or infinity in {", ".join(bad)} after step {step}; {self._last_good()}')
 
   def take_recent(self, name: str) -> list[float]:
-    """The values of a metric at every step since this was last asked."""
-    return self._recent.pop(name, [])
+    """The values of one of `REMEMBERED` at every step since this was last asked."""
+    found, self._recent[name] = self._recent[name], []
+    return found
 
 
 @jax.jit

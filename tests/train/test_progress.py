@@ -1,5 +1,7 @@
 """Metrics one step late: written at the interval, checked at every step."""
 
+import tracemalloc
+
 import jax.numpy as jnp
 import pytest
 
@@ -51,7 +53,7 @@ def test_recent_values_are_handed_out_once(progress):
   assert progress.take_recent('d_accuracy_real') == [0.25, 0.5]
   progress.flush()
   assert progress.take_recent('d_accuracy_real') == [0.75]
-  assert progress.take_recent('elbo') == []
+  assert progress.take_recent('d_accuracy_fake') == []
 
 
 def test_every_float_of_a_tree_is_checked_and_its_part_is_named(progress):
@@ -73,3 +75,19 @@ def test_a_bad_metric_is_told_before_the_state_that_it_led_to(progress):
   progress.push(2, {'d_loss': jnp.float32('nan')})
   with pytest.raises(Diverged, match='d_loss is nan at step 2'):
     progress.require_finite(2, {'samples': jnp.full(2, jnp.nan)})
+
+
+def test_what_nobody_asks_for_is_not_kept():
+  progress = Progress(Recorder(), every_steps=10**9, num_steps=10**9, last_good=str)
+
+  def used_after(steps):
+    for step in steps:
+      progress.push(step, {f'metric_{i}': step + i / 7 for i in range(10)})
+    return tracemalloc.get_traced_memory()[0]
+
+  tracemalloc.start()
+  try:
+    before = used_after(range(500))
+    assert used_after(range(500, 3000)) - before < 2**15  # bytes
+  finally:
+    tracemalloc.stop()
