@@ -39,12 +39,15 @@ class TrainIterator(Iterator[dict[str, np.ndarray]]):
     """Goes on at exactly the batch that was next when `get_state` was called.
 
     Raises:
-      ValueError: the state belongs to another seed, batch size or number of examples.
+      ValueError: the state belongs to another seed, batch size or number of examples, or names no batch.
     """
     for field, here in self._identity.items():
       if state.get(field) != here:
         raise ValueError(f'the data iterator was saved with {field} {state.get(field)}, but now it is {here}')
-    self._iterator.set_state({'next_index': int(state['next_batch'])})
+    number = state.get('next_batch')
+    if type(number) is not int or not 0 <= number < sys.maxsize:
+      raise ValueError(f'the data iterator was saved with next_batch {number!r}, which is no number of a batch')
+    self._iterator.set_state({'next_index': number})
 
 
 def train_iterator(

@@ -26,9 +26,9 @@ class Rules:
   best_mode: str = 'min'  # or 'max'
 
   def __post_init__(self):
-    if self.keep_latest < 1:
+    if type(self.keep_latest) is not int or self.keep_latest < 1:
       raise ArgumentError('keep_latest', self.keep_latest, 'at least 1')
-    if self.keep_every_steps < 0:
+    if type(self.keep_every_steps) is not int or self.keep_every_steps < 0:
       raise ArgumentError('keep_every_steps', self.keep_every_steps, 'at least 0')
     if self.best_mode not in ('min', 'max'):
       raise ArgumentError('best_mode', self.best_mode, "'min' or 'max'")

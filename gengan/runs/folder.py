@@ -6,6 +6,7 @@ checkpoints/      see `checkpoint`                         samples/, tensorboard
 """
 
 import contextlib
+import dataclasses
 import logging
 import pathlib
 from collections.abc import Iterator
@@ -31,7 +32,7 @@ def has_checkpoints(workdir: pathlib.Path) -> bool:
 
 def open_checkpoints(workdir: pathlib.Path, config: ConfigDict) -> Checkpointer:
   """The run's checkpoints, kept as `config.checkpoint` says."""
-  rules = {name: value for name, value in config.checkpoint.items() if name != 'every_steps'}
+  rules = {rule.name: config.checkpoint[rule.name] for rule in dataclasses.fields(finished.Rules)}
   with reading('checkpoint'):
     return Checkpointer(workdir / 'checkpoints', **rules)
 

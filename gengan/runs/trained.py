@@ -127,14 +127,15 @@ def load(
   try:
     algorithm = recipes.make_algorithm(config)
     abstract = sharding.abstract_state(algorithm, example_batch(config), mesh)
+    checkpoints = open_checkpoints(workdir, config)
   except (AttributeError, LookupError, TypeError) as error:
     if not config.model.name.startswith('gengan.'):
       raise  # a recipe of one's own may have a fault
     why = f'{type(error).__name__}: {reason(error)}'
     raise ValueError(f'{workdir / "config.json"} is damaged, or of another version of gengan ({why})') from error
   step = None if checkpoint == 'latest' else checkpoint
-  with open_checkpoints(workdir, config) as checkpointer:
-    restored = checkpointer.restore(abstract, step=step)
+  with checkpoints:
+    restored = checkpoints.restore(abstract, step=step)
   class_names = tuple(saved.load_dataset_facts(workdir)['class_names'])
   state = restored.state if weights == 'averaged' else core.with_trained_weights(restored.state)
   return Run(config, algorithm, state, restored.step, len(class_names), class_names)

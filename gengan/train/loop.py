@@ -134,7 +134,7 @@ def _found(training: Training, checkpointer: runs.Checkpointer) -> tuple[core.St
     return None, 0, -1
   with _refusing():
     found = checkpointer.restore(training.setup.abstract_state)
-  training.iterator.set_state(found.data)
+    training.iterator.set_state(found.data)
   # One without metrics was saved for a signal, before all else, or had only pictures due, which come out the same.
   return found.state, found.step, found.step if found.metrics else -1
 

@@ -99,6 +99,13 @@ def test_a_state_of_other_batches_is_refused(change):
     iterator.set_state(state)
 
 
+@pytest.mark.parametrize('number', [None, '3', 1.5, True, -1, 2**70, [], float('inf')])
+def test_a_state_that_names_no_batch_is_refused(number):
+  iterator = train_iterator(numbered(), defaults.data(), batch_size=8, seed=3)
+  with pytest.raises(ValueError, match='is no number of a batch'):
+    iterator.set_state(iterator.get_state() | {'next_batch': number})
+
+
 @pytest.mark.parametrize('process_count', [2, 4])
 def test_processes_share_every_batch(process_count):
   config = defaults.data(flip=True)

@@ -292,6 +292,8 @@ def test_what_json_cannot_hold_is_refused_at_once(tmp_path):
 def test_impossible_arguments(tmp_path):
   with pytest.raises(ValueError, match='keep_latest is 0'):
     checkpoint.Checkpointer(tmp_path, keep_latest=0)
+  with pytest.raises(ValueError, match="keep_latest is '2'; it must be at least 1"):
+    checkpoint.Checkpointer(tmp_path, keep_latest='2')
   with pytest.raises(ValueError, match="best_mode is 'lowest'"):
     checkpoint.Checkpointer(tmp_path, best_mode='lowest')
 
