@@ -46,6 +46,7 @@ def make(
   config, dataset, algorithm, mesh = training.config, training.dataset, training.setup.algorithm, training.setup.mesh
   eval_step = jax.jit(algorithm.eval_step, out_shardings=sharding.replicated(mesh))
   evaluator = in_training.of_config(config, dataset, mesh)
+  warned = set()  # what is not measured for a reason that stays is said once
 
   def validate(state: core.State) -> dict[str, float]:
     batches = (
@@ -72,8 +73,9 @@ def make(
     if evaluator and 'evaluate' in due:
       measured, lines = in_training.measure(evaluator, state, algorithm)
       scores |= measured
-      for line in lines:
+      for line in sorted(set(lines) - warned):
         writer.write_texts(step, {'warning': line})
+      warned.update(lines)
     if scores:
       writer.write_scalars(step, scores)
     if 'draw' in due:

@@ -22,7 +22,7 @@ from gengan import data, runs, sharding, train
 from gengan.host import checksums
 from gengan.metrics import collapse
 from gengan.runs import trained
-from gengan.train import progress
+from gengan.train import examination, progress
 from gengan.train.snapshots import Snapshots
 
 ROOT = pathlib.Path(__file__).parents[2]
@@ -273,6 +273,15 @@ def test_a_state_is_saved_before_it_is_scored(straight, tmp_path, monkeypatch):
   assert equal(train.run(tiny(), tmp_path), straight[1])
   scored = [line['step'] for line in read_lines(tmp_path) if 'validation/d_real' in line]
   assert scored == [4, 8]
+
+
+def test_a_metric_that_fails_is_a_warning_and_said_once(straight, tmp_path, monkeypatch, capsys):
+  monkeypatch.setattr(examination.in_training, 'of_config', lambda *_: 'an evaluator')
+  failing = lambda *_: ({'validation/good': 1.0}, ['bad was not measured: a fault'])
+  monkeypatch.setattr(examination.in_training, 'measure', failing)
+  assert equal(train.run(tiny(**{'evaluators.every_steps': 2}), tmp_path), straight[1])
+  assert capsys.readouterr().out.count('warning: bad was not measured: a fault') == 1
+  assert [line['step'] for line in read_lines(tmp_path) if 'validation/good' in line] == [2, 4, 6, 8]
 
 
 def test_the_first_of_best_checkpoints_is_kept_by_what_is_measured_later(tmp_path):
