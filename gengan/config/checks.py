@@ -3,12 +3,13 @@
 import math
 import re
 from collections.abc import Sequence
+from typing import Any
 
 from ml_collections import ConfigDict
 
-from gengan.config import schedules
+from gengan.config import defaults, schedules
 from gengan.config.errors import ConfigError, reading
-from gengan.config.fields import find, flatten, is_section, is_whole, walk
+from gengan.config.fields import find, flatten, is_number, is_section, is_whole, walk
 
 INTERVALS = ('log_every_steps', 'eval_every_steps', 'sample_every_steps')
 POSITIVE = (
@@ -43,6 +44,7 @@ def check(config: ConfigDict) -> None:
   is_comparison = isinstance(config.get('generator'), ConfigDict)
   hint = "this looks like a comparison's config, for python -m gengan.utility" if is_comparison else ''
   require_fields(config, REQUIRED, kind='a training config', example='--config=dcgan', why=hint)
+  _check_types(config)
   check_numbers(config)
   for field in POSITIVE:
     _require(config, field, lambda value: is_whole(value) and value >= 1, 'at least 1')
@@ -86,6 +88,32 @@ def check_numbers(config: ConfigDict) -> None:
         raise ConfigError(field, value, 'finite')
       if is_whole(number) and abs(number) > MAX_WHOLE and not field.endswith('seed'):
         raise ConfigError(field, value, f'at most {MAX_WHOLE}')
+
+
+def _check_types(config: ConfigDict) -> None:
+  """Raises a ConfigError for a field of another type than its default, as in a damaged config.json."""
+  own = str(config.model.name).startswith('gengan.')
+  usual = dict(walk(defaults.training('digits')))
+  for whole in (defaults.gan(), defaults.vae()) if own else ():
+    usual |= dict(walk(whole))
+  for path, value in walk(config):
+    if path in usual and not path.startswith('data.') and (allowed := _lacks_type(value, usual[path])):
+      raise ConfigError(path, value, allowed)
+
+
+def _lacks_type(value: Any, usual: Any) -> str:
+  """What a value must be that is not of the type of another; '' where it is, or is a schedule in place of a number."""
+  if is_section(usual):
+    return '' if is_section(value) else 'a section'
+  if is_number(usual) and is_section(value) and 'schedule' in value:
+    return ''
+  if isinstance(usual, str):
+    return '' if isinstance(value, str) else 'a text'
+  if isinstance(usual, bool):
+    return '' if isinstance(value, bool) else 'true or false'
+  if is_whole(usual):
+    return '' if is_whole(value) else 'a whole number'
+  return '' if is_number(value) else 'a number'
 
 
 def _require(config, field, valid, allowed):

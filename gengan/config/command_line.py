@@ -14,10 +14,9 @@ from typing import Any, NamedTuple
 from absl import flags
 from ml_collections import ConfigDict, config_flags
 
-from gengan.config import defaults, places, schedules
+from gengan.config import defaults, places, saved, schedules
 from gengan.config.errors import ConfigError, reading
 from gengan.config.fields import find, is_number, is_section, missing_field, walk
-from gengan.host import files
 
 CHANGE = re.compile(r'--?(no)?config\.([^=]+)(?:=(.*))?', re.DOTALL)
 TYPES = {  # of a field: what its text must be, and whether it is
@@ -102,7 +101,7 @@ def _read_saved(path: pathlib.Path) -> ConfigDict:
     if isinstance(value, list)
     else value
   )
-  return ConfigDict(back(files.read_json(path)))
+  return saved.read(path, back)
 
 
 def split(argv: Sequence[str]) -> tuple[list[str], list[str]]:

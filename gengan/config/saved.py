@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+from collections.abc import Callable
 from typing import Any
 
 from ml_collections import ConfigDict
@@ -16,6 +17,19 @@ PLACES = ('data.source', 'data.exclude', 'data.data_dir')  # of data that is com
 FREE_TO_CHANGE = ('num_steps', *INTERVALS, 'checkpoint.', 'evaluators.', 'mesh.', *PLACES)
 
 
+def read(path: pathlib.Path, change: Callable[[dict], dict] = dict) -> ConfigDict:
+  """The config in a JSON file; `change` makes of its content what becomes one.
+
+  Raises:
+    ValueError: it is damaged; one line that names it.
+  """
+  content = change(read_json(path))
+  try:
+    return ConfigDict(content)
+  except (AttributeError, TypeError, ValueError) as error:  # names that no field can have
+    raise ValueError(f'{path} is damaged: {error}') from error
+
+
 def load(workdir: str | os.PathLike) -> ConfigDict:
   """The config of a run.
 
@@ -26,10 +40,10 @@ def load(workdir: str | os.PathLike) -> ConfigDict:
   path = files.path(workdir) / 'config.json'
   if not path.exists():
     raise FileNotFoundError(f'{workdir} is not the folder of a run: it has no config.json')
-  content = read_json(path)
-  if not isinstance(content.get('model'), dict):
+  config = read(path)
+  if not isinstance(config.get('model'), ConfigDict):
     raise ValueError(f'{path} is not the config of a run: it has no model')
-  return ConfigDict(content)
+  return config
 
 
 def load_dataset_facts(workdir: str | os.PathLike) -> dict[str, Any]:

@@ -6,12 +6,14 @@ import json
 import logging
 import os
 import pathlib
+import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ml_collections import ConfigDict
 
 from gengan.config.fields import walk
+from gengan.host.names import printable
 
 log = logging.getLogger(__name__)
 
@@ -65,9 +67,10 @@ def _require(names: Sequence[str], given: str | Sequence[str], digest: str, who:
   if not unknown:
     _remember(digest, names, who.removesuffix(' names'))
   elif digest not in _remembered():
+    flag = shlex.quote(printable(f'--trust={unknown}'))
     raise ValueError(
-      f"{who} {unknown}, code that is not gengan's and would run as you. "
-      f"If you trust it, say so once: --trust={unknown} (in Python, trust='{unknown}')"
+      f"{who} {printable(unknown)}, code that is not gengan's and would run as you. "
+      f'If you trust it, say so once: {flag} (in Python, trust={unknown!r})'
     )
 
 
@@ -106,7 +109,7 @@ def _remembered() -> set[str]:
 def _remember(digest: str, names: Sequence[str], where: str | os.PathLike) -> None:
   if digest in _remembered():
     return
-  line = f'{digest} {",".join(names)} {os.path.abspath(where)!r}\n'
+  line = f'{digest} {printable(",".join(names))} {os.path.abspath(where)!r}\n'
   try:
     _store().parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     with open(_store(), 'a', encoding='utf-8', opener=lambda path, flags: os.open(path, flags, 0o600)) as file:

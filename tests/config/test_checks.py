@@ -1,13 +1,16 @@
 """The checks that every training config shares, and what training tells before it compiles."""
 
+import functools
 import math
 
 import pytest
+from ml_collections import ConfigDict
 
 from configs import conditional_dcgan, dcgan, residual_dcgan, vae
 from configs.utility import digits, generated_alone
 from gengan import train
 from gengan.config import ConfigError, check, defaults
+from gengan.config.fields import find, walk
 from gengan.utility import plan
 
 
@@ -19,6 +22,30 @@ def test_the_default_configs_pass():
   for comparison in (digits.get_config(), *map(generated_alone.get_config, ('digits', 'mnist', 'fashion_mnist'))):
     for regime in plan.regimes(comparison):
       check(regime.config)
+
+
+WRONG = (None, (), ('a', 'b'), {}, 'x', '', -1, 1.5, True, 10**30)
+
+
+def kinds(value):
+  """What of `WRONG` may stand where this stands."""
+  return (bool,) if isinstance(value, bool) else (int, float) if isinstance(value, float) else (type(value),)
+
+
+@pytest.mark.parametrize('make', [defaults.gan, defaults.vae])
+def test_a_value_of_another_type_is_one_line_that_names_the_field(make):
+  paths = [path for path, value in walk(make()) if not path.startswith('data')]
+  paths = [path for path in paths if path not in ('model', 'model.name')]  # the recipe's own check
+  for path in paths:
+    section, _, name = path.rpartition('.')
+    usual = find(make(), path)
+    for value in WRONG:
+      if type(value) in kinds(usual) or (type(value) is dict and isinstance(usual, ConfigDict)):
+        continue
+      content = make().to_dict()
+      functools.reduce(dict.__getitem__, filter(None, section.split('.')), content)[name] = value
+      with pytest.raises(ConfigError, match=rf'config\.{path}\b'):
+        check(ConfigDict(content))
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,8 @@ def test_a_config_comes_back_from_its_folder(tmp_path):
     ('{"model"', 'is damaged: '),
     ('[]', 'is damaged: it holds no JSON object'),
     ('{"model": 3}', 'is not the config of a run'),
+    ('{"model": {}, "__class__": 1}', 'is damaged: '),
+    ('{"model": {"a.b": 1}}', 'is damaged: '),
   ):
     (tmp_path / 'config.json').write_text(broken)
     with pytest.raises(ValueError, match=rf'{tmp_path}/config\.json {what}'):

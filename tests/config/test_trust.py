@@ -2,6 +2,7 @@
 
 import json
 import pathlib
+import shlex
 import stat
 import sys
 
@@ -10,6 +11,7 @@ import pytest
 from configs import dcgan
 from gengan.config import arguments, trust
 from gengan.host.files import write_json
+from gengan.host.names import printable
 
 
 @pytest.fixture(autouse=True)
@@ -67,6 +69,17 @@ def test_a_run_is_refused_with_what_it_would_import_and_trusted_once(tmp_path, i
   write_json(workdir / 'config.json', changed.to_dict())
   with pytest.raises(ValueError, match=REFUSED):
     runs.load(workdir)
+
+
+@pytest.mark.parametrize('name', ['a\x1b[2Jb', 'a; rm -rf b', 'a\nb', 'a\0b', '$(a)'])
+def test_a_name_that_is_no_module_reaches_neither_terminal_nor_shell(tmp_path, state, name):
+  with pytest.raises(ValueError, match='names ') as caught:
+    trust.require(config_of(name), where='config.json')
+  text = str(caught.value)
+  flag = next(word for word in shlex.split(text.partition('once: ')[2].partition(' (in Python')[0]))
+  assert text.isprintable() and flag == f'--trust={printable(name)}'
+  trust.require(config_of(name), name, where='config.json')
+  assert len(state.read_text().splitlines()) == 1
 
 
 def test_who_trained_a_run_is_not_asked_wherever_it_lies_then(tmp_path, imported, state):
