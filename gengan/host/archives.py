@@ -23,7 +23,8 @@ def sizes(archive: zipfile.ZipFile) -> dict[str, int]:
   """Bytes of every array, by key, once unpacked.
 
   Raises:
-    ValueError: packed in a way that NumPy does not write, encrypted, or a size that what is packed cannot become.
+    ValueError: packed in a way that NumPy does not write, encrypted, a size that what is packed cannot become, or two
+      arrays of one key.
   """
   infos = archive.infolist()
   for info in infos:
@@ -33,7 +34,13 @@ def sizes(archive: zipfile.ZipFile) -> dict[str, int]:
       raise ValueError(f'{info.filename} cannot unpack to {info.file_size:,} bytes: it is damaged')
   if sum(info.compress_size for info in infos) > archive.fp.seek(0, io.SEEK_END):
     raise ValueError('its parts are larger than the file: it is damaged')
-  return {info.filename.removesuffix('.npy'): info.file_size for info in infos}
+  found = {}
+  for info in infos:
+    key = info.filename.removesuffix('.npy')
+    if key in found:
+      raise ValueError(f'{key} is there twice')
+    found[key] = info.file_size
+  return found
 
 
 def read(archive: zipfile.ZipFile, keys: Collection[str]) -> dict[str, np.ndarray]:
@@ -83,6 +90,6 @@ def _header(member, key: str) -> tuple[tuple[int, ...], bool, np.dtype]:
     )
   if dtype.kind not in KINDS or not dtype.itemsize:
     raise ValueError(f'{key} holds values of type {dtype}; they must be numbers or strings')
-  if any(length < 0 for length in shape):
+  if any(type(length) is not int or length < 0 for length in shape):
     raise ValueError(f'{key} has the shape {list(shape)} by its header')
   return shape, fortran, dtype

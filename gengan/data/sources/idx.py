@@ -10,14 +10,19 @@ import zlib
 import numpy as np
 
 from gengan.data.decoding import ranges
+from gengan.data.sources.listing import quoted
 from gengan.data.sources.records import Source, array_source
 from gengan.host import archives
 
+_PREFIXES = {'train': 'train', 'validation': '(?:validation|valid|val)', 'test': '(?:t10k|test)'}
+_IDX = re.compile(r'idx\d-\w+(\.gz)?$')
+_GLOBS = '*', '*/*'  # where the files of a set are looked for
 MAX_BYTES = 16 << 30  # a file that unpacks to more is refused
 
 
 def idx(directory: str, *, wanted: ranges.Range | None = None) -> Source:
-  """MNIST, Fashion-MNIST, KMNIST, EMNIST: `*train-images*idx3-ubyte[.gz]`, its labels, and the same for t10k or test.
+  """MNIST, Fashion-MNIST, KMNIST, EMNIST: `*train-images*idx3-ubyte[.gz]`, its labels, and the same for t10k or
+  test, and for validation where it is there.
 
   Each file lies in the folder, or in a folder within it, as unpackers leave it. The labels that occur are the names of
   the classes, which are numbered from 0 in their order.
@@ -33,8 +38,8 @@ def idx(directory: str, *, wanted: ranges.Range | None = None) -> Source:
   folder, spec = pathlib.Path(directory), f'idx:{directory}'
   if not folder.is_dir():
     raise FileNotFoundError(f'{spec}: there is no such folder')
-  images, labels, notes = {}, {}, []
-  for split, prefix in (('train', 'train'), ('test', '(?:t10k|test)')):
+  images, labels, notes, used = {}, {}, [], []
+  for split, prefix in _PREFIXES.items():
     images_path, labels_path = _find_idx(folder, f'{prefix}-images', 3), _find_idx(folder, f'{prefix}-labels', 1)
     if images_path is None and split == 'train':
       raise FileNotFoundError(f'{spec}: there is no file train-images-idx3-ubyte or train-images-idx3-ubyte.gz')
@@ -46,8 +51,13 @@ def idx(directory: str, *, wanted: ranges.Range | None = None) -> Source:
     counts = len(images[split]), len(labels[split])
     if counts[0] != counts[1]:
       raise ValueError(f'{images_path.name} has {counts[0]} images, but {labels_path.name} has {counts[1]} labels')
+    used += [images_path, labels_path]
     within = [path.relative_to(folder).as_posix() for path in (images_path, labels_path) if path.parent != folder]
     notes += [f'read from {name}' for name in within]
+  plain = {path.name.removesuffix('.gz') for path in used}  # of a raw file and its .gz the raw is read
+  rest = [path for glob in _GLOBS for path in sorted(folder.glob(glob)) if _IDX.search(path.name) and path.is_file()]
+  if rest := [path for path in rest if path.name.removesuffix('.gz') not in plain]:
+    notes.append(f'files that are not read: {quoted(path.relative_to(folder).as_posix() for path in rest)}')
   values = np.unique(np.concatenate(list(labels.values())))  # EMNIST's letters are 1 to 26
   labels = {split: np.searchsorted(values, array) for split, array in labels.items()}
   return array_source(spec, images, labels, tuple(map(str, values.tolist())), wanted=wanted, notes=notes)
@@ -56,7 +66,7 @@ def idx(directory: str, *, wanted: ranges.Range | None = None) -> Source:
 def _find_idx(folder: pathlib.Path, name: str, dims: int) -> pathlib.Path | None:
   """The file of that name in the folder; without one, in a folder within it."""
   pattern = re.compile(rf'(?:.*[-_])?{name}[-.]idx{dims}-ubyte(?:\.gz)?')
-  for glob in ('*', '*/*'):
+  for glob in _GLOBS:
     paths = sorted(folder.glob(glob), reverse=True)
     paths = [path for path in paths if pattern.fullmatch(path.name) and path.is_file()]
     found = {path.with_name(path.name.removesuffix('.gz')): path for path in paths}  # of a raw file and its .gz the raw

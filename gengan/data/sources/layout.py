@@ -19,14 +19,14 @@ _WORDS = {
   'validation': ('validation', 'validate', 'valid', 'val', 'dev'),
   'test': ('test', 'tests', 'testing', 'tst', 'eval', 'evaluation', 'holdout'),
 }
-_SPLIT_OF = {word: split for split in SPLITS for word in _WORDS[split]}
+SPLIT_OF = {word: split for split in SPLITS for word in _WORDS[split]}
 _FILLERS = (
   *('batch', 'data', 'dataset', 'fold', 'folder', 'image', 'images', 'img', 'imgs', 'part', 'photos', 'pictures'),
   *('samples', 'set', 'split'),
 )
 _SEPARATORS = re.compile(r'[\W\d_]+|(?<=[a-z])(?=[A-Z])')
-_GLUED = re.compile(rf'\b({"|".join(_SPLIT_OF)})({"|".join(_FILLERS)})\b')  # 'trainset'
-_OF_FILES = re.compile(f'({"|".join(sorted(_SPLIT_OF, key=len, reverse=True))})[-._ 0-9]', re.IGNORECASE)
+_GLUED = re.compile(rf'\b({"|".join(SPLIT_OF)})({"|".join(_FILLERS)})\b')  # 'trainset'
+_OF_FILES = re.compile(f'({"|".join(sorted(SPLIT_OF, key=len, reverse=True))})[-._ 0-9]', re.IGNORECASE)
 _HOW = 'put splits on top, as in train/cat/1.png and test/cat/2.png, and give a class that is no split another name'
 
 Path = Sequence[str]  # the folders and the name of a file
@@ -40,7 +40,7 @@ def split_names(folders: Iterable[str]) -> dict[str, str]:
   """
   found = defaultdict(dict)  # by the other words
   for name in folders:
-    splits = [_SPLIT_OF[word] for word in _words(name) if word in _SPLIT_OF]
+    splits = [SPLIT_OF[word] for word in _words(name) if word in SPLIT_OF]
     if len(splits) == 1:
       found[_other_words(name)][name] = splits[0]
   return {
@@ -58,7 +58,7 @@ def _words(name: str) -> list[str]:
 
 def _other_words(name: str) -> tuple[str, ...]:
   """The words of a name with '' for that of a split; none if they are those that say nothing."""
-  words = tuple('' if word in _SPLIT_OF else word for word in _words(name))
+  words = tuple('' if word in SPLIT_OF else word for word in _words(name))
   return () if all(word in ('', *_FILLERS) for word in words) else words
 
 
@@ -133,7 +133,7 @@ def _check_below(paths: Sequence[Path], spec: str, *, splits: bool) -> list[str]
 
 def _check_classes(folders: Iterable[str], spec: str) -> None:
   """Refuses classes which all bear the word of a split, and not the same: `train-jpg` and `test-jpg-additional`."""
-  meant = {name: {_SPLIT_OF[word] for word in _words(name) if word in _SPLIT_OF} for name in sorted(folders)}
+  meant = {name: {SPLIT_OF[word] for word in _words(name) if word in SPLIT_OF} for name in sorted(folders)}
   if all(meant.values()) and len(set().union(*meant.values())) > 1:
     listed = ', '.join(map(_quoted, meant))
     raise ValueError(f'{spec}: {listed} look like splits, but differ in other words, too; {_HOW}')
@@ -144,7 +144,7 @@ def _names_like_splits(paths: Sequence[Path]) -> list[str]:
   found = {}
   for path in paths:
     if word := _OF_FILES.match(path[-1]):
-      found.setdefault(_SPLIT_OF[word[1].lower()], path[-1])
+      found.setdefault(SPLIT_OF[word[1].lower()], path[-1])
   told = ' and '.join(map(_quoted, found.values()))
   return [f'names of files such as {told} give no splits, only folders do'] if len(found) > 1 else []
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from gengan.data.decoding import ranges
+from gengan.data.sources.layout import SPLIT_OF
 from gengan.data.sources.records import Source, array_source
 from gengan.host import archives, names
 from gengan.host.regular import require_file
@@ -19,8 +20,7 @@ MAX_BYTES = 16 << 30  # arrays that unpack to more are refused
 # By which images and labels are known, the likeliest first: this project's, dSprites', Keras's, NumPy's own.
 _IMAGES = ('images', 'imgs', 'x', 'image', 'data', 'arr_0')
 _LABELS = ('labels', 'label', 'y', 'targets', 'target', 'arr_1')
-_SPLITS = {'train': 'train', 'validation': 'validation', 'valid': 'validation', 'val': 'validation', 'test': 'test'}
-_WORDS = '|'.join(_SPLITS)
+_WORDS = '|'.join(SPLIT_OF)
 
 
 def npz(file: str, *, wanted: ranges.Range | None = None) -> Source:
@@ -86,7 +86,7 @@ def _chosen(keys: Sequence[str]) -> dict[str, dict[str, str]]:
       pattern = re.compile(rf'(?:({_WORDS})_)?{stem}(?:_({_WORDS}))?', re.IGNORECASE)
       for key in keys:
         if (match := pattern.fullmatch(key)) and not (match[1] and match[2]):
-          found[kind].setdefault(_SPLITS[(match[1] or match[2] or 'train').lower()], key)
+          found[kind].setdefault(SPLIT_OF[(match[1] or match[2] or 'train').lower()], key)
   return found
 
 
@@ -192,6 +192,8 @@ def _labels(
   else:
     numbered, known, told = _numbered(labels, values, known)
   distinct = names.distinct(known.tolist())
+  if '' in distinct:
+    raise ValueError('there is a class with an empty name; leave out what has no label, or give it a name')
   if changed := [name for name, plain in zip(distinct, known.tolist(), strict=True) if name != plain]:
     told.append(f'classes get names of their own: {_listed(changed)}')
   return {split: array.astype(np.int32) for split, array in numbered.items()}, distinct, told

@@ -40,21 +40,26 @@ def open_source(source: str, *, data_dir: str = '', levels: str = 'auto') -> Sou
 
   Raises:
     ArgumentError: the spec is of no known kind, or lacks its place; or `range` must be something else.
-    ValueError: the files there are empty, damaged or laid out in a way that is not understood.
+    ValueError: the files there are empty, damaged, laid out in a way that is not understood or larger than memory.
     FileNotFoundError: there is nothing at that place.
   """
   kind, place = source_parts(source)
-  wanted = ranges.asked(levels)
-  if kind == 'digits':
-    opened = digits.digits(wanted=wanted)
-  elif kind in _ARRAYS:
-    opened = _KINDS[kind][0](place, wanted=wanted)
-  else:
-    options = {'data_dir': expanded(data_dir)} if kind == 'tfds' else {}
-    opened = _with_levels(_KINDS[kind][0](place, **options), wanted)
+  try:
+    opened = _opened(kind, place, data_dir, ranges.asked(levels))
+  except MemoryError as error:
+    raise ValueError(f'{source} needs more memory than there is: {error}') from error
   for note in opened.notes:
     log.warning('%s: %s', opened.spec, note)
   return opened
+
+
+def _opened(kind: str, place: str, data_dir: str, wanted: ranges.Range | None) -> Source:
+  if kind == 'digits':
+    return digits.digits(wanted=wanted)
+  if kind in _ARRAYS:
+    return _KINDS[kind][0](place, wanted=wanted)
+  options = {'data_dir': expanded(data_dir)} if kind == 'tfds' else {}
+  return _with_levels(_KINDS[kind][0](place, **options), wanted)
 
 
 def _with_levels(source: Source, wanted: ranges.Range | None) -> Source:

@@ -185,3 +185,22 @@ def test_dark_and_black_and_white_sets(tmp_path):
   source = open_source(f'idx:{tmp_path}')
   assert source.notes == ('images are uint8 from 0 to 1: 0 is taken for black and 1 for white (config.data.range)',)
   np.testing.assert_array_equal(source.splits['train'].read(3), images[3] * 255)
+
+
+def test_validation_files_are_read_and_what_is_not_read_is_told(tmp_path):
+  write_set(tmp_path, pack=False, test_name='validation')
+  (tmp_path / 't10k-labels-idx1-ubyte').write_bytes(idx_bytes(np.zeros(3, np.uint8)))
+  source = open_source(f'idx:{tmp_path}')
+  assert {split: len(records) for split, records in source.splits.items()} == {'train': 7, 'validation': 3}
+  assert source.notes[0] == "files that are not read: 't10k-labels-idx1-ubyte'"
+
+
+def test_a_file_that_is_larger_than_memory_is_one_line(tmp_path, monkeypatch):
+  write_set(tmp_path, pack=False)
+
+  def empty(*args, **options):
+    raise MemoryError('Unable to allocate')
+
+  monkeypatch.setattr(np, 'empty', empty)
+  with pytest.raises(ValueError, match=rf'^idx:{tmp_path} needs more memory than there is: Unable to allocate$'):
+    open_source(f'idx:{tmp_path}')

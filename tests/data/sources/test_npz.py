@@ -271,6 +271,7 @@ def packed(path, member, method=zipfile.ZIP_DEFLATED):
     ("'<c8'", '(3, 5, 1)', 'type'),
     ("'|S1'", '(6, 4, 5)', 'must be numbers'),
     ("'nonsense'", '(6, 4, 5)', 'no header'),
+    ("'|u1'", '(True, 24, 5)', 'has the shape'),
   ],
 )
 def test_headers_that_do_not_fit_take_no_memory(tmp_path, kind, shape, match):
@@ -278,6 +279,29 @@ def test_headers_that_do_not_fit_take_no_memory(tmp_path, kind, shape, match):
   with pytest.raises(ValueError, match=match) as caught:
     open_source(packed(tmp_path / 'set.npz', npy(header)))
   assert '\n' not in str(caught.value)
+
+
+@pytest.mark.parametrize('names', [('images.npy', 'images.npy'), ('images.npy', 'images')])
+@pytest.mark.filterwarnings('ignore:Duplicate name')
+def test_two_arrays_of_one_key_are_refused(tmp_path, names):
+  with zipfile.ZipFile(tmp_path / 'set.npz', 'w') as archive:
+    for name in names:
+      archive.writestr(name, npy("{'descr': '|u1', 'fortran_order': False, 'shape': (6, 4, 5)}"))
+  with pytest.raises(ValueError, match='images is there twice'):
+    open_source(f'npz:{tmp_path / "set.npz"}')
+
+
+@pytest.mark.parametrize(('word', 'split'), [('dev', 'validation'), ('eval', 'test'), ('testing', 'test')])
+def test_splits_are_known_by_the_names_that_folders_have(tmp_path, images, word, split):
+  np.savez(tmp_path / 'set.npz', **{'train_images': images, f'{word}_images': images[:2]})
+  source = open_source(f'npz:{tmp_path / "set.npz"}')
+  assert {split: len(records) for split, records in source.splits.items()} == {'train': len(images), split: 2}
+
+
+def test_a_class_without_a_name_is_refused(tmp_path, images):
+  np.savez(tmp_path / 'set.npz', images=images, labels=np.array(['', 'a', ' '] * 2))
+  with pytest.raises(ValueError, match='a class with an empty name'):
+    open_source(f'npz:{tmp_path / "set.npz"}')
 
 
 def test_a_header_that_fits_is_read(tmp_path):
