@@ -10,7 +10,8 @@ import numpy as np
 from gengan.data.decoding.ranges import Range
 
 DARK = 64  # of 255: images without a lighter value are told
-EXAMPLES = 4096  # of the train split, for mean and standard deviation of sets that are not in memory
+# Of sets that are not in memory: of train, for mean and standard deviation; of the others, for their lightest value.
+EXAMPLES, FEW = 4096, 256
 
 # What a model was trained on, as `Dataset.statistics` tells it. Each hash depends on those before it: on the files, on
 # which of them are in which split, and on what decoding made of them.
@@ -50,11 +51,19 @@ def lacking(splits: Mapping[str, Any], class_names: tuple[str, ...]) -> list[str
   return lines
 
 
-def darkness(found: Mapping[str, Any]) -> list[str]:
-  """A line about train images that are almost black: perhaps their values go to less than 255."""
-  if found['lightest'] >= DARK:
-    return []
-  return [f'the lightest value in train is {found["lightest"]} of 255; config.data.range says what is white']
+def darkness(splits: Mapping[str, Any], lightest: int) -> list[str]:
+  """A line about train if it is almost black, or else about each other split that is: perhaps 255 is not their white.
+
+  Args:
+    splits: see `describe`.
+    lightest: value of train.
+  """
+  found = {'train': lightest}
+  if lightest >= DARK:
+    others = [(name, split.images) for name, split in splits.items() if name != 'train' and len(split)]
+    found = {name: int(_some(images, FEW).max()) for name, images in others}
+  told = 'the lightest value in {} is {} of 255; config.data.range says what is white'
+  return [told.format(name, value) for name, value in found.items() if value < DARK]
 
 
 def treatment(config: Mapping[str, Any], levels: Range) -> dict[str, Any]:
@@ -114,10 +123,16 @@ def _chosen_sha256(splits: Mapping[str, Any]) -> str:
   return digest.hexdigest()
 
 
+def _some(images, count: int) -> np.ndarray:
+  """All images where they are in memory, else so many at most."""
+  if isinstance(images, np.ndarray):
+    return images
+  return images[np.unique(np.linspace(0, len(images) - 1, count).astype(np.int64))]
+
+
 def _moments(images) -> dict[str, Any]:
   """Mean and standard deviation by channel on the scale x / 127.5 - 1; of all images where they are in memory."""
-  if not isinstance(images, np.ndarray):
-    images = images[np.unique(np.linspace(0, len(images) - 1, EXAMPLES).astype(np.int64))]
+  images = _some(images, EXAMPLES)
   # A histogram is exact and needs no floating-point copy of the images.
   levels = np.arange(256) / 127.5 - 1
   counts = [np.bincount(images[..., channel].ravel(), minlength=256) for channel in range(images.shape[-1])]

@@ -276,6 +276,14 @@ def test_almost_black_images_are_told(tmp_path):
   assert load(config).statistics['notes'] == [] and load(config).train.images.max() == 255
 
 
+@pytest.mark.parametrize('memory_limit', [1 << 30, 0])
+def test_a_test_split_that_is_almost_black_is_told(tmp_path, memory_limit):
+  images = np.random.default_rng(0).integers(0, 256, (30, 8, 8), dtype=np.uint8)
+  np.savez(tmp_path / 'set.npz', train_images=images, test_images=images // 255)
+  dataset = load(defaults.data(source=f'npz:{tmp_path / "set.npz"}', image_size=8), memory_limit=memory_limit)
+  assert dataset.statistics['notes'] == ['the lightest value in test is 1 of 255; config.data.range says what is white']
+
+
 def test_classes_without_an_image_in_a_split_are_told(tmp_path, caplog):
   labels = np.repeat([0, 1, 2], [100, 1, 2])
   images = np.random.default_rng(0).integers(0, 256, (103, 8, 8), dtype=np.uint8)

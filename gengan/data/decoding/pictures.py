@@ -87,6 +87,7 @@ def _read(data: bytes) -> Picture:
     if width * height > MAX_PIXELS:
       raise ValueError(f'{width} x {height} pixels; the limit is {MAX_PIXELS:,}')
     containers.check(data, width * height)
+    _check_tiff(image)
     sixteen = _sixteen(image)
     white_is_zero = image.format == 'TIFF' and image.tag_v2.get(262) == 0
     image.load()
@@ -98,6 +99,16 @@ def _read(data: bytes) -> Picture:
   if image.mode == 'I':  # of a PGM, which says itself what is white
     turned = Image.fromarray(ranges.scaled(np.asarray(turned), ranges.WORDS))
   return Picture(turned, image.format)
+
+
+def _check_tiff(image: Image.Image) -> None:
+  """Refuses what Pillow reads as other pixels: signed bytes, and planes of more than 8 bits."""
+  if image.format == 'TIFF':
+    bits, planes, kinds = (image.tag_v2.get(tag, default) for tag, default in ((258, (1,)), (284, 1), (339, (1,))))
+    if planes == 2 and len(bits) > 1 and max(bits) > 8:
+      raise ValueError('its planes of more than 8 bits are not read; save it with the channels of a pixel side by side')
+    if 2 in kinds and max(bits) == 8:
+      raise ValueError('its bytes are signed, which is not read; save it as 8 bits from 0, or as 16')
 
 
 def _is_open(image: Image.Image) -> bool:

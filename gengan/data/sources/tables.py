@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import posixpath
+import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -136,6 +137,8 @@ def _rows(table: str, data: bytes) -> tuple[list[_Row] | None, str]:
     raise ValueError(f'has the columns {listed}; {_ALLOWED}')
   if label is None:
     return None, f'has the columns {listed} and no label: it is not used'
+  if columns.count(file) > 1 or columns.count(label) > 1:
+    raise ValueError(f'has the columns {listed}, two of one name; {_ALLOWED}')
   name = plain.get('class_name') if label != plain.get('class_name') else None
   named = lambda record: str(record.get(name) or '').strip() if name else ''
   rows = [_Row(line, _text(line, record, file), _text(line, record, label), named(record)) for line, record in records]
@@ -162,7 +165,7 @@ def _decoded(data: bytes) -> str:
 def _csv(data: bytes) -> tuple[list[str], Iterator[tuple[int, dict[str, str]]]]:
   text = _decoded(data)
   delimiter = max(',;\t', key=text.partition('\n')[0].count)
-  reader = csv.reader(io.StringIO(text, newline=''), delimiter=delimiter, strict=True)
+  reader = csv.reader(io.StringIO(text, newline=''), delimiter=delimiter, skipinitialspace=True, strict=True)
   lines = _csv_lines(reader)
   columns = next(lines, (0, []))[1]
 
@@ -199,5 +202,5 @@ def _json_lines(data: bytes) -> tuple[list[str], Iterator[tuple[int, dict[str, A
 
 def in_order(values: set[str]) -> list[str]:
   """Classes sorted: whole numbers by size, all else by the alphabet."""
-  numbers = all(value.removeprefix('-').isdecimal() and str(int(value)) == value for value in values)
+  numbers = all(re.fullmatch(r'0|-?[1-9][0-9]{0,17}', value) for value in values)
   return sorted(values, key=int if numbers else None)

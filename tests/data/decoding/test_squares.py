@@ -113,21 +113,28 @@ def test_16_bit_colours_of_tiff_keep_all_their_bits(order, compression):
   np.testing.assert_array_equal(pictures.read(tiff_rgb(values, order, compression)).values, values)
 
 
-def tiff_rgb(values, order, compression):
+def tiff_rgb(values, order, compression, planes=1):
   """A TIFF of 16-bit colours in one strip, written by hand: Pillow cannot."""
   data = values.astype(f'{order}u2').tobytes()
   data = zlib.compress(data) if compression == 8 else data
   height, width = values.shape[:2]
-  start = 8 + 2 + 9 * 12 + 4
+  start = 8 + 2 + 10 * 12 + 4
   entries = [(256, 3, 1, width), (257, 3, 1, height), (258, 3, 3, start), (259, 3, 1, compression), (262, 3, 1, 2)]
-  entries += [(273, 4, 1, start + 6), (277, 3, 1, 3), (278, 3, 1, height), (279, 4, 1, len(data))]
+  entries += [(273, 4, 1, start + 6), (277, 3, 1, 3), (278, 3, 1, height), (279, 4, 1, len(data)), (284, 3, 1, planes)]
   pack = lambda form, *numbers: struct.pack(order + form, *numbers)
   fields = b''.join(
     pack('HHI', tag, kind, count) + (pack('HH', value, 0) if (kind, count) == (3, 1) else pack('I', value))
     for tag, kind, count, value in entries
   )
-  head = (b'II' if order == '<' else b'MM') + pack('HI', 42, 8) + pack('H', 9)
+  head = (b'II' if order == '<' else b'MM') + pack('HI', 42, 8) + pack('H', 10)
   return head + fields + pack('I', 0) + pack('HHH', 16, 16, 16) + data
+
+
+def test_tiff_files_that_pillow_reads_as_other_pixels_are_refused():
+  with pytest.raises(ValueError, match='planes of more than 8 bits are not read'):
+    decoded(tiff_rgb(RNG.integers(0, 65536, (3, 4, 3)).astype(np.uint16), '<', 1, planes=2), deep(0, 65535))
+  with pytest.raises(ValueError, match='bytes are signed'):
+    decoded(encode(Image.fromarray(np.array([[0, 100, 200]], np.uint8)), 'TIFF', tiffinfo={339: 2}))
 
 
 def test_white_may_be_the_lowest_value_of_a_tiff():

@@ -31,6 +31,7 @@ def read(content, images=IMAGES, needed=True):
     SIMPLE.replace('cat', '" cat "'),
     SIMPLE.replace('file_name,label', ' File_Name , LABEL '),
     SIMPLE.replace('file_name,label', 'image,class'),
+    SIMPLE.replace(',cat', ', "cat"'),
     SIMPLE.replace('1.png', './1.png').replace('2.png', '.\\2.png'),
     SIMPLE.replace('\n', ',,\n'),
     SIMPLE.replace('\n', '\r'),
@@ -84,6 +85,7 @@ def test_folders_are_read_as_datasets_does(tmp_path, picture, monkeypatch, name,
     (('10', '9', 'x'), ('10', '9', 'x')),
     (('01', '1', '2'), ('01', '1', '2')),
     (('b', 'B', 'a'), ('B', 'a', 'b')),
+    (('8' * 5000, '9', '10'), ('10', '8' * 5000, '9')),
   ],
 )
 def test_classes_are_sorted(image_set, picture, labels, order):
@@ -123,6 +125,7 @@ def test_names_are_found_however_their_accents_are_encoded():
   [
     ('', 'has the columns none; its columns must be file_name and label'),
     ('1.png,cat\n2.png,dog\n', "has the columns '1.png', 'cat'; its columns must be file_name and label"),
+    ('file_name,label,label\n1.png,cat,dog\n', "has the columns 'file_name', 'label', 'label', two of one name"),
     ('id,breed\n1,cat\n', "has the columns 'id', 'breed'; its columns must be"),
     ('file_name,label\n1.png,cat\n2.png,\n3.png,dog\n', 'is wrong in line 3: label is empty'),
     ('file_name,label\n1.png,cat\n2.png\n', 'is wrong in line 3: it has 1 fields, but the first line 2'),
