@@ -97,6 +97,8 @@ def _problem(info: zipfile.ZipInfo, size: int) -> str:
     return f'is packed by method {info.compress_type} ({kind}), which is not read; make the zip anew with deflate'
   if info.file_size > MAX_FILE_BYTES:
     return f'unpacks to {info.file_size:,} bytes; the limit is {MAX_FILE_BYTES:,}'
+  if not 0 <= info.header_offset < size:
+    return f'is damaged: it cannot lie at byte {info.header_offset:,} of {size:,}'
   ratio = _METHODS[info.compress_type]
   if info.compress_size > size or (ratio and info.file_size > ratio * info.compress_size):
     found = f'{info.file_size:,} bytes, packed to {info.compress_size:,}'

@@ -135,6 +135,15 @@ def test_sizes_are_checked_before_anything_is_unpacked(tmp_path, monkeypatch):
   assert "'0.png' unpacks to 10,000 bytes" in refused(spec)
 
 
+@pytest.mark.parametrize('offset', [2**31, 100_000])
+def test_an_entry_that_lies_outside_of_the_file_is_refused(tmp_path, picture, offset):
+  spec = save(tmp_path, {'1.png': picture(1), '2.png': picture(2)})
+  data = bytearray((tmp_path / 'set.zip').read_bytes())
+  struct.pack_into('<I', data, data.rindex(b'PK\x01\x02') + 42, offset)
+  (tmp_path / 'set.zip').write_bytes(data)
+  assert f"'2.png' is damaged: it cannot lie at byte {offset:,} of {len(data):,}" in refused(spec)
+
+
 @pytest.mark.parametrize('name', ['1.png', 'labels.csv'])
 def test_an_entry_that_cannot_hold_what_it_claims_is_refused(tmp_path, picture, name):
   spec = save(tmp_path, {name: bytes(100_000), '2.png': picture()}, compression=zipfile.ZIP_DEFLATED)
