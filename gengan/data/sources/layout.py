@@ -17,7 +17,7 @@ from gengan.host.names import printable, same
 _WORDS = {
   'train': ('train', 'training', 'trainval', 'trn'),
   'validation': ('validation', 'validate', 'valid', 'val', 'dev'),
-  'test': ('test', 'tests', 'testing', 'tst', 'eval', 'evaluation', 'holdout'),
+  'test': ('test', 'testing', 'tst', 'eval', 'evaluation', 'holdout'),
 }
 SPLIT_OF = {word: split for split in SPLITS for word in _WORDS[split]}
 _FILLERS = (

@@ -30,7 +30,7 @@ PAIRS = [  # a folder for training, one for testing, and what the second is
   ('[train]', '[val]', 'validation'),
   ('train_split', 'valid_split', 'validation'),
   ('train+val', 'test', 'test'),
-  ('TrainVal', 'tests', 'test'),
+  ('TrainVal', 'test', 'test'),
   ('trn', 'tst', 'test'),
   ('train', 'validate', 'validation'),
   ('train', 'holdout', 'test'),
