@@ -14,7 +14,7 @@ from gengan.data import statistics
 from gengan.data.config import validate
 from gengan.data.decoding import squares
 from gengan.data.manifest import read_manifest
-from gengan.data.sources.openers import open_source
+from gengan.data.sources import open_source
 from gengan.data.sources.records import Records, Source
 from gengan.data.splits import split_indices, subset
 from gengan.host.errors import ArgumentError

@@ -9,7 +9,7 @@ from PIL import Image
 from gengan.config import defaults
 from gengan.data import load, train_iterator
 from gengan.data.manifest import read_manifest, write_manifest
-from gengan.data.sources.openers import open_source
+from gengan.data.sources import open_source
 from gengan.data.statistics import differences
 from gengan.host.errors import ArgumentError
 

@@ -8,7 +8,7 @@ import pytest
 
 from gengan.data.prepare import prepare
 from gengan.data.prepare.__main__ import main
-from gengan.data.sources.openers import open_source
+from gengan.data.sources import open_source
 from gengan.host.errors import ArgumentError
 
 HAS_TENSORFLOW = importlib.util.find_spec('tensorflow') is not None

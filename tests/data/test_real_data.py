@@ -6,7 +6,7 @@ import pytest
 from gengan.config import defaults
 from gengan.data import load
 from gengan.data.clean import clean
-from gengan.data.sources.openers import open_source
+from gengan.data.sources import open_source
 
 
 @pytest.mark.parametrize(('name', 'pixel_mean'), [('mnist', 33.3184), ('fashion_mnist', 72.9404)])

@@ -14,7 +14,7 @@ from sklearn.datasets import load_digits
 from configs import vae
 from gengan import metrics, sharding
 from gengan.data import mixing
-from gengan.data.sources.openers import open_source
+from gengan.data.sources import open_source
 from gengan.evaluate.extraction import extract
 from gengan.metrics import family
 from gengan.models import conv_vae

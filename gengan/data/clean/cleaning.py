@@ -9,7 +9,7 @@ from gengan.data.clean import report
 from gengan.data.clean.examine import Examined, examine
 from gengan.data.clean.findings import DEFAULT, EXCLUDABLE, KINDS, Group, Settings, exclusions, find
 from gengan.data.manifest import write_manifest
-from gengan.data.sources.openers import open_source
+from gengan.data.sources import open_source
 from gengan.host.errors import ArgumentError
 from gengan.host.files import write_text
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from gengan.data.sources.openers import open_source
+from gengan.data.sources import open_source
 
 
 def test_digits_are_scikit_learns():

@@ -12,8 +12,8 @@ from gengan.config import defaults
 from gengan.data import load
 from gengan.data.clean import clean
 from gengan.data.decoding.pictures import FORMATS
+from gengan.data.sources import open_source
 from gengan.data.sources.listing import SUFFIXES
-from gengan.data.sources.openers import open_source
 
 KINDS = pytest.mark.parametrize('kind', ['folder', 'zip'])
 SPLIT_TREE = {

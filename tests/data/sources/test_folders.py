@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from gengan.data.sources.openers import open_source
+from gengan.data.sources import open_source
 from gengan.host.regular import require_file
 
 

@@ -6,8 +6,7 @@ import struct
 import numpy as np
 import pytest
 
-from gengan.data.sources import idx
-from gengan.data.sources.openers import open_source
+from gengan.data.sources import idx, open_source
 
 
 def idx_bytes(array):

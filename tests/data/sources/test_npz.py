@@ -7,7 +7,7 @@ import zipfile
 import numpy as np
 import pytest
 
-from gengan.data.sources.openers import open_source
+from gengan.data.sources import open_source
 
 
 def save(tmp_path, **arrays):

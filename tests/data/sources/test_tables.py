@@ -6,8 +6,7 @@ import pathlib
 import datasets
 import pytest
 
-from gengan.data.sources import tables
-from gengan.data.sources.openers import open_source
+from gengan.data.sources import open_source, tables
 
 IMAGES = ['1.png', '2.png', '3.png']
 SIMPLE = 'file_name,label\n1.png,cat\n2.png,dog\n3.png,cat\n'

@@ -12,7 +12,7 @@ from PIL import Image
 
 from gengan.config import defaults
 from gengan.data import load
-from gengan.data.sources.openers import open_source
+from gengan.data.sources import open_source
 
 COUNTS = {'train': 40, 'test': 10}
 

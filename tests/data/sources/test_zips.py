@@ -10,8 +10,7 @@ import zipfile
 
 import pytest
 
-from gengan.data.sources import files, zips
-from gengan.data.sources.openers import open_source
+from gengan.data.sources import files, open_source, zips
 
 
 def save(tmp_path, entries, name='set.zip', **options):
