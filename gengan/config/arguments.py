@@ -10,7 +10,7 @@ import pathlib
 import shlex
 import shutil
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from gengan.config import checks, command_line, comments, places, saved, trust
 from gengan.host.errors import ArgumentError
@@ -23,6 +23,11 @@ class Parser(argparse.ArgumentParser):
   """Answers a mistake with one line and exit code 2, without the page of usage."""
 
   example = ''  # a config of this tool; '': it takes none
+
+  def __init__(self, **settings):
+    super().__init__(**settings)
+    self.register('type', int, _number(int, 'a whole number'))
+    self.register('type', float, _number(float, 'a number'))
 
   def error(self, message: str):
     self.answer(message, code=2)
@@ -195,6 +200,18 @@ class _Seed(argparse.Action):
     if not 0 <= values <= checks.MAX_SEED:
       parser.error(f'--seed is {values}; it must be from 0 to {checks.MAX_SEED}')
     setattr(namespace, self.dest, values)
+
+
+def _number(read: Callable[[str], float], what: str) -> Callable[[str], float]:
+  """As `read`, which is the type of a flag, but says in plain words what the text is not."""
+
+  def checked(text: str) -> float:
+    try:
+      return read(text)
+    except ValueError as error:
+      raise argparse.ArgumentTypeError(f'{text!r} is not {what}') from error
+
+  return checked
 
 
 def boolean(text: str) -> bool:

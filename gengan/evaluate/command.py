@@ -35,8 +35,7 @@ def compare(workdirs: Sequence[pathlib.Path]) -> str:
   for workdir in workdirs:
     path = workdir / FOLDER / 'evaluation.json'
     if not path.exists():
-      flag = shlex.quote(f'--workdir={workdir}')
-      raise FileNotFoundError(f'{path} does not exist; first: python -m gengan.evaluate {flag}')
+      raise FileNotFoundError(f'{path} does not exist; first: {arguments.command("evaluate", workdir=workdir)}')
     try:
       evaluations[str(workdir)] = protocol.Evaluation.from_json(path.read_text())
     except ValueError as error:

@@ -1,5 +1,6 @@
 """What `config.evaluators` asks for in the training loop: checked, made, measured, and which scores it will give."""
 
+import contextlib
 import itertools
 import logging
 
@@ -8,7 +9,7 @@ from ml_collections import ConfigDict
 
 from gengan import core, data
 from gengan.config import ConfigError, reading
-from gengan.evaluate import feature_network, limits
+from gengan.evaluate import feature_network, limits, stages
 from gengan.evaluate.evaluator import Evaluator, Settings
 from gengan.evaluate.model import fulfilled, given
 from gengan.metrics import family
@@ -47,12 +48,16 @@ def check(config: ConfigDict, dataset: data.Dataset, algorithm: core.Algorithm) 
 
 
 def of_config(config: ConfigDict, dataset: data.Dataset, mesh: jax.sharding.Mesh) -> Evaluator | None:
-  """The evaluator that `config.evaluators` asks for, on the validation split; None where it names no metrics."""
+  """The evaluator that `config.evaluators` asks for, on the validation split; None where it names no metrics.
+
+  A classifier that is trained for it may take minutes, which the first process tells of.
+  """
   names, num = families(config), config.evaluators.num_generated
   if not names:
     return None
-  with reading('evaluators'):
-    network = feature_network.make_network(config.evaluators.network, dataset, config)
+  telling = contextlib.nullcontext(stages.silent) if jax.process_index() else stages.telling()
+  with reading('evaluators'), telling as tell:
+    network = feature_network.make_network(config.evaluators.network, dataset, config, tell=tell)
     settings = Settings(names, num_generated=num, num_pairwise=num)
     return Evaluator(settings, network=network, dataset=dataset, config=config, mesh=mesh)
 

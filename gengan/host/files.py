@@ -52,10 +52,10 @@ def replacing(
     beside.unlink(missing_ok=True)
 
 
-def is_full(folder: pathlib.Path) -> bool:
-  """Whether less than 64 KiB are left on the disk of a folder."""
+def is_full(folder: pathlib.Path, *, need: int = 0) -> bool:
+  """Whether fewer bytes than are needed are left on the disk of a folder, or less than 64 KiB."""
   try:
-    return shutil.disk_usage(folder).free < 2**16
+    return shutil.disk_usage(folder).free < max(need, 2**16)
   except OSError:
     return False
 

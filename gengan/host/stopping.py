@@ -1,4 +1,4 @@
-"""Ctrl-C in a command: one line and exit code 130, from the first import on."""
+"""Ctrl-C in a command: one line and exit code 130, from the first import on. Output that nobody reads ends it, too."""
 
 import os
 import signal
@@ -37,6 +37,8 @@ def answer(name: str) -> None:
   def hook(kind, error, traceback, before=sys.excepthook) -> None:
     if issubclass(kind, KeyboardInterrupt):
       quit()
+    if issubclass(kind, BrokenPipeError):  # whoever reads the output, `head` or a pager, has seen enough
+      os._exit(128 + signal.SIGPIPE)
     before(kind, error, traceback)
 
   signal.signal(signal.SIGINT, handle)

@@ -121,7 +121,7 @@ class Checkpointer:
       'leaves': {path: leaves.describe(leaf) for path, leaf in tree.items()},
     }
     about, data, partial = _to_json(about), _to_json(dict(data)), self._path(step, finished.PARTIAL)
-    with _saving(self._path(step)):
+    with _saving(self._path(step), need=leaves.num_bytes(tree)):
       partial.mkdir(exist_ok=True)
       _data_file(partial, jax.process_index()).write_text(data)
       _written_file(partial, jax.process_index()).write_text(json.dumps(arrays.fingerprints(tree)))
@@ -247,7 +247,7 @@ class Checkpointer:
   def _finish(self, step: int, finish_writing: Callable[[], None], expected: Mapping[str, Any]) -> None:
     """In the background: once the arrays are there, reads them back, hashes all files, commits, applies retention."""
     partial = self._path(step, finished.PARTIAL)
-    with _saving(self._path(step)):
+    with _saving(self._path(step), need=leaves.num_bytes(expected)):
       finish_writing()
       if jax.process_index() != 0:
         return
@@ -272,14 +272,14 @@ class Checkpointer:
 
 
 @contextlib.contextmanager
-def _saving(path: pathlib.Path, failed: str = 'was not saved') -> Iterator[None]:
-  """Whatever goes wrong, in one line that names the checkpoint."""
+def _saving(path: pathlib.Path, failed: str = 'was not saved', *, need: int = 0) -> Iterator[None]:
+  """Whatever goes wrong, in one line that names the checkpoint; `need` is how many bytes it takes on the disk."""
   try:
     yield
   except NotSavedError:
     raise
   except Exception as error:
-    if not isinstance(error, OSError) and files.is_full(path.parent):  # TensorStore has errors of its own
+    if not isinstance(error, OSError) and files.is_full(path.parent, need=need):  # TensorStore has errors of its own
       error = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     raise NotSavedError(f'{path} {failed}: {errors.reason(error)}') from error
 

@@ -31,6 +31,11 @@ def describe(leaf: Any) -> str:
   return f'{leaf.dtype}[{",".join(map(str, leaf.shape))}]'
 
 
+def num_bytes(leaves: Mapping[str, Any]) -> int:
+  """What leaves take in memory, and on a disk about as much."""
+  return sum(leaf.size * leaf.dtype.itemsize for leaf in leaves.values())
+
+
 def check(folder: pathlib.Path, found: dict[str, str], expected: dict[str, str]) -> None:
   """Compares the leaves of a checkpoint with those of a model, both as `describe` puts them.
 

@@ -53,6 +53,8 @@ def find(init_from: str, abstract_state: State) -> Inherited:
   if unknown := set(networks) - set(known):
     raise refused(f'but this model has no {min(unknown)!r}, it has {" and ".join(known)}')
   source = files.path(folder)
+  if not source.is_dir():
+    raise refused('but there is no such folder')
   try:
     with runs.Checkpointer(source / 'checkpoints') as checkpointer:
       step, there = checkpointer.described()

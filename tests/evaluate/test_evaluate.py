@@ -90,6 +90,15 @@ def test_the_loop_asks_the_model_too_and_keeps_the_best(vae_run):
   assert runs.load(vae_run, checkpoint='best').step == best
 
 
+def test_the_loop_tells_of_a_classifier_that_it_trains(gan_run, monkeypatch, tmp_path, capsys):
+  monkeypatch.setenv('GENGAN_CACHE', str(tmp_path))
+  monkeypatch.setattr(classifiers, 'STEPS', 10)
+  run, mesh = runs.load(gan_run), sharding.make_mesh(devices=jax.devices()[:1])
+  run.config.evaluators.metrics, run.config.evaluators.network = 'frechet', 'classifier'
+  in_training.of_config(run.config, data.load(run.config.data), mesh)
+  assert re.match(r'training a classifier \(10 of 10\)\n', capsys.readouterr().err)
+
+
 def test_what_a_classifier_learns_from_samples_can_steer_a_run(gan_run):
   run, mesh = runs.load(gan_run), sharding.make_mesh(devices=jax.devices()[:1])
   run.config.evaluators.metrics = 'classification_accuracy'

@@ -88,7 +88,7 @@ def test_kills_devices_and_processes_leave_no_trace(workdir, tmp_path, capsys):
   ('flags', 'message'),
   [
     (['--num=0'], '--num is 0'),
-    (['--num=ten'], "invalid int value: 'ten'"),
+    (['--num=ten'], "'ten' is not a whole number"),
     (['--format=tfrecord'], 'one of tfds, folder, npz, webdataset'),
     (['--labels=3,10'], "--labels is '10'; it must be classes of this run, by name or number: 0 to 9"),
     (['--labels=3,x'], "--labels is 'x'; it must be classes of this run"),

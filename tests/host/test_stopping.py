@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import signal
 import subprocess
 import sys
 
@@ -41,6 +42,14 @@ def test_while_it_works_and_a_second_time(program, told, tmp_path):
   done = run('program.py', path=tmp_path)
   assert (done.returncode, done.stderr) == (0 if told == 'tidy' else 130, '' if told == 'tidy' else done.stderr)
   assert told in done.stdout + done.stderr and 'Traceback' not in done.stderr
+
+
+def test_output_that_nobody_reads_ends_it_in_silence():
+  program = 'import sys\nsys.argv = ["gengan"]\nfrom gengan.host import console\nconsole.main(["--help"])'
+  command = [sys.executable, '-u', '-c', program]
+  done = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=ROOT)
+  done.stdout.close()
+  assert done.stderr.read() == b'' and done.wait() == 128 + signal.SIGPIPE
 
 
 def test_other_programs_keep_their_own_ctrl_c(tmp_path):

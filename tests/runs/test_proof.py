@@ -90,16 +90,17 @@ def test_fingerprints_are_of_every_part_that_is_written():
   assert [index for index, _ in found['b']] == [[[0, 4], [0, 8]]]
 
 
-def test_a_full_disk_is_one_error_of_the_checkpoint(tmp_path, monkeypatch):
+@pytest.mark.parametrize('free', [0, 300_000])  # the second is less than the state
+def test_a_full_disk_is_one_error_of_the_checkpoint(free, tmp_path, monkeypatch):
   def full(folder):
     raise ValueError('RESOURCE_EXHAUSTED: a\nlong\nstory')
 
-  usage = types.SimpleNamespace(free=0)
+  usage = types.SimpleNamespace(free=free)
   with monkeypatch.context() as patch:
     patch.setattr(checksums, 'seal', full)
     patch.setattr(shutil, 'disk_usage', lambda folder: usage)
     checkpointer = checkpoint.Checkpointer(tmp_path)
-    save(checkpointer, 1)
+    save(checkpointer, 1, make_state(width=5000))
     with pytest.raises(checkpoint.NotSavedError, match=rf'00000001 was not saved: {os.strerror(errno.ENOSPC)}$'):
       checkpointer.close()
 

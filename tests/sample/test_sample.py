@@ -107,7 +107,7 @@ def test_the_command_draws_walks_as_rows_and_as_an_animation(workdir, capsys):
   ('flags', 'message'),
   [
     (['--num=0'], '--num is 0'),
-    (['--num=many'], "--num: invalid int value: 'many'"),
+    (['--num=many'], "--num: 'many' is not a whole number"),
     (['--num=100000'], '--num is 100000; it must be from 1 to 10000'),
     (['--interpolate=1'], 'from 2 to 10000'),
     (['--interpolate=200', '--num=64', '--out=walk.webp'], 'an animation has at most 10000 images in its frames'),

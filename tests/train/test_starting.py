@@ -90,7 +90,7 @@ def test_a_changed_shape_is_told_and_the_source_is_read_once(source, tmp_path, c
 def test_what_cannot_be_begun_with_is_named_before_anything_compiles(source, tmp_path):
   workdir, _ = source
   for init_from, why in [
-    (str(tmp_path / 'nowhere'), 'but no checkpoint in '),
+    (str(tmp_path / 'nowhere'), 'but there is no such folder; it must be'),
     (f'{workdir}:encoder', "but this model has no 'encoder', it has discriminator and generator|generator and discrim"),
   ]:
     with pytest.raises(ConfigError, match=f'^config.init_from is .*({why})') as error:
