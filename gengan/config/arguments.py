@@ -10,6 +10,7 @@ import pathlib
 import shlex
 import shutil
 import sys
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 
 from gengan.config import checks, command_line, comments, places, saved, trust
@@ -101,6 +102,7 @@ def parse(parser: Parser, argv: Sequence[str] | None = None) -> argparse.Namespa
     SystemExit: with one line and code 2 for a mistake, or after --help.
   """
   logging.basicConfig(format='%(message)s')  # what is told to people has no prefix
+  warnings.formatwarning = lambda message, *_, **__: f'{message}\n'  # nor a line of code
   if isinstance(sys.stdout, io.TextIOWrapper):
     sys.stdout.reconfigure(errors='backslashreplace')  # as stderr: a path need not be text
   argv = list(sys.argv[1:] if argv is None else argv)

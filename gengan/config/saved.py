@@ -8,7 +8,7 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
-from gengan.config.checks import INTERVALS
+from gengan.config.checks import INTERVALS, REQUIRED
 from gengan.config.fields import flatten
 from gengan.host import files
 from gengan.host.files import read_json
@@ -21,13 +21,17 @@ def read(path: pathlib.Path, change: Callable[[dict], dict] = dict) -> ConfigDic
   """The config in a JSON file; `change` makes of its content what becomes one.
 
   Raises:
-    ValueError: it is damaged; one line that names it.
+    ValueError: it is damaged, or a training's of another version of gengan; one line that names it.
   """
   content = change(read_json(path))
   try:
-    return ConfigDict(content)
+    config = ConfigDict(content)
   except (AttributeError, TypeError, ValueError) as error:  # names that no field can have
     raise ValueError(f'{path} is damaged: {error}') from error
+  if isinstance(config.get('model'), ConfigDict) and (missing := set(REQUIRED) - set(flatten(config))):
+    fields = f'{", ".join(sorted(missing)[:3])}{" ..." if len(missing) > 3 else ""}'
+    raise ValueError(f'{path} has no {fields}: another version of gengan made this run, and that one can read it')
+  return config
 
 
 def load(workdir: str | os.PathLike) -> ConfigDict:
@@ -74,8 +78,9 @@ def require_same_run(config: ConfigDict, workdir: pathlib.Path) -> None:
     ValueError: names every field that differs. How long, where and how often may change; what is trained may not.
   """
   kept, wanted = (flatten(json.loads(json.dumps(c.to_dict()))) for c in (load(workdir), config))
+  said = lambda fields, name: repr(fields[name]) if name in fields else 'missing'
   changed = [
-    f'config.{field} is {kept.get(field)!r} there and {wanted.get(field)!r} here'
+    f'config.{field} is {said(kept, field)} there and {said(wanted, field)} here'
     for field in sorted(kept.keys() | wanted.keys())
     if kept.get(field) != wanted.get(field) and not field.startswith(FREE_TO_CHANGE)
   ]

@@ -7,7 +7,6 @@ python -m gengan.evaluate --compare runs/a runs/b            # one table; refuse
 """
 
 import argparse
-import warnings
 from collections.abc import Sequence
 
 from gengan.config import arguments
@@ -35,7 +34,6 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.error('give the --workdir of a run, or --compare and the folders of several')
   if args.compare and args.workdir is not None:
     parser.error('--compare reads reports that are there, and --workdir measures a run; give one of them')
-  warnings.formatwarning = lambda message, *_, **__: f'gengan.evaluate: {message}\n'
   with arguments.answering(parser):
     from gengan.evaluate import command  # here, because it takes seconds, and --help need not
 

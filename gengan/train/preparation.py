@@ -78,8 +78,7 @@ def prepare(config: ConfigDict, workdir: str | os.PathLike) -> Training:
   check(config)
   sharding.initialize(config.mesh.distributed)
   mesh = make_mesh(config)
-  with reading('data'):
-    dataset = data.load(config.data)
+  dataset = _data(config, workdir)
   _check_private(config, dataset)
   set_classes(config, dataset.num_classes, labelled=dataset.statistics['labelled'])
   runs.require_same(workdir, config, dataset)
@@ -102,6 +101,18 @@ def prepare(config: ConfigDict, workdir: str | os.PathLike) -> Training:
       process_count=jax.process_count(),
     )
   return Training(config, workdir, dataset, setup, iterator, inherited)
+
+
+def _data(config: ConfigDict, workdir: pathlib.Path) -> data.Dataset:
+  """The data; a run whose data is no longer there is told how it goes on."""
+  try:
+    with reading('data'):
+      return data.load(config.data)
+  except FileNotFoundError as error:
+    if not runs.has_checkpoints(workdir):
+      raise
+    where = 'if the data of this run has moved, say where it is now: --config.data.source=...'
+    raise FileNotFoundError(f'{error}; {where}') from error
 
 
 def _check_private(config: ConfigDict, dataset: data.Dataset) -> None:

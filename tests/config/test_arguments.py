@@ -2,6 +2,7 @@
 
 import io
 import pathlib
+import subprocess
 import sys
 
 import pytest
@@ -22,6 +23,13 @@ def tool():
 def test_a_folder_may_be_at_home(monkeypatch):
   monkeypatch.setenv('HOME', '/home/me')
   assert arguments.parse(tool(), ['--config=vae', '--workdir=~/a b']).workdir == pathlib.Path('/home/me/a b')
+
+
+def test_warnings_are_plain_lines():
+  program = 'import warnings\nfrom tests.config.test_arguments import tool\nfrom gengan.config import arguments\n'
+  program += "arguments.parse(tool(), ['--config=vae'])\nwarnings.warn('mind this')"
+  done = subprocess.run([sys.executable, '-c', program], capture_output=True, text=True, cwd=ROOT)
+  assert (done.returncode, done.stderr) == (0, 'mind this\n')
 
 
 def refusal(parser, argv, capsys):

@@ -333,6 +333,10 @@ def test_a_run_is_not_continued_on_other_data(tmp_path):
     (pictures / f'{name}.png').unlink()
 
   moved = pictures.rename(tmp_path / 'moved')
+  with pytest.raises(
+    FileNotFoundError, match=r'no such folder; if the data of this run has moved, .*--config\.data\.source='
+  ):
+    train.prepare(here(pictures, num_steps=2), workdir)
   assert int(train.run(here(moved, num_steps=2), workdir).step) == 2
   assert gengan.config.load(workdir).data.source == f'folder:{moved}'
   assert (workdir / 'dataset.json').read_bytes() == about
