@@ -86,8 +86,8 @@ def _network(protocol: Protocol, scores: Iterable[str]) -> Iterator[Caution]:
   named = tuple(name for name in scores if name.endswith(f'_{protocol.network}'))
   if protocol.network in PIXELS and named:
     text = (
-      'grey levels of 16 x 16 pixels do not see what people see: averages of a few real images score better than real '
-      'ones do; look at the samples, and judge by --network=classifier or inception:FILE'
+      'grey levels of at most 16 x 16 pixels do not see what people see: averages of a few real images score better '
+      'than real ones do; look at the samples, and judge by --network=classifier or inception:FILE'
     )
     yield Caution('pixels', text, named)
 

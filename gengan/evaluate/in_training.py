@@ -42,7 +42,8 @@ def check(config: ConfigDict, dataset: data.Dataset, algorithm: core.Algorithm) 
   asked = {name: family.find(name) for name in names}
   images = {'generated': settings.num_generated, 'pairwise': settings.num_generated}
   for name, why in limits.impossible(asked, dataset, 'validation', **images).items():
-    raise ConfigError('evaluators.metrics', settings.metrics, f'without {name}', why=f'but {why}')
+    why = f'but {name} cannot be measured: {why}'
+    raise ConfigError('evaluators.metrics', settings.metrics, f'without {name}', why=why)
   for note in itertools.chain(*(each(asked, dataset, 'validation', **images) for each in (limits.notes, limits.few))):
     log.warning('config.evaluators: %s', note)
 

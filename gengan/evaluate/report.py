@@ -68,7 +68,8 @@ def write(
 def render(evaluation: Evaluation, drawn: dict[str, str], families: Mapping[str, family.Family]) -> str:
   """The page as text; `drawn` are <img> elements by name, `families` those asked for."""
   about, protocol = evaluation.about, dataclasses.asdict(evaluation.protocol)
-  fields = [(name.replace('_', ' '), f'<code>{html.escape(str(value))}</code>') for name, value in protocol.items()]
+  said = lambda value: ', '.join(map(str, value)) or 'none' if isinstance(value, tuple) else str(value)
+  fields = [(name.replace('_', ' '), f'<code>{html.escape(said(value))}</code>') for name, value in protocol.items()]
   title = f'{about["workdir"]}, step {about["step"]}'
   heading = lambda name, text: f'<h2>{text}</h2>{drawn[name]}' if name in drawn else ''
   body = pages.template('evaluation.html').substitute(

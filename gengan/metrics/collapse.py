@@ -91,8 +91,8 @@ def check(
   accuracies = [*d_accuracy_real, *d_accuracy_fake]
   if len(d_accuracy_real) and len(d_accuracy_fake) and min(accuracies) >= max_accuracy:
     warnings.append(
-      f'the discriminator tells every image (accuracy {min(accuracies):.1%} or more on real and on generated ones); '
-      'the generator has little left to learn from'
+      f'the discriminator tells all images apart (accuracy at least {min(accuracies):.1%} on real and on generated '
+      'ones); the generator has little left to learn from'
     )
   return Report(metrics, warnings)
 

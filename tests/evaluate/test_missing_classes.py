@@ -83,7 +83,8 @@ def test_the_loop_refuses_before_the_first_step_what_no_class_has_images_for(run
     config.evaluators.metrics = 'intra_class'
     config.data.validation_fraction = 0.02  # one image of each class
   with pytest.raises(
-    ConfigError, match=r'config.evaluators.metrics is .intra_class., but it takes at least 2 validation'
+    ConfigError,
+    match=r'config.evaluators.metrics is .intra_class., but intra_class cannot be measured: it takes at least 2',
   ):
     train.prepare(config, tmp_path)
 

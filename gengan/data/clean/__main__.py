@@ -42,7 +42,7 @@ def _parser() -> arguments.Parser:
   )
   add('--data_dir', default='', help="where TFDS keeps its sets; '' is its default")
   add('--range', default='auto', help="values of black and white, '0,4095'; auto looks at the set (default auto)")
-  all_kinds = ','.join(clean.EXCLUDABLE)
+  all_kinds = ', '.join(clean.EXCLUDABLE)
   add('--exclude', type=names, default=clean.EXCLUDABLE, help=f'findings to leave out (default {all_kinds})')
   for field in _SETTINGS:
     text = f'{field.metadata["unit"]} {field.metadata["meaning"]} (default {field.default})'
