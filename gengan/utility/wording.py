@@ -45,7 +45,7 @@ def cautions(records: Records) -> list[str]:
   found = findings.by_regime(records).values()
   seeds = min((each.seeds for own in found for each in own.differences.values()), default=0)
   if seeds == 1:
-    return ['With one seed nothing can be told, so there is no verdict: --config.seeds=3 or more adds to what is here.']
+    return ['With one seed measured nothing can be told, so there is no verdict: --config.seeds=3 or more adds to it.']
   most = max((len(own.differences) for own in found), default=0)
   if not 1 < seeds < FEW:
     return []

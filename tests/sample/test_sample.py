@@ -9,12 +9,20 @@ from ml_collections import ConfigDict
 from PIL import Image
 
 from gengan import runs
+from gengan.config import defaults
 from gengan.data import images, sheets
 from gengan.sample import __main__ as command
 from gengan.sample import grids
 from tests.sample.test_grids import ALGORITHM, KEY, STATE
 
 NAMES = ('zero', 'one', 'two')
+
+
+def saved(**model):
+  """The config.json of a run, with these fields of its model."""
+  config = defaults.gan('digits')
+  config.model.update(model)
+  return config.to_json()
 
 
 @pytest.fixture
@@ -32,7 +40,7 @@ def workdir(tmp_path, monkeypatch):
   monkeypatch.setattr(runs, 'load', load)
   folder = tmp_path / 'run'
   folder.mkdir()
-  (folder / 'config.json').write_text('{"model": {"conditional": true, "num_classes": 3}}')
+  (folder / 'config.json').write_text(saved(conditional=True, num_classes=3))
   return types.SimpleNamespace(path=folder, loaded=loaded)
 
 
@@ -54,7 +62,7 @@ def test_the_command_draws_a_grid_and_says_what_it_is(workdir, capsys):
 
 
 def test_samples_of_an_unconditional_model_are_a_plain_square(workdir):
-  (workdir.path / 'config.json').write_text('{"model": {"conditional": false}}')
+  (workdir.path / 'config.json').write_text(saved(conditional=False))
   picture = draw(workdir, 'grid.png', '--num=10', '--seed=3')
   expected = grids.sample_images(ALGORITHM, STATE, KEY, labels=[0] * 16)
   np.testing.assert_array_equal(np.asarray(picture), images.grid(expected, columns=4, scale=8)[..., 0])
@@ -147,7 +155,7 @@ def test_a_mistaken_flag_is_one_line_before_anything_is_loaded(workdir, capsys, 
   ],
 )
 def test_what_the_run_cannot_do_is_one_line(workdir, capsys, conditional, flags, message):
-  (workdir.path / 'config.json').write_text(json.dumps({'model': {'conditional': conditional, 'num_classes': 3}}))
+  (workdir.path / 'config.json').write_text(saved(conditional=conditional, num_classes=3))
   with pytest.raises(SystemExit) as stop:
     draw(workdir, 'grid.png', *flags)
   error = capsys.readouterr().err

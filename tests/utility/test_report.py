@@ -79,7 +79,7 @@ def test_a_row_has_the_difference_its_interval_both_p_values_and_the_verdict_of_
 def test_one_seed_gets_no_verdict_and_it_is_said():
   records = [record('all', arm, 0, value) for arm, value in (('augmented', 0.5), ('mixed_1', 0.9), ('synthetic', 0.1))]
   text, found = markdown(records), report.as_json(records, digits.get_config())['regimes']['all']
-  assert '- All real images: no verdict: one seed. ' in text and 'With one seed nothing can be told' in text
+  assert '- All real images: no verdict: one seed. ' in text and 'With one seed measured nothing can be told' in text
   assert 'helped' not in text and 'hurt' not in text
   assert found['verdict'] == 'no verdict: one seed' and found['arms']['mixed_1']['difference']['p_value'] is None
   json.loads(json.dumps(found, allow_nan=False))
