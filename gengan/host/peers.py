@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Iterator
 
-_LEFT = 'left'  # in the file of a process that has ended as it should
+_LEFT = 'left'  # in the file of a process that has ended as it should; else who died, if that has ended this one too
 _SECONDS = 0.2  # between two looks at a process that has not begun
 
 
@@ -31,7 +31,7 @@ def watched(folder: pathlib.Path, index: int, count: int) -> Iterator[None]:
     with contextlib.suppress(OSError):
       fcntl.flock(own, fcntl.LOCK_EX)
     for other in set(range(count)) - {index}:
-      threading.Thread(target=_watch, args=(folder, other, count), daemon=True).start()
+      threading.Thread(target=_watch, args=(folder, other, index, count), daemon=True).start()
     try:
       yield
     except BaseException:
@@ -44,14 +44,17 @@ def _file(folder: pathlib.Path, index: int) -> pathlib.Path:
   return folder / f'.lock-{index:05d}'
 
 
-def _watch(folder: pathlib.Path, index: int, count: int) -> None:
-  path = _file(folder, index)
+def _watch(folder: pathlib.Path, other: int, index: int, count: int) -> None:
+  path = _file(folder, other)
   while not _is_locked(path):
     time.sleep(_SECONDS)
   with path.open() as file:
     fcntl.flock(file, fcntl.LOCK_SH)  # waits until it has ended
-    if file.read() != _LEFT:
-      what = f'process {index} of {count} has died, and this one ends with it'
+    said = file.read()
+    if said != _LEFT:
+      first = said or str(other)
+      _file(folder, index).write_text(first)
+      what = f'process {first} of {count} has died, and this one ends with it'
       os.write(2, f'{folder}: {what}; the same command continues from the last checkpoint\n'.encode())
       os._exit(1)
 

@@ -53,6 +53,7 @@ def test_output_that_nobody_reads_ends_it_in_silence():
 
 
 def test_other_programs_keep_their_own_ctrl_c(tmp_path):
-  (tmp_path / 'mine.py').write_text('import signal, gengan\nassert signal.getsignal(2) is signal.default_int_handler\n')
+  code = 'import signal\nbefore = signal.getsignal(2)\nimport gengan\nassert signal.getsignal(2) is before\n'
+  (tmp_path / 'mine.py').write_text(code)
   for command in (['mine.py'], ['-m', 'mine'], ['mine.py', '-m', 'gengan.sample'], ['-c', 'import mine']):
     assert run(*command, path=tmp_path).returncode == 0, command

@@ -83,7 +83,7 @@ def test_a_changed_shape_is_told_and_the_source_is_read_once(source, tmp_path, c
   shutil.rmtree(copy)
   resumed = train.run(changed(4), tmp_path / 'halves')
   assert all(jax.tree.leaves(jax.tree.map(np.array_equal, resumed, straight)))
-  with pytest.raises(ConfigError, match=r'config.init_from is .*no checkpoint in'):
+  with pytest.raises(ConfigError, match=r'config.init_from is .*there is no such folder'):
     train.prepare(changed(4), tmp_path / 'fresh')
 
 
