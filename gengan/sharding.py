@@ -6,7 +6,6 @@ than one, its big leaves are cut over 'fsdp' (Zhao et al. 2023, https://arxiv.or
 collectives.
 """
 
-import functools
 import math
 import os
 import resource
@@ -19,7 +18,7 @@ from jax.experimental import multihost_utils
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
 from gengan.core import Algorithm, ArgumentError, Batch, PyTree, State
-from gengan.host import memory
+from gengan.host import compiler, memory
 from gengan.host.errors import reason
 
 AXES = ('data', 'fsdp')
@@ -205,7 +204,7 @@ def init(algorithm: Algorithm, key: jax.Array, batch: Batch, mesh: Mesh, *, min_
   Arguments are those of `abstract_state`; equal keys give equal states on every mesh.
   """
   layout = jax.tree.map(lambda leaf: leaf.sharding, abstract_state(algorithm, batch, mesh, min_size=min_size))
-  options = _cpu_options(mesh.devices.flat[0].platform, CPU_INIT_OPTIONS)
+  options = compiler.cpu_options(mesh.devices.flat[0].platform, CPU_INIT_OPTIONS)
   make = lambda key: algorithm.init(key, _zeros(batch))
   return jax.jit(make, out_shardings=layout, compiler_options=options)(key)
 
@@ -270,7 +269,7 @@ def jit_step(step: Callable, platform: str | None = None, **settings) -> Callabl
   platform = platform or jax.devices()[0].platform
   if platform == 'cpu':
     memory.keep_freed()
-  return jax.jit(step, compiler_options=_cpu_options(platform, CPU_STEP_OPTIONS), **settings)
+  return jax.jit(step, compiler_options=compiler.cpu_options(platform, CPU_STEP_OPTIONS), **settings)
 
 
 def _pmap_step(step: Callable, mesh: Mesh, axis_name: str, donated: tuple[int, ...]) -> Callable:
@@ -285,20 +284,6 @@ def _pmap_step(step: Callable, mesh: Mesh, axis_name: str, donated: tuple[int, .
     return compiled(state, parts, key)
 
   return run
-
-
-def _cpu_options(platform: str, options: dict[str, str]) -> dict[str, str] | None:
-  """The options on CPUs, where this version's compiler knows them."""
-  return options if platform == 'cpu' and _compiler_accepts(tuple(options.items())) else None
-
-
-@functools.cache
-def _compiler_accepts(options: tuple[tuple[str, str], ...]) -> bool:
-  try:
-    jax.jit(lambda: np.float32(0), compiler_options=dict(options)).lower().compile()
-  except jax.errors.JaxRuntimeError:
-    return False
-  return True
 
 
 def _zeros(batch: Batch) -> Batch:

@@ -254,11 +254,6 @@ def test_impossible_modes(monkeypatch):
     sharding.check_mode('pmap', sharding.make_mesh())
 
 
-def test_compiler_options_are_used_where_the_compiler_knows_them():
-  assert sharding._cpu_options('cpu', sharding.CPU_INIT_OPTIONS) == sharding.CPU_INIT_OPTIONS
-  assert sharding._cpu_options('cpu', {'xla_cpu_an_option_of_no_version': ''}) is None
-
-
 @pytest.mark.parametrize('mode', ['jit', 'pmap'])
 def test_steps_on_a_cpu_keep_their_memory(monkeypatch, mode):
   kept = []
