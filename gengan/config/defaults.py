@@ -18,6 +18,25 @@ VARIANTS = {
 }
 
 
+def variant_and_size(variant: str) -> tuple[str, bool]:
+  """The image set in a config's argument, and whether it asks for a width for 2 CPU cores; digits are always small.
+
+  Raises:
+    ValueError: a word that is neither an image set nor 'small', or two image sets.
+
+  >>> variant_and_size('cifar10,small'), variant_and_size('cifar10'), variant_and_size('small')
+  (('cifar10', True), ('cifar10', False), ('digits', True))
+  """
+  words = variant.split(',')
+  sets = [word for word in words if word != 'small']
+  for word in sets:
+    _check_variant(word)
+  if len(sets) > 1 or words.count('small') > 1:
+    raise ValueError(f"unknown variant {variant!r}; it must be an image set, 'small', or both with a comma between")
+  name = sets[0] if sets else 'digits'
+  return name, 'small' in words or name == 'digits'
+
+
 def gan(variant: str = 'digits', *, conditional: bool = False) -> ConfigDict:
   """A DCGAN on an image set; of the MNIST family a conditional one has the relativistic loss instead of batch norm."""
   config = training(variant)
@@ -132,8 +151,7 @@ def training(variant: str) -> ConfigDict:
 
 def data(variant: str = 'digits', **overrides: Any) -> ConfigDict:
   """The images of a variant and their treatment; every field that `gengan.data` reads."""
-  if variant not in VARIANTS:
-    raise ValueError(f'unknown variant {variant!r}; it must be one of {", ".join(VARIANTS)}')
+  _check_variant(variant)
   config = ConfigDict()
   config.source = VARIANTS[variant]['source']  # digits, idx:DIR, npz:FILE or DIR, folder:DIR, zip:FILE, tfds:NAME
   config.image_size = VARIANTS[variant]['image_size']  # pixels, both ways
@@ -216,3 +234,8 @@ def utility(variant: str) -> ConfigDict:
   config.long_tail.imbalance = 20.0  # of the largest class to the smallest; 1: no such regime
   config.long_tail.generator_steps = 3000  # train steps of its generator
   return config
+
+
+def _check_variant(variant: str) -> None:
+  if variant not in VARIANTS:
+    raise ValueError(f'unknown variant {variant!r}; it must be one of {", ".join(VARIANTS)}')

@@ -30,6 +30,8 @@ class Generator(nn.Module):
   width: int  # feature maps before the last layer
   num_classes: int = 0  # 0: unconditional
   slope: float = 0.0  # of the leaky ReLU; 0 is the paper's ReLU
+  # One-hot, not embedded: G listens to nothing but a label that is as loud as the latent, and a class collapses.
+  label: str = 'one_hot'  # one of G_LABELS
   batch_norm_groups: int = 1
   axis_name: str | None = None
 
@@ -39,9 +41,7 @@ class Generator(nn.Module):
     norm = partial(_batch_norm, train, self.batch_norm_groups, self.axis_name)
     activation = partial(nn.leaky_relu, negative_slope=self.slope)
 
-    if self.num_classes:
-      # One-hot, not embedded: G listens to nothing but a label that is as loud as the latent, and a class collapses.
-      latents = jnp.concatenate([latents, jax.nn.one_hot(labels, self.num_classes)], axis=-1)
+    latents = layers.LabelInput(self.num_classes, self.label)(latents, labels, train=train)
     features = self.width * 2 ** (doublings - 1)
     x = nn.Dense(base * base * features, use_bias=False, kernel_init=kernel_init)(latents)
     x = activation(norm()(x.reshape(-1, base, base, features)))
@@ -59,6 +59,7 @@ class Discriminator(nn.Module):
   width: int  # feature maps after the first layer
   num_classes: int = 0  # 0: unconditional
   norm: str = 'batch'  # one of D_NORMS
+  label: str = 'projection'  # one of layers.D_LABELS
   slope: float = 0.2
   batch_norm_groups: int = 1
   axis_name: str | None = None
@@ -85,14 +86,18 @@ class Discriminator(nn.Module):
       if norm is not None and i > 0:  # the paper leaves D's input layer without
         x = norm()(x)
       x = nn.leaky_relu(x, self.slope)
-    head = layers.Dense(1, use_bias=False, kernel_init=kernel_init, spectral_norm=spectral)
-    logits = head(x.reshape(x.shape[0], -1), train=train)[:, 0]
-    if self.num_classes:
-      # Pooled: an embedding of every position would be a template of its class, and G would draw nothing else.
-      pooled = jnp.sum(x, axis=(1, 2))
-      embedding = nn.Embed(self.num_classes, pooled.shape[-1], embedding_init=kernel_init)(labels)
-      logits += jnp.sum(pooled * embedding, axis=-1)
-    return logits
+    head = layers.LabelHead(
+      self.num_classes,
+      self.label,
+      use_bias=False,
+      kernel_init=kernel_init,
+      embedding_init=kernel_init,
+      spectral_norm=spectral,
+    )
+    nn.share_scope(self, head)
+    # Pooled: an embedding of every position would be a template of its class, and G would draw nothing else.
+    pooled = jnp.sum(x, axis=(1, 2))
+    return head(x.reshape(x.shape[0], -1), labels, train=train, pooled=pooled)
 
 
 def make(

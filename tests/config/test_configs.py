@@ -52,3 +52,32 @@ def test_two_optimizers_do_not_share_a_schedule():
   config = conditional_dcgan.get_config('mnist')
   config.optimizers.generator.learning_rate.end = 1e-5
   assert config.optimizers.discriminator.learning_rate.end == 0.0
+
+
+@pytest.mark.parametrize(
+  ('argument', 'expected'),
+  [
+    ('digits', ('digits', True)),
+    ('small', ('digits', True)),
+    ('digits,small', ('digits', True)),
+    ('cifar10', ('cifar10', False)),
+    ('cifar10,small', ('cifar10', True)),
+    ('small,folder', ('folder', True)),
+  ],
+)
+def test_the_argument_of_a_config_says_the_set_and_the_size(argument, expected):
+  assert defaults.variant_and_size(argument) == expected
+
+
+@pytest.mark.parametrize(
+  ('argument', 'message'),
+  [
+    ('cifar11', "'cifar11'; it must be one of digits, mnist"),
+    ('cifar10,tiny', "'tiny'; it must be one of digits"),
+    ('cifar10,mnist', "'cifar10,mnist'; it must be an image set, 'small', or both"),
+    ('', "''; it must be one of digits"),
+  ],
+)
+def test_an_argument_with_other_words_is_refused(argument, message):
+  with pytest.raises(ValueError, match=message):
+    defaults.variant_and_size(argument)
