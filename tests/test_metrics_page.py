@@ -39,7 +39,10 @@ def training_metrics():
     found |= jax.eval_shape(algorithm.train_step, state, batch, key)[1].keys()
     found |= jax.eval_shape(algorithm.eval_step, state, batch, key).keys()
   package = ROOT / 'gengan'
-  for path in (package / 'terms.py', package / 'vae.py', *sorted((package / 'latent').glob('*.py'))):
+  for path in (
+    package / 'vae.py',
+    *(path for room in ('terms', 'latent') for path in sorted((package / room).glob('*.py'))),
+  ):
     found |= given_in(ast.parse(path.read_text()))
   return sorted(found)
 

@@ -1,0 +1,34 @@
+"""Terms: what is added up to a player's loss in one phase of a train step.
+
+The adversarial loss is a term, R1 another, path length a third. A term reads a `Context` and, where it needs one, a
+memory of its own that lives in `State.extra`.
+"""
+
+from gengan.terms.adversarial import discriminator_loss, generator_loss, logit_metrics
+from gengan.terms.gradients import gradient_penalty, gradient_penalty_at, r1, r2, squared_gradient_norms
+from gengan.terms.path_length import path_length
+from gengan.terms.penalties import PENALTIES, penalties
+from gengan.terms.term import Context, Critic, Term, critic_of, logits_of, simple, total
+from gengan.terms.weights import orthogonal
+
+__all__ = [
+  'PENALTIES',
+  'Context',
+  'Critic',
+  'Term',
+  'critic_of',
+  'discriminator_loss',
+  'generator_loss',
+  'gradient_penalty',
+  'gradient_penalty_at',
+  'logit_metrics',
+  'logits_of',
+  'orthogonal',
+  'path_length',
+  'penalties',
+  'r1',
+  'r2',
+  'simple',
+  'squared_gradient_norms',
+  'total',
+]
