@@ -4,11 +4,14 @@ The adversarial loss is a term, R1 another, path length a third. A term reads a 
 memory of its own that lives in `State.extra`.
 """
 
-from gengan.terms.adversarial import discriminator_loss, generator_loss, logit_metrics
-from gengan.terms.gradients import gradient_penalty, gradient_penalty_at, r1, r2, squared_gradient_norms
+from gengan.terms.adversarial import discriminator_loss, generator_loss, logit_metrics, top_k_generator_loss
+from gengan.terms.consistency import balanced_consistency, consistency
+from gengan.terms.features import classification, feature_matching
+from gengan.terms.gradients import dragan, gradient_penalty, gradient_penalty_at, r1, r2, squared_gradient_norms
+from gengan.terms.lecam import lecam
 from gengan.terms.path_length import path_length
 from gengan.terms.penalties import PENALTIES, penalties
-from gengan.terms.term import Context, Critic, Term, critic_of, logits_of, simple, total
+from gengan.terms.term import Context, Critic, Term, critic_of, logits_of, scaled, simple, total
 from gengan.terms.weights import orthogonal
 
 __all__ = [
@@ -16,11 +19,17 @@ __all__ = [
   'Context',
   'Critic',
   'Term',
+  'balanced_consistency',
+  'classification',
+  'consistency',
   'critic_of',
   'discriminator_loss',
+  'dragan',
+  'feature_matching',
   'generator_loss',
   'gradient_penalty',
   'gradient_penalty_at',
+  'lecam',
   'logit_metrics',
   'logits_of',
   'orthogonal',
@@ -28,7 +37,9 @@ __all__ = [
   'penalties',
   'r1',
   'r2',
+  'scaled',
   'simple',
   'squared_gradient_norms',
+  'top_k_generator_loss',
   'total',
 ]

@@ -76,6 +76,28 @@ def gradient_penalty(weight: ScalarOrSchedule = 10.0) -> Term:
   return simple('gradient_penalty', loss)
 
 
+def dragan(weight: ScalarOrSchedule = 10.0, *, noise: float = 0.5) -> Term:
+  """weight E (||grad D(x + d)|| - 1)^2, d ~ N(0, (noise s)^2 I), s the deviation of the real pixels of this update.
+
+  DRAGAN (Kodali et al. 2017, section 2.3, with k = 1): the penalty stands around the real images alone.
+
+  >>> context = Context(step=0, batch={'label': None}, real=jnp.ones((2, 1)), key=jax.random.key(0))
+  >>> float(dragan().apply(context._replace(discriminate=lambda x, y: 3.0 * x[:, 0]), {})[0])  # 10 (3 - 1)^2
+  40.0
+  """
+  check_weight('weight', weight)
+
+  def loss(context: Context) -> jax.Array:
+    real = context.real
+    mean, square = core.pmean((real.mean(), jnp.square(real).mean()), context.axis_name)
+    deviation = jnp.sqrt(jnp.maximum(square - jnp.square(mean), 0.0))
+    draw = lambda rows: jax.random.normal(context.key, (rows, *real.shape[1:]), real.dtype)
+    at = real + noise * deviation * core.local_rows(draw, len(real), context.axis_name)
+    return gradient_penalty_at(critic_of(context), at, weight=core.value_at(weight, context.step))
+
+  return simple('dragan', loss)
+
+
 def gradient_penalty_at(critic: Critic, images: jax.Array, *, weight: float | jax.Array = 10.0) -> jax.Array:
   """The gradient penalty at given points [N, ...]: weight E (||grad D(x)|| - 1)^2. A scalar.
 

@@ -72,6 +72,16 @@ def simple(name: str, loss: Callable[[Context], jax.Array]) -> Term:
   return Term(apply)
 
 
+def scaled(term: Term, factor: float) -> Term:
+  """The same term, counted so many times; its metrics stay what they are."""
+
+  def apply(context: Context, memory: core.PyTree) -> tuple[jax.Array, core.Metrics, core.PyTree]:
+    loss, metrics, memory = term.apply(context, memory)
+    return factor * loss, metrics, memory
+
+  return Term(apply, term.init)
+
+
 def critic_of(context: Context, labels: jax.Array | None = None) -> Critic:
   """D as a function from images to logits; labels as in the batch unless given."""
   return lambda images: logits_of(context.discriminate(images, labels))
