@@ -52,6 +52,16 @@ def replacing(
     beside.unlink(missing_ok=True)
 
 
+def remove_unfinished(folder: pathlib.Path, *names: str) -> None:
+  """Removes what killed processes left of files of these names, or patterns, that `replacing` was to write in a folder.
+
+  Only for names that no other process may be writing now.
+  """
+  for name in names:
+    for path in folder.glob(f'.{name}.*.part'):
+      path.unlink(missing_ok=True)
+
+
 def is_full(folder: pathlib.Path, *, need: int = 0) -> bool:
   """Whether fewer bytes than are needed are left on the disk of a folder, or less than 64 KiB."""
   try:

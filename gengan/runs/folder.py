@@ -23,6 +23,14 @@ from gengan.runs.checkpoint import Checkpointer
 
 log = logging.getLogger(__name__)
 
+_OF_TRAINING = (
+  'config.json',
+  'dataset.json',
+  'init_from.json',
+  'metrics.jsonl',
+  'curves.png',
+)  # by it alone
+
 
 def has_checkpoints(workdir: pathlib.Path) -> bool:
   """Whether there is a run to continue; without, a folder holds nothing that counts."""
@@ -102,7 +110,8 @@ def create(workdir: pathlib.Path, config: ConfigDict, dataset: data.Dataset) -> 
 def claimed(workdir: pathlib.Path) -> Iterator[None]:
   """Makes the folder, and keeps every other training out of it until this one leaves or dies.
 
-  Process 0 holds the lock for all processes of a run, of which each ends with a line where another one dies.
+  Process 0 holds the lock for all processes of a run, of which each ends with a line where another one dies. It removes
+  files that a killed training was writing.
 
   Raises:
     ValueError: another process trains there.
@@ -112,6 +121,9 @@ def claimed(workdir: pathlib.Path) -> Iterator[None]:
 
     def lock() -> int:
       stack.enter_context(locks.take(workdir / '.lock', f'{workdir} is being trained by another process'))
+      files.remove_unfinished(workdir, *_OF_TRAINING)
+      for folder in (workdir / 'samples', *(workdir / 'checkpoints').glob('*')):
+        files.remove_unfinished(folder, '*')
       return 0
 
     sharding.decided_by_first(lock, f'process 0 could not lock {workdir}')

@@ -138,6 +138,7 @@ def load(
     restored = checkpoints.restore(abstract, step=step)
   class_names = tuple(saved.load_dataset_facts(workdir)['class_names'])
   state = restored.state if weights == 'averaged' else core.with_trained_weights(restored.state)
+  state = core.settled(algorithm, state)
   return Run(config, algorithm, state, restored.step, len(class_names), class_names)
 
 

@@ -28,6 +28,15 @@ def test_after_an_error_nothing_has_changed(tmp_path):
   assert path.read_text() == 'old' and list(tmp_path.iterdir()) == [path]
 
 
+def test_what_a_killed_writer_left_goes_by_the_names_of_its_files(tmp_path):
+  kept = ['a.json', '.b.json.1.part', '.a.json', 'a.json.1.part']
+  for name in [*kept, '.a.json.1.part', '.a.json.22.part', '.c_1.png.3.part']:
+    (tmp_path / name).touch()
+  files.remove_unfinished(tmp_path, 'a.json', 'c_*.png')
+  files.remove_unfinished(tmp_path / 'not there', '*')
+  assert sorted(os.listdir(tmp_path)) == sorted(kept)
+
+
 def test_the_unfinished_file_may_lie_elsewhere_and_the_disk_is_waited_for(tmp_path, monkeypatch):
   synced = []
   monkeypatch.setattr(files, 'sync', lambda path: synced.append(path.name))

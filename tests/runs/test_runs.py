@@ -2,6 +2,8 @@
 
 import dataclasses
 import json
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -60,6 +62,25 @@ def test_checkpoints_of_unknown_data_are_not_continued(digits, tmp_path):
   (tmp_path / 'dataset.json').unlink()
   with pytest.raises(FileNotFoundError, match=r'dataset\.json is missing'):
     runs.require_same(tmp_path, config, dataset)
+
+
+def test_whoever_trains_removes_what_a_killed_training_was_writing(tmp_path):
+  program = f"""
+import os, pathlib, signal
+from gengan.host import files
+for name in ('metrics.jsonl', 'samples/real.png', 'checkpoints/00000005/scores.json', 'evaluation.json'):
+  if os.fork() == 0:
+    with files.replacing(pathlib.Path({str(tmp_path)!r}, name)) as beside:
+      beside.write_text('half')
+      os.kill(os.getpid(), signal.SIGKILL)
+  os.wait()
+"""
+  subprocess.run([sys.executable, '-c', program], check=True)
+  unfinished = lambda: [path.name.split('.')[1] for path in tmp_path.rglob('.*.part')]
+  assert sorted(unfinished()) == ['evaluation', 'metrics', 'real', 'scores']
+  with runs.claimed(tmp_path), pytest.raises(ValueError, match='another process'), runs.claimed(tmp_path):
+    pass
+  assert unfinished() == ['evaluation']  # another command may be at work on it
 
 
 def test_data_that_has_moved_is_found_and_must_be_the_same(tmp_path):
