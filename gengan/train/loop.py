@@ -33,7 +33,12 @@ class Unwritable(OSError):
 
 
 def run(
-  config: ConfigDict, workdir: str | os.PathLike, *, writers: Sequence[Any] = (), profile_steps: int = 0
+  config: ConfigDict,
+  workdir: str | os.PathLike,
+  *,
+  writers: Sequence[Any] = (),
+  console: Any = None,
+  profile_steps: int = 0,
 ) -> core.State:
   """Trains what the config says, in a folder; continues the run that is found there. Returns the final state.
 
@@ -41,6 +46,7 @@ def run(
     config: as `configs/dcgan.py` makes one.
     workdir: folder of the run.
     writers: told all that the run reports, and closed at its end: `gengan.train.writers.MetricWriter`, or one of clu's.
+    console: such a writer in place of the progress on standard output; `MetricWriter()` is silent.
     profile_steps: steps to trace into `<workdir>/profile`; 0: none.
 
   Raises:
@@ -55,11 +61,16 @@ def run(
   >>> int(state.step)
   1
   """
-  return fit(prepare(config, workdir), writers=writers, profile_steps=profile_steps)
+  return fit(prepare(config, workdir), writers=writers, console=console, profile_steps=profile_steps)
 
 
 def fit(
-  training: Training, *, writers: Sequence[Any] = (), profile_steps: int = 0, interrupts: Interrupts | None = None
+  training: Training,
+  *,
+  writers: Sequence[Any] = (),
+  console: Any = None,
+  profile_steps: int = 0,
+  interrupts: Interrupts | None = None,
 ) -> core.State:
   """Runs the loop to the end, or to the first signal; what it leaves in the folder is a whole run either way.
 
@@ -79,8 +90,8 @@ def fit(
     state, begun, examined = _found(training, checkpointer)
     step = begun
     profile = stack.enter_context(Profile(workdir / 'profile', start=step, end=config.num_steps, num=profile_steps))
-    writer = create(workdir, num_steps=config.num_steps, batch_size=config.batch_size, resume_step=step, more=writers)
-    stack.enter_context(writer)
+    size = {'num_steps': config.num_steps, 'batch_size': config.batch_size}
+    writer = stack.enter_context(create(workdir, **size, resume_step=step, console=console, more=writers))
     snapshots = _introduce(training, step, sample_key, writer)
     first_calls = FirstCalls(lambda name, text: writer.write_texts(step, {name: text}))
     if state is None:

@@ -18,7 +18,7 @@ from gengan.host import files
 from gengan.metrics import copying_guard
 from gengan.networks import classifier
 from gengan.runs import finished
-from gengan.utility import arms, pace, plan, records, report, source
+from gengan.utility import arms, console, pace, plan, records, report, source
 
 SHEET = 64  # generated images of a regime that a person is shown
 LEAST_LOOKS = 5  # at the validation images while a classifier trains, also where its steps are few
@@ -162,7 +162,9 @@ def _save_samples(samples: np.ndarray, dataset: data.Dataset, path: pathlib.Path
 
 
 def _train_generator(regime: plan.Regime, folder: pathlib.Path) -> None:
-  step, last = int(train.run(regime.config, folder).step), regime.config.num_steps
+  last = regime.config.num_steps
+  shown = console.GeneratorConsole(regime.name, folder, num_steps=last)
+  step = int(train.run(regime.config, folder, console=shown).step)
   if step < last:  # a signal came; nothing must be measured with half a generator
     text = f'stopped: {regime.name} has its generator at step {step} of {last}; the same command continues'
     raise Unfinished(text, stopped=True)

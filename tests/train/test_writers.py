@@ -216,6 +216,20 @@ def test_a_run_writes_its_files_once_over_all_processes(tmp_path, capsys):
   assert capsys.readouterr().out.splitlines() == ['step 1/2  0.0 kimg  d_loss 0.5', 'step 1  warning: hm']
 
 
+def test_another_console_takes_the_place_of_standard_output(tmp_path, capsys):
+  told = []
+
+  class Own(writers.MetricWriter):
+    def write_texts(self, step, texts):
+      told.append((step, texts))
+
+  with writers.create(tmp_path, num_steps=2, batch_size=8, process_index=0, console=Own()) as writer:
+    writer.write_texts(1, {'warning': 'hm'})
+    writer.write_scalars(1, {'d_loss': 0.5})
+  assert told == [(1, {'warning': 'hm'})] and not capsys.readouterr().out
+  assert [line['d_loss'] for line in read(tmp_path / 'metrics.jsonl')] == [0.5]
+
+
 def test_many_writers_are_all_closed_even_if_one_fails():
   closed = []
 

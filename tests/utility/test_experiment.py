@@ -1,7 +1,10 @@
 """A whole comparison at toy size: records, restart, report; and what is refused."""
 
+import contextlib
+import io
 import json
 import os
+import re
 import shutil
 import signal
 import types
@@ -36,10 +39,29 @@ def tiny_config():
 
 
 @pytest.fixture(scope='module')
-def done(tmp_path_factory):
+def run_and_said(tmp_path_factory):
   folder = tmp_path_factory.mktemp('utility')
-  config = tiny_config()
-  return folder, config, experiment.run(config, folder)
+  config, said = tiny_config(), io.StringIO()
+  with contextlib.redirect_stdout(said):
+    records = experiment.run(config, folder)
+  return (folder, config, records), said.getvalue()
+
+
+@pytest.fixture(scope='module')
+def done(run_and_said):
+  return run_and_said[0]
+
+
+def test_the_terminal_has_two_lines_a_generator_and_one_a_classifier(run_and_said):
+  (_, _, records), said = run_and_said
+  first, *lines = said.splitlines()
+  assert first.startswith(f'{len(records)} of {len(records)} classifiers to train; generators to train: 5_per_class (2')
+  for regime in ('5_per_class', '10_per_class', 'long_tail'):
+    own = [line for line in lines if f'{regime}' in line and 'step 0 of' not in line and 'step 2 of' not in line]
+    assert own[0].startswith(f'{regime}: the generator trains to step 2; its progress: ')
+    assert re.fullmatch(rf'{regime}: the generator is trained, in 0:\d\d:\d\d', own[1])
+    assert len(own) == 2 + sum(record['regime'] == regime for record in records), own
+    assert all(re.match(r'\d+ of \d+, about .* left: ', line) for line in own[2:])
 
 
 def test_every_regime_arm_and_seed_is_measured_once_on_the_whole_test_split(done):
