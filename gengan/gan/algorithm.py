@@ -34,7 +34,7 @@ def make(
 
   Args:
     generator: linen module `(latents [N, Z], labels [N], *, train) -> images [N, H, W, C]` in [-1, 1].
-    discriminator: linen module `(images, labels, *, train) -> logits [N]`, or a dict with 'logits'.
+    discriminator: linen module `(images, labels, *, train) -> logits [N]` or of patches [N, P], or a dict with 'logits'.
     latent_size: Z, the size of the standard normal z that training draws.
     phases: in the order in which they happen; see `alternating`.
     optimizers: one for 'generator' and one for 'discriminator'.
@@ -87,4 +87,5 @@ def _eval_step(discriminator: nn.Module, space: latent.Space, state: core.State,
 
 
 def _score(discriminator: nn.Module, state: core.State, images: jax.Array, labels: jax.Array) -> jax.Array:
-  return terms.logits_of(discriminator.apply(core.variables(state, 'discriminator'), images, labels, train=False))
+  output = discriminator.apply(core.variables(state, 'discriminator'), images, labels, train=False)
+  return terms.per_image(terms.logits_of(output))

@@ -6,7 +6,7 @@ import jax.numpy as jnp
 from gengan import core
 from gengan.core import ScalarOrSchedule
 from gengan.losses import GanLoss
-from gengan.terms.term import Context, Term, simple
+from gengan.terms.term import Context, Term, per_image, simple
 
 
 def discriminator_loss(loss: GanLoss) -> Term:
@@ -43,12 +43,13 @@ def top_k_generator_loss(loss: GanLoss, fraction: ScalarOrSchedule) -> Term:
   def of_best(context: Context) -> jax.Array:
     real, fake = context.logits
     of_row = jax.vmap(lambda real, fake: loss.generator(real[None], fake[None]))(real, fake)
-    everyone = fake if context.axis_name is None else jax.lax.all_gather(fake, context.axis_name, tiled=True)
+    sureness = per_image(fake)
+    everyone = sureness if context.axis_name is None else jax.lax.all_gather(sureness, context.axis_name, tiled=True)
     # A tiny bit less, for 0.1 * 30 is a little more than 3.
     count = jnp.ceil(core.value_at(fraction, context.step) * len(everyone) - 1e-4).astype(jnp.int32)
     count = jnp.clip(count, 1, len(everyone))
     worst = jnp.sort(jax.lax.stop_gradient(everyone))[len(everyone) - count]
-    chosen = fake >= worst
+    chosen = sureness >= worst
     # Where logits tie at the limit there are more than k: the mean is over as many as there are.
     return jnp.sum(jnp.where(chosen, of_row, 0.0)) / (core.pmean(jnp.sum(chosen, dtype=jnp.float32), context.axis_name))
 

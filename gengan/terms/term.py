@@ -22,7 +22,9 @@ class Context(NamedTuple):
   samples: jax.Array | None = None  # the generated images themselves
   real: jax.Array | None = None  # real images as D sees them, augmented
   fake: jax.Array | None = None  # generated images as D sees them, augmented
-  real_output: Any = None  # what D gives for `real`: logits [N], or a dict with 'logits' and what else terms read
+  real_output: Any = (
+    None  # what D gives for `real`: logits [N] or [N, patches], or a dict with 'logits' and what else terms read
+  )
   fake_output: Any = None  # likewise for `fake`
   generate: Callable[..., Any] | None = None  # (*inputs, method=None): G in training mode, differentiable in its params
   discriminate: Callable[..., Any] | None = None  # (images, labels=None, method=None): D without augmentation
@@ -46,6 +48,11 @@ class Term(NamedTuple):
 def logits_of(output: Any) -> jax.Array:
   """The logits in what a discriminator gives: the array itself, or 'logits' of a dict."""
   return output['logits'] if isinstance(output, Mapping) else output
+
+
+def per_image(logits: jax.Array) -> jax.Array:
+  """Logits [N] as they are, those of patches [N, P] as their means [N]."""
+  return logits.reshape(len(logits), -1).mean(axis=1) if logits.ndim > 1 else logits
 
 
 def total(
@@ -83,8 +90,8 @@ def scaled(term: Term, factor: float) -> Term:
 
 
 def critic_of(context: Context, labels: jax.Array | None = None) -> Critic:
-  """D as a function from images to logits; labels as in the batch unless given."""
-  return lambda images: logits_of(context.discriminate(images, labels))
+  """D as a function from images to logits [N], those of patches as their mean; labels as in the batch unless given."""
+  return lambda images: per_image(logits_of(context.discriminate(images, labels)))
 
 
 def check_weight(name: str, weight: ScalarOrSchedule) -> None:
