@@ -197,10 +197,8 @@ def _objective(model: Model, state: core.State, params: PyTree, examples: PyTree
   after, number = dict(state.model_state), itertools.count()
 
   def run(name, *inputs):  # the decoder runs once a sample, each time on the collections of the last
-    pass_key = core.local_key(jax.random.fold_in(key, next(number)), model.axis_name)
-    outputs, after[name] = core.forward(
-      model.networks[name], params[name], after[name], *inputs, key=pass_key, dtype=model.dtype
-    )
+    settings = {'key': jax.random.fold_in(key, next(number)), 'dtype': model.dtype, 'axis_name': model.axis_name}
+    outputs, after[name] = core.forward(model.networks[name], params[name], after[name], *inputs, **settings)
     return outputs
 
   passes = _passes(model, run, examples, jnp.moveaxis(examples['noise'], 1, 0), state.step)

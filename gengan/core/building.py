@@ -12,7 +12,7 @@ from flax import linen as nn
 from gengan.core.types import Algorithm, Batch, Metrics, PyTree, ScalarOrSchedule, State
 from gengan.host.errors import ArgumentError
 
-RNGS = ('dropout', 'noise')  # random streams that a network may read in training
+DROPOUT, NOISE = 'dropout', 'noise'  # random streams that a network may read in training
 
 
 def value_at(value: ScalarOrSchedule, step: jax.Array) -> jax.Array | float:
@@ -65,15 +65,20 @@ def forward(
   key: jax.Array | None = None,
   dtype: Any = jnp.float32,
   method: str | None = None,
+  axis_name: str | None = None,
 ) -> tuple[PyTree, PyTree]:
   """A pass in training mode: outputs (float32) and the updated collections (batch statistics, codebooks, ...).
 
   Args:
-    key: of the random streams in `RNGS`; None: the network reads none.
+    key: of the random streams; None: the network reads none. 'dropout' is every device's own. 'noise' is the same on
+      all devices, for what is drawn with `local_rows`, so that it does not depend on how many share the batch.
     dtype: in which parameters and inputs enter. Collections keep the dtype that they have.
     method: of the module; None: `__call__`.
+    axis_name: the pmap axis over which the rows are cut.
   """
-  rngs = None if key is None else {name: jax.random.fold_in(key, i) for i, name in enumerate(RNGS)}
+  rngs = None
+  if key is not None:
+    rngs = {DROPOUT: local_key(jax.random.fold_in(key, 0), axis_name), NOISE: jax.random.fold_in(key, 1)}
   if dtype != jnp.float32:
     params, inputs = _cast((params, inputs), dtype)
   outputs, updated = network.apply(

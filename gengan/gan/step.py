@@ -60,8 +60,8 @@ class Game(NamedTuple):
 
   def forward(self, name: str, params: PyTree, state: PyTree, *inputs: Any, key: jax.Array, method: str | None = None):
     """`core.forward` of a network."""
-    key = core.local_key(key, self.axis_name)
-    return core.forward(self.networks[name], params, state, *inputs, key=key, dtype=self.dtype, method=method)
+    settings = {'key': key, 'dtype': self.dtype, 'method': method, 'axis_name': self.axis_name}
+    return core.forward(self.networks[name], params, state, *inputs, **settings)
 
 
 def init(game: Game, key: jax.Array, batch: core.Batch) -> core.State:

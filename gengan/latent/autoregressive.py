@@ -57,7 +57,7 @@ def autoregressive(
   def train_step(state, batch, key):
     def objective(params, examples, key):
       inputs = flat(examples['image']), examples['label']
-      settings = {'key': core.local_key(key, axis_name), 'dtype': dtype}
+      settings = {'key': key, 'dtype': dtype, 'axis_name': axis_name}
       logits, after = core.forward(network, params['prior'], state.model_state['prior'], *inputs, **settings)
       nll = _nll(logits, inputs[0]).mean()
       return nll, ({'prior': after}, {'nll': nll, 'bits_per_code': nll / (length * math.log(2.0))})
