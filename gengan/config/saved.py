@@ -9,8 +9,9 @@ from typing import Any
 from ml_collections import ConfigDict
 
 from gengan.config.checks import INTERVALS, REQUIRED
-from gengan.config.fields import flatten
+from gengan.config.fields import flatten, walk
 from gengan.host import files
+from gengan.host.errors import reason, shown
 from gengan.host.files import read_json
 
 PLACES = ('data.source', 'data.exclude', 'data.data_dir')  # of data that is compared itself: `runs.require_same`
@@ -23,11 +24,14 @@ def read(path: pathlib.Path, change: Callable[[dict], dict] = dict) -> ConfigDic
   Raises:
     ValueError: it is damaged, or a training's of another version of gengan; one line that names it.
   """
-  content = change(read_json(path))
+  content = read_json(path)
   try:
-    config = ConfigDict(content)
-  except (AttributeError, TypeError, ValueError) as error:  # names that no field can have
-    raise ValueError(f'{path} is damaged: {error}') from error
+    config = ConfigDict(change(content))
+    odd = [field for field, _ in walk(config) if not field.isprintable()]
+  except (AttributeError, TypeError, ValueError, RecursionError) as error:  # names that no field can have; a deep nest
+    raise ValueError(f'{path} is damaged: {reason(error)}') from error
+  if odd:
+    raise ValueError(f'{path} is damaged: {shown(odd[0])} is the name of no field')
   if isinstance(config.get('model'), ConfigDict) and (missing := set(REQUIRED) - set(flatten(config))):
     fields = f'{", ".join(sorted(missing)[:3])}{" ..." if len(missing) > 3 else ""}'
     raise ValueError(f'{path} has no {fields}: another version of gengan made this run, and that one can read it')
@@ -78,7 +82,7 @@ def require_same_run(config: ConfigDict, workdir: pathlib.Path) -> None:
     ValueError: names every field that differs. How long, where and how often may change; what is trained may not.
   """
   kept, wanted = (flatten(json.loads(json.dumps(c.to_dict()))) for c in (load(workdir), config))
-  said = lambda fields, name: repr(fields[name]) if name in fields else 'missing'
+  said = lambda fields, name: shown(fields[name]) if name in fields else 'missing'
   changed = [
     f'config.{field} is {said(kept, field)} there and {said(wanted, field)} here'
     for field in sorted(kept.keys() | wanted.keys())

@@ -24,9 +24,15 @@ class ArgumentError(ValueError):
     self, argument: str, value: Any, allowed: str, *, why: str = '', beside: Mapping[str, Any] | None = None
   ):
     self.argument, self.value, self.allowed, self.why, self.beside = argument, value, allowed, why, dict(beside or {})
-    others = ' and '.join(f'{self.prefix}{name} is {other!r}' for name, other in self.beside.items())
+    others = ' and '.join(f'{self.prefix}{name} is {shown(other)}' for name, other in self.beside.items())
     reason = ''.join([f' while {others}' if others else '', f', {why}' if why else ''])
-    super().__init__(f'{self.prefix}{argument} is {value!r}{reason}; it must be {allowed}')
+    super().__init__(f'{self.prefix}{argument} is {shown(value)}{reason}; it must be {allowed}')
+
+
+def shown(value: Any) -> str:
+  """`repr` of a value for a message: in one line, as that of a section of a config is not, of 300 characters at most."""
+  text = ' '.join(repr(value).splitlines())
+  return text if len(text) <= 300 else f'{text[:296]} ...'
 
 
 @contextlib.contextmanager

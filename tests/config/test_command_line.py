@@ -30,6 +30,7 @@ ROOT = pathlib.Path(__file__).parents[2]
     ('dcgan:nope', "'nope'; it must be one of digits, mnist"),
     ('{tmp}/run:mnist', 'a saved config has no variants'),
     ('{tmp}/torn.json', r'torn\.json is damaged: '),
+    ('{tmp}/deep.json', r'deep\.json is damaged: RecursionError'),
     ('README.md', 'is not Python: .* in line 3 of'),
     ('gengan/losses.py', r'has no get_config\(\)'),
     ('configs/dcgan.py:nope', "'nope'; it must be one of digits, mnist"),
@@ -56,6 +57,7 @@ def test_a_file_that_gives_no_config_is_told(value, message, tmp_path, monkeypat
   (tmp_path / 'run').mkdir()
   (tmp_path / 'run' / 'config.json').write_text('{}')
   (tmp_path / 'torn.json').write_text('{"seed"')
+  (tmp_path / 'deep.json').write_text('{"seed": ' + '[' * 600 + ']' * 600 + '}')
   with pytest.raises(ValueError, match=rf'^--config=.*{message}') as error:
     command_line.load(value.format(tmp=tmp_path))
   assert '\n' not in str(error.value)

@@ -1,6 +1,7 @@
 """Errors about fields: their texts, and their paths from a function's argument to the field of a whole comparison."""
 
 import pytest
+from ml_collections import ConfigDict
 
 from gengan.config.errors import ConfigError, reading
 from gengan.core import ArgumentError
@@ -12,6 +13,13 @@ def test_the_text_says_what_is_wrong_and_what_would_be_right():
   assert str(error) == 'config.model.num_classes is 3, but the data has 10 classes; it must be at least 10'
   error = ConfigError('data.dequantise', True, 'False', beside={'data.binarise': 'threshold'})
   assert str(error) == "config.data.dequantise is True while config.data.binarise is 'threshold'; it must be False"
+
+
+def test_a_section_and_a_long_value_are_told_in_one_line():
+  text = str(ConfigError('seed', ConfigDict({'a': 1, 'b': {'c': 2}}), 'a whole number'))
+  assert '\n' not in text and text.startswith('config.seed is a: 1') and text.endswith('; it must be a whole number')
+  text = str(ConfigError('model.name', 'x' * 5000, 'there'))
+  assert len(text) < 400 and text.endswith('xxx ...; it must be there')
 
 
 def test_an_argument_becomes_a_field_and_a_field_one_of_a_section():

@@ -19,6 +19,7 @@ def test_a_config_comes_back_from_its_folder(tmp_path):
     ('{"model": 3}', 'is not the config of a run'),
     ('{"model": {}, "__class__": 1}', 'is damaged: '),
     ('{"model": {"a.b": 1}}', 'is damaged: '),
+    ('{"model": {"a\\n": 1}}', r"is damaged: 'model\.a\\n' is the name of no field$"),
   ):
     (tmp_path / 'config.json').write_text(broken)
     with pytest.raises(ValueError, match=rf'{tmp_path}/config\.json {what}'):
