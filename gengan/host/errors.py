@@ -30,7 +30,7 @@ class ArgumentError(ValueError):
 
 
 def shown(value: Any) -> str:
-  """`repr` of a value for a message: in one line, as that of a section of a config is not, of 300 characters at most."""
+  """`repr` of a value for a message: in one line, as that of a config's section is not, of 300 characters at most."""
   text = ' '.join(repr(value).splitlines())
   return text if len(text) <= 300 else f'{text[:296]} ...'
 
