@@ -83,6 +83,29 @@ def relativistic(config: ConfigDict, *, r1: float, learning_rate: float | Config
     config.optimizers[network] = adam(learning_rate, b1=0.0)
 
 
+def resnet(variant: str, *, g_width: int, d_width: int, d_steps: int, num_steps: int) -> ConfigDict:
+  """A GAN of residual networks with hinge loss, conditional where there are classes; its learning rates fall to 0."""
+  config = gan(variant)
+  config.loss = 'hinge'
+  config.batch_size = 64 * d_steps
+  config.num_steps = num_steps
+  config.d_steps_per_g_step = d_steps
+  config.terms.r1 = 0.0
+  config.model.latent_size = 128
+  config.model.conditional = variant not in ('celeb_a', 'folder')
+  config.model.d_norm = 'spectral'  # none | layer | spectral
+  config.model.g_width = g_width  # of G's last block from 40 px on; below it all have 4 times as many feature maps
+  config.model.d_width = d_width  # of D's first block from 40 px on; below it all have twice as many feature maps
+  config.model.g_label = 'batch_norm'
+  config.model.d_label = 'projection'
+  config.model.initializer = 'orthogonal'  # orthogonal | xavier | normal
+  for name in ('width', 'g_slope', 'd_slope'):  # of a DCGAN
+    del config.model[name]
+  for network in ('generator', 'discriminator'):
+    config.optimizers[network] = adam(linear(2e-4, 0.0, kimg=num_steps * config.batch_size / 1000), b1=0.0, b2=0.9)
+  return config
+
+
 def vae(variant: str = 'digits') -> ConfigDict:
   """A convolutional VAE on an image set."""
   config = training(variant)
@@ -188,7 +211,7 @@ def adam(learning_rate: float | ConfigDict, b1: float, b2: float | ConfigDict = 
 def linear(start: float, end: float, kimg: float, *, warmup_kimg: float = 0.0) -> ConfigDict:
   """A number that goes from one to another in a straight line over so many thousand images, and stays there."""
   config = ConfigDict()
-  config.schedule = 'linear'  # constant | linear | cosine
+  config.schedule = 'linear'  # constant | linear | cosine | step
   config.start = float(start)  # after the warm-up
   config.end = float(end)  # from kimg on
   config.kimg = float(kimg)  # thousands of images from start to end
@@ -200,6 +223,13 @@ def cosine(start: float, end: float, kimg: float, *, warmup_kimg: float = 0.0) -
   """The same along half a cosine: slow, quick, slow."""
   config = linear(start, end, kimg, warmup_kimg=warmup_kimg)
   config.schedule = 'cosine'
+  return config
+
+
+def step(start: float, end: float, kimg: float) -> ConfigDict:
+  """A number for the first so many thousand images, and another from there on."""
+  config = linear(start, end, kimg)
+  config.schedule = 'step'
   return config
 
 

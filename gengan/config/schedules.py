@@ -7,7 +7,7 @@ from typing import Any
 from gengan.config.fields import is_number, is_section
 from gengan.host.errors import ArgumentError
 
-SCHEDULES = ('constant', 'linear', 'cosine')
+SCHEDULES = ('constant', 'linear', 'cosine', 'step')
 FIELDS = ('schedule', 'start', 'end', 'kimg', 'warmup_kimg')
 
 
@@ -15,8 +15,8 @@ def make(value: Any, batch_size: float) -> float | Callable[[Any], Any]:
   """A number as it is, or a schedule as a function that can be traced: a step, from 0 on -> float32 scalar.
 
   After `warmup_kimg` thousand images of linear growth from 0, it goes from `start` to `end` over `kimg` thousand images
-  and stays there; 'constant' stays at `start`. The values are those of `optax.linear_schedule` and
-  `optax.cosine_decay_schedule` (Loshchilov and Hutter 2017, eq. 5).
+  and stays there; 'constant' stays at `start`, 'step' does so for `kimg` thousand images. The values are those of
+  `optax.linear_schedule` and `optax.cosine_decay_schedule` (Loshchilov and Hutter 2017, eq. 5).
 
   Args:
     value: a number, or a section with `FIELDS`, such as `defaults.cosine` gives.
@@ -42,6 +42,8 @@ def make(value: Any, batch_size: float) -> float | Callable[[Any], Any]:
     after = optax.constant_schedule(start)
   elif value['schedule'] == 'linear':
     after = optax.linear_schedule(start, end, steps('kimg'))
+  elif value['schedule'] == 'step':
+    after = optax.join_schedules([optax.constant_schedule(start), optax.constant_schedule(end)], [steps('kimg')])
   else:
     fall = optax.cosine_decay_schedule(start - end, steps('kimg'))
     after = lambda step: end + fall(step)

@@ -29,8 +29,10 @@ from gengan.core.types import (
   Prior,
   PyTree,
   ScalarOrSchedule,
+  Settle,
   State,
   sample,
+  settled,
   walk,
 )
 from gengan.host.errors import ArgumentError

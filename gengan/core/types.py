@@ -89,6 +89,12 @@ class Interpolate(Protocol):
   def __call__(self, start: PyTree, end: PyTree, t: jax.Array | float) -> PyTree: ...
 
 
+class Settle(Protocol):
+  """The state as it is to be evaluated, sampled and exported; training goes on from the one before."""
+
+  def __call__(self, state: State) -> State: ...
+
+
 class Algorithm(NamedTuple):
   """A generative model and the way to train it, as pure functions; each is described by its type.
 
@@ -107,6 +113,7 @@ class Algorithm(NamedTuple):
   encode: Encode | None = None  # None: the model has no encoder
   score: Score | None = None  # None: it has no discriminator
   interpolate: Interpolate = spherical
+  settle: Settle | None = None  # None: a state is used as training leaves it
 
 
 def sample(
@@ -114,6 +121,11 @@ def sample(
 ) -> jax.Array:
   """Draws one image for every label: [N] int32 -> [N, H, W, C] float32 in [-1, 1]."""
   return algorithm.decode(state, algorithm.prior(state, key, labels, truncation=truncation), labels)
+
+
+def settled(algorithm: Algorithm, state: State) -> State:
+  """The state as it is to be used, see `Settle`; compiled where there is something to do."""
+  return state if algorithm.settle is None else jax.jit(algorithm.settle)(state)
 
 
 def walk(algorithm: Algorithm, start: PyTree, end: PyTree, num: int) -> PyTree:

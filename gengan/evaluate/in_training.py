@@ -69,7 +69,7 @@ def measure(evaluator: Evaluator, state: core.State, algorithm: core.Algorithm) 
   A family that fails is caught where it is called, in `measuring.measure`, so that the others keep their numbers and
   every process goes on alike. What leaves this function is a fault of the loop or of its devices, and should end it.
   """
-  found = evaluator.evaluate(state, algorithm)
+  found = evaluator.evaluate(core.settled(algorithm, state), algorithm)
   lines = [f'{name} was not measured: {why}' for name, why in found.not_measured.items()]
   return {f'validation/{name}': value for name, value in found.scores.items()}, lines
 

@@ -2,3 +2,4 @@
 
 from gengan.gan.algorithm import make
 from gengan.gan.phase import PLAYERS, Phase, alternating, uniform_labels
+from gengan.gan.standing import standing_statistics

@@ -3,21 +3,38 @@
 Names, parameters and values are those of `flax.linen`; what differs is how the derivatives are computed.
 """
 
+from gengan.layers.attention import SelfAttention
+from gengan.layers.conditional import ConditionalBatchNorm
+from gengan.layers.doubling import ConvAfterDoubling, ConvBeforePooling, doubled, pooled
 from gengan.layers.heads import D_LABELS, G_LABELS, Embed, LabelHead, LabelInput
 from gengan.layers.linear import Conv, ConvTranspose, Dense
+from gengan.layers.noise import Noise
 from gengan.layers.normalization import BatchNorm, normal_around_one
+from gengan.layers.patches import PatchHead, joined
+from gengan.layers.residual import DownBlock, UpBlock
 from gengan.layers.resolution import resolution_plan
 
 __all__ = [
   'D_LABELS',
   'G_LABELS',
   'BatchNorm',
+  'ConditionalBatchNorm',
   'Conv',
+  'ConvAfterDoubling',
+  'ConvBeforePooling',
   'ConvTranspose',
   'Dense',
+  'DownBlock',
   'Embed',
   'LabelHead',
   'LabelInput',
+  'Noise',
+  'PatchHead',
+  'SelfAttention',
+  'UpBlock',
+  'doubled',
+  'joined',
   'normal_around_one',
+  'pooled',
   'resolution_plan',
 ]

@@ -23,6 +23,7 @@ class BatchNorm(nn.Module):
     axis_name: the pmap axis over which the batch is cut; None under a global-view `jit`.
     groups: equal consecutive parts of the whole batch, each with its own statistics (ghost batch normalisation; Hoffer
       et al. 2017), as that many separate devices would see them. The running statistics move towards their mean.
+    affine: has 'scale' and 'bias'.
   """
 
   use_running_average: bool
@@ -32,6 +33,7 @@ class BatchNorm(nn.Module):
   groups: int = 1
   scale_init: Initializer = nn.initializers.ones_init()
   bias_init: Initializer = nn.initializers.zeros_init()
+  affine: bool = True
 
   @nn.compact
   def __call__(self, x: jax.Array) -> jax.Array:
@@ -41,8 +43,10 @@ class BatchNorm(nn.Module):
       ValueError: the batch, or the devices of the axis, do not divide into the groups.
     """
     shape = x.shape[-1:]
-    scale = self.param('scale', self.scale_init, shape)
-    bias = self.param('bias', self.bias_init, shape)
+    if self.affine:
+      scale, bias = self.param('scale', self.scale_init, shape), self.param('bias', self.bias_init, shape)
+    else:
+      scale, bias = jnp.ones(shape), jnp.zeros(shape)
     mean = self.variable('batch_stats', 'mean', jnp.zeros, shape)
     var = self.variable('batch_stats', 'var', jnp.ones, shape)
     if self.use_running_average:

@@ -17,27 +17,6 @@ from gengan.config import ConfigError
 from gengan.models import dcgan
 
 
-class ConditionalBatchNorm(nn.Module):
-  """Batch norm whose scale and bias are those of the image's class, or one for all without classes."""
-
-  num_classes: int  # 0: unconditional
-  train: bool
-  groups: int = 1
-  axis_name: str | None = None
-
-  @nn.compact
-  def __call__(self, x: jax.Array, labels: jax.Array) -> jax.Array:
-    """Images [N, H, W, C] and labels [N] -> [N, H, W, C]."""
-    x = layers.BatchNorm(use_running_average=not self.train, groups=self.groups, axis_name=self.axis_name)(x)
-    if not self.num_classes:
-      return x
-    gain, bias = (
-      nn.Embed(self.num_classes, x.shape[-1], embedding_init=nn.initializers.zeros_init(), name=name)(labels)
-      for name in ('gain', 'bias')
-    )
-    return x * (1 + gain[:, None, None]) + bias[:, None, None]
-
-
 class Generator(nn.Module):
   """Latents [N, Z] and labels [N] to images [N, S, S, C] in [-1, 1]; the width halves as the size doubles."""
 
@@ -53,20 +32,23 @@ class Generator(nn.Module):
   def __call__(self, latents: jax.Array, labels: jax.Array, *, train: bool) -> jax.Array:
     base, doublings = layers.resolution_plan(self.image_size)
 
-    def activated(x):
-      norm = ConditionalBatchNorm(self.num_classes, train, self.batch_norm_groups, self.axis_name)
-      return nn.leaky_relu(norm(x, labels), self.slope)
-
-    if self.num_classes:
-      latents = jnp.concatenate([latents, jax.nn.one_hot(labels, self.num_classes)], axis=-1)
+    norm = partial(
+      layers.ConditionalBatchNorm,
+      train,
+      self.num_classes,
+      groups=self.batch_norm_groups,
+      axis_name=self.axis_name,
+      common=True,
+    )
+    condition = labels if self.num_classes else None
+    latents = layers.LabelInput(self.num_classes, 'one_hot')(latents, labels)
     features = self.width * 2**doublings
-    x = nn.Dense(base * base * features)(latents).reshape(-1, base, base, features)
+    x = layers.Dense(base * base * features)(latents).reshape(-1, base, base, features)
     for _ in range(doublings):
       features //= 2
-      y = layers.ConvTranspose(features, (4, 4), strides=(2, 2), use_bias=False)(activated(x))
-      y = layers.Conv(features, (3, 3))(activated(y))
-      x = _doubled(layers.Conv(features, (1, 1))(x)) + y
-    return jnp.tanh(layers.Conv(self.channels, (3, 3))(activated(x)))
+      x = layers.UpBlock(features, norm, self.slope, free=True)(x, condition, train=train)
+    x = nn.leaky_relu(norm()(x, condition), self.slope)
+    return jnp.tanh(layers.Conv(self.channels, (3, 3))(x))
 
 
 def make(config: ConfigDict, axis_name: str | None = None) -> core.Algorithm:
@@ -82,8 +64,3 @@ def make(config: ConfigDict, axis_name: str | None = None) -> core.Algorithm:
   if config.model.g_width < 1:
     raise ConfigError('model.g_width', config.model.g_width, 'at least 1')
   return dcgan.make(config, axis_name, generator=partial(Generator, width=config.model.g_width))
-
-
-def _doubled(x: jax.Array) -> jax.Array:
-  """Every pixel of [N, H, W, C] twice in both directions (nearest neighbour)."""
-  return jnp.repeat(jnp.repeat(x, 2, axis=1), 2, axis=2)

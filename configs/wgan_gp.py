@@ -1,0 +1,29 @@
+"""WGAN-GP: residual networks, a critic without norms, gradient penalty.
+
+python -m gengan.main --config=configs/wgan_gp.py
+python -m gengan.main --config=configs/wgan_gp.py:cifar10                          # the widths of the paper
+python -m gengan.main --config=configs/wgan_gp.py:cifar10 --config.model.conditional --config.model.d_label=auxiliary
+python -m gengan.main --config=configs/wgan_gp.py:fashion_mnist,small --config.data.source=idx:path/to/fashion_mnist
+
+Digits and `small` are for 2 CPU cores.
+"""
+
+from ml_collections import ConfigDict
+
+from gengan.config import defaults
+
+
+def get_config(variant: str = 'digits') -> ConfigDict:
+  variant, small = defaults.variant_and_size(variant)
+  if small:
+    config = defaults.resnet(variant, g_width=16, d_width=32, d_steps=2, num_steps=6000)
+  else:
+    config = defaults.resnet(variant, g_width=64, d_width=64, d_steps=5, num_steps=100_000)
+  config.model.name = 'gengan.models.wgan_gp'
+  config.model.conditional = False
+  config.model.d_norm = 'none'
+  config.model.initializer = 'xavier'
+  config.loss = 'wasserstein'
+  config.terms.gradient_penalty = 10.0
+  config.data.dequantise = True
+  return config
