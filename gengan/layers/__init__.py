@@ -6,11 +6,14 @@ Names, parameters and values are those of `flax.linen`; what differs is how the 
 from gengan.layers.attention import SelfAttention
 from gengan.layers.conditional import ConditionalBatchNorm
 from gengan.layers.doubling import ConvAfterDoubling, ConvBeforePooling, doubled, pooled
+from gengan.layers.equalized import EqualizedConv, EqualizedDense
+from gengan.layers.grouped import GroupedConv
 from gengan.layers.heads import D_LABELS, G_LABELS, Embed, LabelHead, LabelInput
 from gengan.layers.linear import Conv, ConvTranspose, Dense
 from gengan.layers.noise import Noise
 from gengan.layers.normalization import BatchNorm, normal_around_one
 from gengan.layers.patches import PatchHead, joined
+from gengan.layers.resampling import resampled
 from gengan.layers.residual import DownBlock, UpBlock
 from gengan.layers.resolution import resolution_plan
 
@@ -26,6 +29,9 @@ __all__ = [
   'Dense',
   'DownBlock',
   'Embed',
+  'EqualizedConv',
+  'EqualizedDense',
+  'GroupedConv',
   'LabelHead',
   'LabelInput',
   'Noise',
@@ -36,5 +42,6 @@ __all__ = [
   'joined',
   'normal_around_one',
   'pooled',
+  'resampled',
   'resolution_plan',
 ]
