@@ -20,6 +20,7 @@ FIELDS = {
   'eps': (lambda x: 0 < x < math.inf, 'a number > 0'),
   'weight_decay': (lambda x: 0 <= x < math.inf, 'a number >= 0 (0 is off)'),
   'clip_norm': (lambda x: 0 <= x < math.inf, 'a number >= 0 (0 is off)'),
+  'clip_weights': (lambda x: 0 <= x < math.inf, 'a number >= 0 (0 is off)'),
 }
 SCHEDULED = ('learning_rate', 'b1', 'b2', 'weight_decay')  # may be functions of the updates done
 
@@ -33,8 +34,8 @@ def make(settings: Mapping[str, Any]) -> optax.GradientTransformation:
   Args:
     settings: 'name' (adam | adamw | sgd | rmsprop), 'learning_rate', 'b1' (decay of the first moment; of sgd and
       rmsprop the momentum), 'b2' (decay of the second moment), 'eps', 'weight_decay' (decoupled, of adamw; Loshchilov
-      and Hutter 2019) and 'clip_norm' (global norm of the gradient). Those in `SCHEDULED` may be functions of the
-      updates done.
+      and Hutter 2019), 'clip_norm' (global norm of the gradient) and 'clip_weights' (see `clipped_weights`). Those in
+      `SCHEDULED` may be functions of the updates done.
 
   Raises:
     ArgumentError: a missing or unknown field, or a value out of range.
@@ -57,7 +58,37 @@ def make(settings: Mapping[str, Any]) -> optax.GradientTransformation:
   optimizer = optax.inject_hyperparams(factory, static_args=static)(settings['learning_rate'], **given)
   if settings['clip_norm']:
     optimizer = optax.chain(optax.clip_by_global_norm(settings['clip_norm']), optimizer)
+  if settings['clip_weights']:
+    optimizer = optax.chain(optimizer, clipped_weights(settings['clip_weights']))
   return optimizer
+
+
+def clipped_weights(limit: float) -> optax.GradientTransformation:
+  """Brings every weight back into [-limit, limit] after the update (WGAN; Arjovsky et al. 2017, algorithm 1).
+
+  >>> clip, params = clipped_weights(0.01), jnp.array([0.0, 0.0095])
+  >>> updates, _ = clip.update(jnp.array([-0.005, 0.005]), clip.init(params), params)
+  >>> optax.apply_updates(params, updates).tolist() == jnp.array([-0.005, 0.01]).tolist()
+  True
+  """
+  clip = lambda update, weight: jnp.clip(weight + update, -limit, limit) - weight
+  return optax.stateless(lambda updates, params: jax.tree.map(clip, updates, params))
+
+
+def lazily_corrected(name: str, value: float, ratio: float) -> float:
+  """A setting of an optimizer of which only a share of the updates is the usual one (Karras et al. 2020, appendix B).
+
+  Args:
+    name: 'learning_rate' is multiplied with the ratio, 'b1' and 'b2' are raised to it; others stay.
+    value: without lazy updates.
+    ratio: usual updates among all: k / (k + 1) where a lazy one follows after k usual ones.
+
+  >>> round(lazily_corrected('learning_rate', 0.002, 16 / 17), 6), round(lazily_corrected('b2', 0.99, 16 / 17), 6)
+  (0.001882, 0.990585)
+  """
+  if name == 'learning_rate':
+    return value * ratio
+  return value**ratio if name in ('b1', 'b2') else value
 
 
 def checked(name: str, value: Any) -> Any:

@@ -7,7 +7,8 @@ import re
 import pytest
 
 from gengan import likelihoods as densities
-from gengan import losses, terms
+from gengan import losses
+from gengan.config import defaults
 
 PAGE = (pathlib.Path(__file__).parents[1] / 'docs' / 'mathematics.md').read_text()
 NAMES = sorted(set(re.findall(r'`(gengan\.[a-z_.0-9]+)`', PAGE)))
@@ -23,7 +24,11 @@ def test_every_function_named_exists(name):
 def test_every_loss_and_penalty_has_its_formula():
   named = {name.rsplit('.', 1)[1] for name in NAMES}
   likelihoods = {name for name in vars(densities) if name.endswith('_log_likelihood')}
-  assert {*losses.GAN_LOSSES, *terms.PENALTIES, *likelihoods, 'gaussian_kl', 'path_length'} <= named
+  assert {*losses.GAN_LOSSES, *likelihoods, 'gaussian_kl', *defaults.gan().lazy} - {
+    'd_classification',
+    'g_classification',
+  } <= named
+  assert {'classification', 'top_k_generator_loss'} <= named
   assert len(likelihoods) == 4
 
 

@@ -115,33 +115,10 @@ def test_gradient_penalty_can_be_differentiated_where_the_gradient_is_zero():
   assert gradient == 0.0
 
 
-def test_penalties_are_what_is_switched_on():
-  made = terms.penalties({'r1': 10.0, 'r2': 0.0, 'gradient_penalty': 5})
-  assert list(made) == ['r1', 'gradient_penalty']
-  key = jax.random.key(3)
-  np.testing.assert_allclose(value(made['r1'], quadratic), r1(quadratic, REAL, gamma=10.0), rtol=1e-6)
-  expected = gradient_penalty(quadratic, REAL, FAKE, key, weight=5.0)
-  np.testing.assert_allclose(value(made['gradient_penalty'], quadratic, key=key), expected, rtol=1e-6)
-
-
 def test_a_scheduled_gamma_is_that_of_the_step():
-  halving = terms.penalties({'r1': lambda step: 8.0 * 0.5**step})['r1']
+  halving = terms.r1(lambda step: 8.0 * 0.5**step)
   for step, gamma in ((0, 8.0), (1, 4.0), (3, 1.0)):
     np.testing.assert_allclose(value(halving, quadratic, step=step), r1(quadratic, REAL, gamma=gamma), rtol=1e-6)
-
-
-@pytest.mark.parametrize(
-  ('settings', 'message'),
-  [
-    ({'r3': 1.0}, r'r3 is 1\.0; it must be left out.*r1, r2, gradient_penalty'),
-    ({'r1': -1.0}, r'r1 is -1\.0; it must be a number >= 0'),
-    ({'r2': float('nan')}, r'r2 is nan'),
-    ({'gradient_penalty': 'on'}, r"gradient_penalty is 'on'"),
-  ],
-)
-def test_penalties_that_cannot_be_are_refused(settings, message):
-  with pytest.raises(ValueError, match=message):
-    terms.penalties(settings)
 
 
 def test_accuracy_counts_logits_on_the_right_side_of_the_middle():

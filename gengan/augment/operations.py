@@ -69,6 +69,12 @@ def translation(images: jax.Array, key: jax.Array, *, axis_name: str | None = No
   return translate(images, core.local_rows(draw, len(images), axis_name))
 
 
+def flip(images: jax.Array, key: jax.Array, *, axis_name: str | None = None) -> jax.Array:
+  """Mirrors every other image or so, left to right."""
+  draw = lambda rows: jax.random.bernoulli(key, shape=(rows, 1, 1, 1))
+  return jnp.where(core.local_rows(draw, len(images), axis_name), images[:, :, ::-1], images)
+
+
 def hole(images: jax.Array, key: jax.Array, *, axis_name: str | None = None) -> jax.Array:
   """`cutout` around a pixel drawn from the whole image."""
   draw = lambda rows: jax.random.randint(key, (rows, 2), 0, jnp.array(images.shape[1:3]))

@@ -14,6 +14,7 @@ POLICIES = {
   'color': operations.color,
   'translation': operations.translation,
   'cutout': operations.hole,
+  'flip': operations.flip,
   'noise': operations.noise,
 }
 
@@ -33,7 +34,7 @@ def policy(
   """The operations that a text names.
 
   Args:
-    names: any of 'color', 'translation', 'cutout', 'noise', separated by commas and applied in that order; '': none.
+    names: any of 'color', 'translation', 'cutout', 'flip', 'noise', separated by commas, applied in that order; '': none.
     axis_name: the pmap axis over which the batch is cut, so that every device draws for its own rows.
 
   Returns:

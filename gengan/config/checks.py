@@ -29,7 +29,7 @@ REQUIRED = (  # what a recipe reads beside them, it says itself
   'model.name',
 )
 SCHEDULED = (  # fields of gengan's recipes that may be schedules; another recipe says it itself
-  r'(optimizer|optimizers\.\w+)\.(learning_rate|b1|b2|weight_decay)|terms\.\w+|ema\.half_life_kimg|augment_probability|model\.beta'
+  r'(optimizer|optimizers\.\w+)\.(learning_rate|b1|b2|weight_decay)|terms\.\w+|ema\.half_life_kimg|augment_probability|top_k|model\.beta'
 )
 MAX_SEED = 2**32 - 1
 MAX_WHOLE = 2**31 - 1  # steps and sizes are int32 on the device

@@ -8,6 +8,8 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
+from gengan.config import term_fields
+
 VARIANTS = {
   'digits': {'source': 'digits', 'image_size': 16, 'channels': 1},
   'mnist': {'source': 'tfds:mnist', 'image_size': 32, 'channels': 1},
@@ -43,7 +45,7 @@ def gan(variant: str = 'digits', *, conditional: bool = False) -> ConfigDict:
   few_images = variant in ('digits', 'folder')  # D tells a few thousand apart by heart unless it is kept smooth
   config.d_steps_per_g_step = 1  # updates of D, each with its share of the batch, for one of G
   config.loss = 'non_saturating'  # or minimax, least_squares, hinge, wasserstein, relativistic, relativistic_average
-  config.augment = ''  # of what D sees: color, translation, cutout, noise, separated by commas; '' is none
+  config.augment = ''  # of what D sees: color, translation, cutout, flip, noise, separated by commas; '' is none
   config.augment_probability = 1.0  # of each of these, for an image
   config.ada_target = 0.0  # that probability adapts until D is so sure of real images (0.6 in ADA); 0: it does not
 
@@ -53,15 +55,14 @@ def gan(variant: str = 'digits', *, conditional: bool = False) -> ConfigDict:
   config.model.width = 32 if variant == 'digits' else 64  # feature maps at half the image's size; doubled as it halves
   config.model.conditional = conditional  # whether the model is asked for a class
   config.model.num_classes = 0  # 0: as many as the data has
+  config.model.g_label = 'one_hot'  # how the class enters G: one_hot | embedding | batch_norm
+  config.model.d_label = 'projection'  # how the class enters D: projection | auxiliary | embedding
   config.model.g_slope = 0.0  # of G's leaky ReLU; 0 is a ReLU
   config.model.d_slope = 0.2  # of D's leaky ReLU
   config.model.d_norm = 'batch'  # batch | layer | spectral | none
   config.model.batch_norm_groups = 1  # 1: statistics over the whole batch; n: as n separate devices would see them
 
-  config.terms = ConfigDict()  # of D's loss; with d_norm 'batch' a logit depends on its whole batch, so do these
-  config.terms.r1 = 0.1 if few_images else 0.0  # gamma: half of it times the squared gradient at real images
-  config.terms.r2 = 0.0  # the same at generated images
-  config.terms.gradient_penalty = 0.0  # not with d_norm 'batch'
+  term_fields.add(config, r1=0.1 if few_images else 0.0)
 
   config.optimizers = ConfigDict()
   for network in ('generator', 'discriminator'):
@@ -83,8 +84,18 @@ def relativistic(config: ConfigDict, *, r1: float, learning_rate: float | Config
     config.optimizers[network] = adam(learning_rate, b1=0.0)
 
 
-def resnet(variant: str, *, g_width: int, d_width: int, d_steps: int, num_steps: int) -> ConfigDict:
-  """A GAN of residual networks with hinge loss, conditional where there are classes; its learning rates fall to 0."""
+def resnet(variant: str, *, small: bool, width: int, num_steps: int, d_steps: int) -> ConfigDict:
+  """A GAN of residual networks with hinge loss, conditional where there are classes; its learning rates fall to 0.
+
+  Args:
+    variant: an image set.
+    small: for 2 CPU cores, whatever the other arguments.
+    width: of both networks.
+    num_steps: of the run.
+    d_steps: updates of D with 64 images each, for one of G.
+  """
+  if small:
+    width, num_steps, d_steps = 16 if variant == 'digits' else 24, 6000, 1
   config = gan(variant)
   config.loss = 'hinge'
   config.batch_size = 64 * d_steps
@@ -94,15 +105,16 @@ def resnet(variant: str, *, g_width: int, d_width: int, d_steps: int, num_steps:
   config.model.latent_size = 128
   config.model.conditional = variant not in ('celeb_a', 'folder')
   config.model.d_norm = 'spectral'  # none | layer | spectral
-  config.model.g_width = g_width  # of G's last block from 40 px on; below it all have 4 times as many feature maps
-  config.model.d_width = d_width  # of D's first block from 40 px on; below it all have twice as many feature maps
+  config.model.g_width = width  # feature maps of G at full size, doubled as it halves; not tapered: a fourth of all
+  config.model.d_width = width  # feature maps of D at full size, doubled as it halves; not tapered: half of all
+  config.model.tapered = small  # False: up to 56 px all blocks are as wide
   config.model.g_label = 'batch_norm'
-  config.model.d_label = 'projection'
   config.model.initializer = 'orthogonal'  # orthogonal | xavier | normal
   for name in ('width', 'g_slope', 'd_slope'):  # of a DCGAN
     del config.model[name]
   for network in ('generator', 'discriminator'):
-    config.optimizers[network] = adam(linear(2e-4, 0.0, kimg=num_steps * config.batch_size / 1000), b1=0.0, b2=0.9)
+    rate = linear(4e-4 if small else 2e-4, 0.0, kimg=num_steps * config.batch_size / 1000)
+    config.optimizers[network] = adam(rate, b1=0.0, b2=0.9)
   return config
 
 
@@ -205,6 +217,7 @@ def adam(learning_rate: float | ConfigDict, b1: float, b2: float | ConfigDict = 
   config.eps = 1e-8  # added to the denominator
   config.weight_decay = 0.0  # of adamw
   config.clip_norm = 0.0  # global norm of the gradient; 0: off
+  config.clip_weights = 0.0  # every weight stays within plus and minus this (0.01 for D in WGAN); 0: off
   return config
 
 

@@ -2,7 +2,8 @@
 
 At 64x64x3 with latent 100 and width 64 this is the network of the paper and of PyTorch's DCGAN example: 3,576,704
 parameters in G and 2,765,568 in D. Conditional: G reads the label one-hot beside the latent (Mirza and
-Osindero, 2014), D compares its features with an embedding of the label (projection; Miyato and Koyama, 2018, eq. 3).
+Osindero, 2014), D compares its features with an embedding of the label (projection; Miyato and Koyama, 2018, eq. 3);
+`config.model.g_label` and `d_label` have the other ways.
 """
 
 from collections.abc import Callable
@@ -31,30 +32,41 @@ class Generator(nn.Module):
   num_classes: int = 0  # 0: unconditional
   slope: float = 0.0  # of the leaky ReLU; 0 is the paper's ReLU
   # One-hot, not embedded: G listens to nothing but a label that is as loud as the latent, and a class collapses.
-  label: str = 'one_hot'  # one of G_LABELS
+  label: str = 'one_hot'  # one of layers.G_LABELS
   batch_norm_groups: int = 1
   axis_name: str | None = None
 
   @nn.compact
   def __call__(self, latents: jax.Array, labels: jax.Array, *, train: bool) -> jax.Array:
     base, doublings = layers.resolution_plan(self.image_size)
-    norm = partial(_batch_norm, train, self.batch_norm_groups, self.axis_name)
+    norm = self._norm(labels, train)
     activation = partial(nn.leaky_relu, negative_slope=self.slope)
 
     latents = layers.LabelInput(self.num_classes, self.label)(latents, labels, train=train)
     features = self.width * 2 ** (doublings - 1)
     x = nn.Dense(base * base * features, use_bias=False, kernel_init=kernel_init)(latents)
-    x = activation(norm()(x.reshape(-1, base, base, features)))
+    x = activation(norm(x.reshape(-1, base, base, features)))
     for _ in range(doublings - 1):
       features //= 2
       x = layers.ConvTranspose(features, KERNEL, strides=(2, 2), use_bias=False, kernel_init=kernel_init)(x)
-      x = activation(norm()(x))
+      x = activation(norm(x))
     x = layers.ConvTranspose(self.channels, KERNEL, strides=(2, 2), use_bias=False, kernel_init=kernel_init)(x)
     return jnp.tanh(x)
 
+  def _norm(self, labels: jax.Array, train: bool) -> Callable[[jax.Array], jax.Array]:
+    """A batch norm of its own at every call."""
+    settings = {'groups': self.batch_norm_groups, 'axis_name': self.axis_name}
+    if self.num_classes and self.label == 'batch_norm':
+      return lambda x: layers.ConditionalBatchNorm(train, self.num_classes, **settings)(x, labels)
+    return lambda x: _batch_norm(train, **settings)(x)
+
 
 class Discriminator(nn.Module):
-  """Images [N, S, S, C] and labels [N] to logits [N]; the mirror image of the generator, with strided convolutions."""
+  """Images [N, S, S, C] and labels [N] to 'logits' [N] and 'features' [N, F], the last maps pooled.
+
+  The mirror image of the generator, with strided convolutions. With an auxiliary classifier there are 'class_logits'
+  [N, K] too.
+  """
 
   width: int  # feature maps after the first layer
   num_classes: int = 0  # 0: unconditional
@@ -65,15 +77,15 @@ class Discriminator(nn.Module):
   axis_name: str | None = None
 
   @nn.compact
-  def __call__(self, images: jax.Array, labels: jax.Array, *, train: bool) -> jax.Array:
+  def __call__(self, images: jax.Array, labels: jax.Array, *, train: bool) -> dict[str, jax.Array]:
     _, doublings = layers.resolution_plan(images.shape[1])
     spectral = self.norm == 'spectral'
     norm = {
-      'batch': partial(_batch_norm, train, self.batch_norm_groups, self.axis_name),
+      'batch': partial(_batch_norm, train, groups=self.batch_norm_groups, axis_name=self.axis_name),
       'layer': nn.LayerNorm,
     }.get(self.norm)
 
-    x = images
+    x = layers.LabelInput(self.num_classes if self.label == 'embedding' else 0)(images, labels)
     for i in range(doublings):
       x = layers.Conv(
         self.width * 2**i,
@@ -97,7 +109,8 @@ class Discriminator(nn.Module):
     nn.share_scope(self, head)
     # Pooled: an embedding of every position would be a template of its class, and G would draw nothing else.
     pooled = jnp.sum(x, axis=(1, 2))
-    return head(x.reshape(x.shape[0], -1), labels, train=train, pooled=pooled)
+    output = head(x.reshape(x.shape[0], -1), labels, train=train, pooled=pooled)
+    return {**(output if isinstance(output, dict) else {'logits': output}), 'features': pooled}
 
 
 def make(
@@ -117,14 +130,16 @@ def make(
   _check(config)
   num_classes = classes(config)
   batch_norm = {'batch_norm_groups': model.batch_norm_groups, 'axis_name': axis_name}
-  generator = (generator or partial(Generator, width=model.width))(
+  generator = (generator or partial(Generator, width=model.width, label=model.g_label))(
     image_size=config.data.image_size,
     channels=config.data.channels,
     num_classes=num_classes,
     slope=model.g_slope,
     **batch_norm,
   )
-  discriminator = Discriminator(model.width, num_classes, norm=model.d_norm, slope=model.d_slope, **batch_norm)
+  discriminator = Discriminator(
+    model.width, num_classes, norm=model.d_norm, label=model.d_label, slope=model.d_slope, **batch_norm
+  )
   return from_config.gan(config, generator, discriminator, axis_name=axis_name)
 
 
@@ -140,8 +155,9 @@ def _check(config: ConfigDict) -> None:
     layers.resolution_plan(config.data.image_size)
   if model.width < 1:
     raise ConfigError('model.width', model.width, 'at least 1')
-  if model.d_norm not in D_NORMS:
-    raise ConfigError('model.d_norm', model.d_norm, f'one of {", ".join(D_NORMS)}')
+  for field, allowed in (('d_norm', D_NORMS), ('d_label', layers.D_LABELS), ('g_label', layers.G_LABELS)):
+    if model[field] not in allowed:
+      raise ConfigError(f'model.{field}', model[field], f'one of {", ".join(allowed)}')
   for name, slope in (('g_slope', model.g_slope), ('d_slope', model.d_slope)):
     if not 0 <= slope < 1:  # from 1 on it is linear, or no longer monotone
       raise ConfigError(f'model.{name}', slope, 'at least 0 and below 1')

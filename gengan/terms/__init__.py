@@ -10,16 +10,27 @@ from gengan.terms.features import classification, feature_matching
 from gengan.terms.gradients import dragan, gradient_penalty, gradient_penalty_at, r1, r2, squared_gradient_norms
 from gengan.terms.lecam import lecam
 from gengan.terms.path_length import path_length
-from gengan.terms.penalties import PENALTIES, penalties
-from gengan.terms.term import Context, Critic, Term, critic_of, logits_of, scaled, simple, total
+from gengan.terms.redrawing import redrawing
+from gengan.terms.term import (
+  Context,
+  Critic,
+  Term,
+  check_weight,
+  critic_of,
+  logits_of,
+  per_image,
+  scaled,
+  simple,
+  total,
+)
 from gengan.terms.weights import orthogonal
 
 __all__ = [
-  'PENALTIES',
   'Context',
   'Critic',
   'Term',
   'balanced_consistency',
+  'check_weight',
   'classification',
   'consistency',
   'critic_of',
@@ -34,9 +45,10 @@ __all__ = [
   'logits_of',
   'orthogonal',
   'path_length',
-  'penalties',
+  'per_image',
   'r1',
   'r2',
+  'redrawing',
   'scaled',
   'simple',
   'squared_gradient_norms',
