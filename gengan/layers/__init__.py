@@ -10,6 +10,7 @@ from gengan.layers.equalized import EqualizedConv, EqualizedDense
 from gengan.layers.grouped import GroupedConv
 from gengan.layers.heads import D_LABELS, G_LABELS, Embed, LabelHead, LabelInput
 from gengan.layers.linear import Conv, ConvTranspose, Dense
+from gengan.layers.modulated import ModulatedConv
 from gengan.layers.noise import Noise
 from gengan.layers.normalization import BatchNorm, normal_around_one
 from gengan.layers.patches import PatchHead, joined
@@ -34,6 +35,7 @@ __all__ = [
   'GroupedConv',
   'LabelHead',
   'LabelInput',
+  'ModulatedConv',
   'Noise',
   'PatchHead',
   'SelfAttention',

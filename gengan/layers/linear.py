@@ -53,9 +53,15 @@ class Convolution(nn.Module):
     kernel_size, strides = _pair(self.kernel_size, 'kernel_size'), _pair(self.strides, 'strides')
     if x.ndim != 4:
       raise ValueError(f'images must be [N, H, W, C]; got the shape {x.shape}')
-    x, kernel, bias = _operands(self, x, (*kernel_size, x.shape[-1], self.features), train=train)
+    shape = (*kernel_size, self._inputs(x.shape[-1]), self.features)
+    x, kernel, bias = _operands(self, x, shape, train=train)
     y = self._convolve(x, kernel, kernel_size, strides)
     return y if bias is None else y + bias
+
+  @nn.nowrap
+  def _inputs(self, channels: int) -> int:
+    """I of the kernel, of so many channels of the input."""
+    return channels
 
 
 class Conv(Convolution):
@@ -69,6 +75,10 @@ class Conv(Convolution):
     geometry = Geometry(size, kernel_size, strides, _pads(padding))
     if min(geometry.output_size) < 1:
       raise ValueError(f'a {kernel_size} kernel with padding {self.padding} does not fit into images of {size} pixels')
+    return self._linear(geometry, x, kernel)
+
+  @nn.nowrap
+  def _linear(self, geometry: Geometry, x: jax.Array, kernel: jax.Array) -> jax.Array:
     return conv(geometry, x, kernel)
 
 
