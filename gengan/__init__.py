@@ -3,10 +3,13 @@
 What is named here is imported when it is first asked for, so that a command line answers before JAX has started.
 """
 
+from gengan.host import stopping
+
+if _command := stopping.command():  # not where another program imports gengan
+  stopping.answer(_command)  # before `typing`, which takes longer than all else that Python starts with
+
 import importlib
 from typing import TYPE_CHECKING, Any
-
-from gengan.host import stopping
 
 if TYPE_CHECKING:
   from gengan.core import Algorithm as Algorithm
@@ -17,9 +20,6 @@ __version__ = '0.2.0'
 _PLACES = {'Algorithm': 'gengan.core', 'State': 'gengan.core', 'load': 'gengan.runs'}
 _MODULES = ('gan', 'latent', 'layers', 'likelihoods', 'losses', 'metrics', 'sharding', 'terms', 'train', 'vae')
 __all__ = ['Algorithm', 'State', 'load', *_MODULES]
-
-if _command := stopping.command():  # not where another program imports gengan
-  stopping.answer(_command)
 
 
 def __getattr__(name: str) -> Any:

@@ -28,6 +28,23 @@ def test_while_libraries_are_imported(verb, tmp_path):
   assert (done.returncode, done.stdout, done.stderr) == (130, '', f'\ngengan.{verb}: stopped\n')
 
 
+def test_it_holds_before_anything_else_is_imported():
+  program = f"""
+import os, signal, sys, types  # which Python has when it starts a command
+sys.argv = ['gengan', 'sample']
+sys.path.insert(0, {str(ROOT)!r})
+class Look:
+  def find_spec(self, name, *_):
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+      print(name)
+sys.meta_path.insert(0, Look())
+import gengan
+assert 'typing' in sys.modules
+"""
+  done = subprocess.run([sys.executable, '-I', '-S', '-c', program], capture_output=True, text=True)
+  assert (done.stdout.split(), done.stderr) == (['gengan', 'gengan.host', 'gengan.host.stopping'], '')
+
+
 @pytest.mark.parametrize(
   ('program', 'told'),
   [
