@@ -7,6 +7,7 @@ memory of its own that lives in `State.extra`.
 from gengan.terms.adversarial import discriminator_loss, generator_loss, logit_metrics, top_k_generator_loss
 from gengan.terms.consistency import balanced_consistency, consistency
 from gengan.terms.features import classification, feature_matching
+from gengan.terms.finite_difference import squared_slopes
 from gengan.terms.gradients import dragan, gradient_penalty, gradient_penalty_at, r1, r2, squared_gradient_norms
 from gengan.terms.lecam import lecam
 from gengan.terms.path_length import path_length
@@ -52,6 +53,7 @@ __all__ = [
   'scaled',
   'simple',
   'squared_gradient_norms',
+  'squared_slopes',
   'top_k_generator_loss',
   'total',
 ]

@@ -13,7 +13,10 @@ import jax.numpy as jnp
 
 from gengan import core
 from gengan.core import ScalarOrSchedule
-from gengan.terms.term import Context, Critic, Term, check_weight, critic_of, simple
+from gengan.terms.finite_difference import squared_slopes
+from gengan.terms.term import Context, Critic, Term, check_weight, critic_of, logits_of, per_image, simple
+
+NUMBERS = {'r1': 1, 'r2': 2}  # of their noise, so that the two draw apart
 
 
 def squared_gradient_norms(critic: Critic, images: jax.Array) -> jax.Array:
@@ -22,34 +25,52 @@ def squared_gradient_norms(critic: Critic, images: jax.Array) -> jax.Array:
   return jnp.sum(jnp.square(gradients), axis=tuple(range(1, images.ndim)))
 
 
-def r1(gamma: ScalarOrSchedule) -> Term:
+def r1(gamma: ScalarOrSchedule, *, finite_difference: float = 0.0) -> Term:
   """gamma / 2 E ||grad D(x)||^2 on real images, as D sees them (Mescheder et al. 2018, eq. 9).
+
+  Args:
+    gamma: the strength.
+    finite_difference: sigma of `squared_slopes`, which takes the place of the gradient; 0: the gradient itself.
+
+  Raises:
+    ArgumentError: a number below 0.
 
   >>> judge = lambda images, labels: 3.0 * images.sum(1)
   >>> context = Context(step=0, batch={'label': None}, real=jnp.ones((2, 4)), discriminate=judge)
   >>> float(r1(10.0).apply(context, {})[0])  # 10 / 2 * 4 * 3^2
   180.0
   """
-  return _half_gamma('r1', gamma, lambda context: (context.real, context.batch['label']))
+  shown = lambda context: (context.real, context.batch['label'], context.real_output)
+  return _half_gamma('r1', gamma, finite_difference, shown)
 
 
-def r2(gamma: ScalarOrSchedule) -> Term:
-  """gamma / 2 E ||grad D(x)||^2 on generated images, as D sees them (Mescheder et al. 2018, eq. 10).
+def r2(gamma: ScalarOrSchedule, *, finite_difference: float = 0.0) -> Term:
+  """gamma / 2 E ||grad D(x)||^2 on generated images, as D sees them (Mescheder et al. 2018, eq. 10); as `r1`.
 
   >>> context = Context(step=0, batch={}, fake=jnp.ones((2, 4)), discriminate=lambda x, y: 3.0 * x.sum(1))
   >>> float(r2(10.0).apply(context, {})[0])
   180.0
   """
-  return _half_gamma('r2', gamma, lambda context: (context.fake, context.labels))
+  return _half_gamma(
+    'r2', gamma, finite_difference, lambda context: (context.fake, context.labels, context.fake_output)
+  )
 
 
-def _half_gamma(name: str, gamma: ScalarOrSchedule, shown: Callable[[Context], tuple[jax.Array, jax.Array]]) -> Term:
+def _half_gamma(name: str, gamma: ScalarOrSchedule, sigma: float, shown: Callable[[Context], tuple]) -> Term:
   check_weight('gamma', gamma)
+  check_weight('finite_difference', sigma)
 
   def loss(context: Context) -> jax.Array:
-    images, labels = shown(context)
-    norms = squared_gradient_norms(critic_of(context, labels), images)
-    return 0.5 * core.value_at(gamma, context.step) * jnp.mean(norms)
+    images, labels, output = shown(context)
+    critic = critic_of(context, labels)
+    if sigma:
+      key = jax.random.fold_in(context.key, NUMBERS[name])
+      draw = lambda rows: jax.random.normal(key, (rows, *images.shape[1:]), images.dtype)
+      noise = core.local_rows(draw, len(images), context.axis_name)
+      squares = squared_slopes(critic, per_image(logits_of(output)), images, noise, sigma)
+    else:
+      squares = squared_gradient_norms(critic, images)
+    return 0.5 * core.value_at(gamma, context.step) * jnp.mean(squares)
 
   return simple(name, loss)
 

@@ -76,9 +76,12 @@ def _of_discriminator(config: ConfigDict, axis_name: str | None) -> dict[str, Ca
     transform = augment.policy(names, axis_name=axis_name)
   except ArgumentError as error:
     raise ConfigError('consistency_augment', names, error.allowed) from error
+  sigma = config.get('finite_difference', 0.0)
+  with reading():
+    terms.check_weight('finite_difference', sigma)
   return {
-    'r1': terms.r1,
-    'r2': terms.r2,
+    'r1': partial(terms.r1, finite_difference=sigma),
+    'r2': partial(terms.r2, finite_difference=sigma),
     'gradient_penalty': terms.gradient_penalty,
     'dragan': terms.dragan,
     'consistency': partial(terms.consistency, transform=transform),
