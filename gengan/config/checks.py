@@ -56,7 +56,7 @@ def check(config: ConfigDict) -> None:
     _require(config, field, choices.__contains__, f'one of {", ".join(choices)}')
   _require(config, 'checkpoint.keep_every_steps', lambda value: value >= 0, 'at least 0 (0 keeps none)')
   for path, section in walk(config):
-    if is_section(section) and path.endswith('.learning_rate'):
+    if is_section(section) and 'schedule' in section and path.endswith('.learning_rate'):
       with reading(path):
         schedules.check_length(section, config.num_steps * config.batch_size / 1000)
 

@@ -122,3 +122,9 @@ def test_training_tells_before_it_compiles(fields, message, tmp_path):
   with pytest.raises(ValueError, match=message):
     train.prepare(config, tmp_path / 'run')
   assert not list(tmp_path.iterdir())
+
+
+def test_a_section_that_is_called_learning_rate_where_no_optimizer_stands_is_no_schedule():
+  config = dcgan.get_config()
+  config.other = ConfigDict({'learning_rate': {'start': 1.0}})
+  check(config)
