@@ -14,12 +14,9 @@ from gengan.config import defaults
 
 def get_config(variant: str = 'digits') -> ConfigDict:
   variant, small = defaults.variant_and_size(variant)
-  if small:
-    config = defaults.resnet(variant, g_width=16, d_width=32, d_steps=1, num_steps=6000)
-  else:
-    config = defaults.resnet(variant, g_width=64, d_width=64, d_steps=1, num_steps=500_000)
+  config = defaults.resnet(variant, small=small, width=64, num_steps=500_000, d_steps=1)
   config.model.name = 'gengan.models.sagan'
   config.model.attention = 2  # where maps have the image's size divided by this; 0: nowhere
-  config.optimizers.generator = defaults.adam(1e-4, b1=0.0, b2=0.9)  # two time scales (Heusel et al. 2017)
-  config.optimizers.discriminator = defaults.adam(4e-4, b1=0.0, b2=0.9)
+  for network, rate in (('generator', 1e-4), ('discriminator', 4e-4)):  # two time scales (Heusel et al. 2017)
+    config.optimizers[network] = defaults.adam(rate, b1=0.0, b2=0.9)
   return config

@@ -16,10 +16,7 @@ from gengan.config import defaults
 
 def get_config(variant: str = 'digits') -> ConfigDict:
   variant, small = defaults.variant_and_size(variant)
-  if small:
-    config = defaults.resnet(variant, g_width=16, d_width=32, d_steps=2, num_steps=6000)
-  else:
-    config = defaults.resnet(variant, g_width=64, d_width=64, d_steps=5, num_steps=100_000)
+  config = defaults.resnet(variant, small=small, width=64, num_steps=100_000, d_steps=5)
   config.model.name = 'gengan.models.sngan'
   config.model.initializer = 'xavier'
   return config

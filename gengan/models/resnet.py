@@ -1,7 +1,8 @@
 """The residual networks of WGAN-GP, SNGAN, SAGAN and BigGAN, which differ in widths, norms, attention and latents.
 
-Up to 39 px all blocks are equally wide (Gulrajani et al. 2017, appendix F; Miyato et al. 2018, table 4), beyond that
-the width halves as the size doubles (Miyato et al. 2018, tables 5 and 6; Brock et al. 2019, tables 4 to 6).
+Up to 56 px all blocks are equally wide (Gulrajani et al. 2017, appendix F; Miyato et al. 2018, table 4), from 64 px on
+the width halves as the size doubles (Miyato et al. 2018, tables 5 and 6; Brock et al. 2019, tables 4 to 6). `tapered`
+networks do so at every size: much wider where maps are small, for the same price.
 """
 
 from functools import partial
@@ -28,13 +29,14 @@ class Generator(nn.Module):
   """Latents [N, Z] and labels [N] to images [N, S, S, C] in [-1, 1].
 
   Attributes:
-    width: as in the papers' tables; G's blocks have 4 times as many feature maps up to 39 px.
+    width: as in the papers' tables; G's blocks have 4 times as many feature maps up to 56 px.
     num_classes: 0: unconditional.
     label: 'batch_norm', or how `layers.LabelInput` puts the label beside the latent.
     shared: size of the class embedding that all batch norms read through dense layers of their own, each beside a part
       of z that is its block's (Brock et al. 2019, appendix B: shared embedding, hierarchical latents); 0: they have
       embeddings of their own, and all of z enters below.
     attention: self-attention where the maps have the image's size divided by this; 0: nowhere.
+    tapered: the width halves as the size doubles up to 56 px too.
     initializer: one of `INITS`.
     spectral_norm: of every kernel.
     batch_norm_groups: see `layers.BatchNorm`.
@@ -48,6 +50,7 @@ class Generator(nn.Module):
   label: str = 'batch_norm'
   shared: int = 0
   attention: int = 0
+  tapered: bool = False
   initializer: str = 'orthogonal'
   spectral_norm: bool = False
   batch_norm_groups: int = 1
@@ -68,7 +71,7 @@ class Generator(nn.Module):
     norm = partial(
       layers.ConditionalBatchNorm, num_classes=self.num_classes, kernel_init=init, **spectral, **batch_norm
     )
-    first, *widths = generator_widths(self.width, doublings)
+    first, *widths = generator_widths(self.width, doublings, self.tapered)
 
     latents, conditions = self._conditions(latents, labels, len(widths), train)
     x = layers.Dense(base * base * first, kernel_init=init, **spectral)(latents, train=train)
@@ -98,12 +101,13 @@ class Discriminator(nn.Module):
   """Images [N, S, S, C] and labels [N] to logits [N], or to a dict with 'class_logits' beside them.
 
   Attributes:
-    width: as in the papers' tables; D's blocks have twice as many feature maps up to 39 px.
+    width: as in the papers' tables; D's blocks have twice as many feature maps up to 56 px.
     num_classes: 0: unconditional.
     label: one of `layers.D_LABELS`.
     attention: as of `Generator`.
     norm: one of `D_NORMS`.
     pool: of the last feature maps, 'sum' or 'mean'.
+    tapered: as of `Generator`.
     initializer: one of `INITS`.
     head_bias: of the logits, which a loss of differences of logits never moves.
   """
@@ -114,6 +118,7 @@ class Discriminator(nn.Module):
   attention: int = 0
   norm: str = 'spectral'
   pool: str = 'sum'
+  tapered: bool = False
   initializer: str = 'orthogonal'
   head_bias: bool = True
 
@@ -128,7 +133,7 @@ class Discriminator(nn.Module):
     x = images
     if self.label == 'embedding':
       x = layers.LabelInput(self.num_classes, self.label, embedding_init=init, **spectral)(x, labels, train=train)
-    for i, (features, down) in enumerate(discriminator_widths(self.width, doublings)):
+    for i, (features, down) in enumerate(discriminator_widths(self.width, doublings, self.tapered)):
       inits = {'kernel_init': residual_init, 'shortcut_init': init}
       x = layers.DownBlock(features, down, first=i == 0, norm=norm, **inits, **spectral)(x, train=train)
       if self.attention and down and x.shape[1] * self.attention == size:
@@ -139,26 +144,26 @@ class Discriminator(nn.Module):
     return head(x, labels, train=train)
 
 
-def generator_widths(width: int, doublings: int) -> list[int]:
+def generator_widths(width: int, doublings: int, tapered: bool = False) -> list[int]:
   """Feature maps of the first layer and after each block, smallest size first.
 
   >>> generator_widths(64, 3), generator_widths(64, 4)
   ([256, 256, 256, 256], [1024, 512, 256, 128, 64])
   """
-  if doublings < 4:
+  if doublings < 4 and not tapered:
     return [4 * width] * (doublings + 1)
   return [width * 2 ** min(power, 4) for power in (doublings, *range(doublings - 1, -1, -1))]
 
 
-def discriminator_widths(width: int, doublings: int) -> list[tuple[int, bool]]:
-  """(feature maps, whether the size is halved) of each block; the last map is of 8 px up to 39 px, else of 4.
+def discriminator_widths(width: int, doublings: int, tapered: bool = False) -> list[tuple[int, bool]]:
+  """(feature maps, whether the size is halved) of each block.
 
   >>> discriminator_widths(64, 3)
   [(128, True), (128, True), (128, False), (128, False)]
   >>> discriminator_widths(64, 4)
   [(64, True), (128, True), (256, True), (512, True), (1024, False)]
   """
-  if doublings < 4:
+  if doublings < 4 and not tapered:
     return [(2 * width, i < max(doublings - 1, 1)) for i in range(4)]
   return [(width * 2 ** min(i, 4), i < doublings) for i in range(doublings + 1)]
 
@@ -184,7 +189,12 @@ def networks(
   """
   check(config)
   model = config.model
-  common = {'num_classes': classes(config), 'initializer': model.initializer, 'attention': model.get('attention', 0)}
+  common = {
+    'num_classes': classes(config),
+    'tapered': model.tapered,
+    'initializer': model.initializer,
+    'attention': model.get('attention', 0),
+  }
   generator = Generator(
     image_size=config.data.image_size,
     channels=config.data.channels,
@@ -210,7 +220,7 @@ def check(config: ConfigDict) -> None:
   for name, allowed in words.items():
     if model[name] not in allowed:
       raise ConfigError(f'model.{name}', model[name], f'one of {", ".join(allowed)}')
-  halvings = sum(down for _, down in discriminator_widths(1, doublings))
+  halvings = sum(down for _, down in discriminator_widths(1, doublings, model.tapered))
   places = [0, *(2**i for i in range(1, halvings + 1))]
   if model.get('attention', 0) not in places:
     allowed = f'one of {", ".join(map(str, places))}, at images of {config.data.image_size} px'

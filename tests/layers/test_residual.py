@@ -83,3 +83,32 @@ def test_a_free_kernel_can_be_any_doubling_and_convolution():
   given['ConvTranspose_0'] = {'kernel': wide}
   outputs = (block.apply({**variables, 'params': p}, x, train=False) for block, p in ((bound, params), (free, given)))
   np.testing.assert_allclose(*outputs, rtol=1e-3, atol=1e-3)
+
+
+def test_no_convolution_of_a_step_with_a_penalty_reads_its_kernel_backwards():
+  up = layers.UpBlock(8, partial(layers.ConditionalBatchNorm, True))
+  blocks = [layers.DownBlock(8, first=True), layers.SelfAttention(), layers.DownBlock(8, down=False)]
+  z, images = jnp.zeros((2, 8, 8, 8)), jnp.zeros((2, 16, 16, 8))
+
+  def critic(params, x):
+    for block, p in zip(blocks, params, strict=True):
+      x = block.apply({'params': p}, x, train=True)
+    return jnp.sum(jnp.tanh(x))
+
+  def loss(params, stats, z, images):
+    fake, _ = up.apply({'params': params['g'], **stats}, z, train=True, mutable=['batch_stats'])
+    slope = jax.grad(lambda x: critic(params['d'], x))(images + fake)
+    return critic(params['d'], fake) + jnp.sum(slope**2)
+
+  def init():
+    x, found = images, []
+    for block in blocks:
+      x, variables = block.init_with_output(jax.random.key(0), x, train=True)
+      found.append(variables['params'])
+    variables = up.init(jax.random.key(0), z, train=True)
+    return {'g': variables['params'], 'd': found}, {'batch_stats': variables['batch_stats']}
+
+  program = jax.jit(jax.grad(loss)).lower(*jax.eval_shape(init), z, images).compile().as_text()
+  convolutions = [line for line in program.splitlines() if ' convolution(' in line]
+  assert len(convolutions) >= 10
+  assert not [line for line in convolutions if 'rhs_reversal' in line or 'feature_group_count' in line]
