@@ -1,0 +1,56 @@
+"""R3GAN: relativistic loss with R1 and R2 at every update, residual networks of grouped convolutions, no norm.
+
+python -m gengan.main --config=configs/r3gan.py
+python -m gengan.main --config=configs/r3gan.py:cifar10                            # the authors' widths and schedules
+python -m gengan.main --config=configs/r3gan.py:celeb_a                            # 64 px, as the authors' FFHQ-64
+python -m gengan.main --config=configs/r3gan.py:fashion_mnist,small --config.data.source=idx:path/to/fashion_mnist
+
+Digits and `small` are for 2 CPU cores. Both players read images of their own: a step reads twice the authors' batch,
+and thousands of images count twice theirs.
+"""
+
+from ml_collections import ConfigDict
+
+from gengan.config import defaults
+
+# gamma, rows of a player, millions of images: half-life of the average; probability of augmentation
+CIFAR = {'gamma': 0.05, 'rows': 512, 'half_life': 5.0, 'augment': 0.55}
+FFHQ64 = {'gamma': 2.0, 'rows': 256, 'half_life': 0.5, 'augment': 0.3}
+
+
+def get_config(variant: str = 'digits') -> ConfigDict:
+  variant, small = defaults.variant_and_size(variant)
+  config = defaults.gan(variant)
+  has_classes = variant not in ('celeb_a', 'folder')
+  paper = CIFAR if has_classes else FFHQ64
+  rows, config.num_steps = (32, 6000) if small else (paper['rows'], 100_000)
+  config.batch_size = 2 * rows
+  kimg = config.num_steps * config.batch_size / 1000 if small else 2 * 20_000  # of all schedules
+  half_life = kimg / 20 if small else 2 * 1000 * paper['half_life']
+  config.loss = 'relativistic'
+  config.augment = 'color,translation,cutout' if config.data.channels == 3 else 'translation,cutout'
+  config.ema.rampup = None
+  with config.ignore_type():  # a schedule where a number stood
+    config.terms.r1 = defaults.cosine(paper['gamma'], paper['gamma'] / 10, kimg)
+    config.terms.r2 = defaults.cosine(paper['gamma'], paper['gamma'] / 10, kimg)
+    config.ema.half_life_kimg = defaults.cosine(0.0, half_life, kimg)
+    config.augment_probability = defaults.cosine(0.0, paper['augment'], kimg)
+  for network in ('generator', 'discriminator'):
+    config.optimizers[network] = defaults.adam(
+      defaults.cosine(2e-4, 5e-5, kimg), b1=0.0, b2=defaults.cosine(0.9, 0.99, kimg)
+    )
+  for name in ('g_label', 'd_label', 'g_slope', 'd_slope', 'd_norm', 'batch_norm_groups'):  # of a DCGAN
+    del config.model[name]
+  config.model.name = 'gengan.models.r3gan'
+  config.model.latent_size = 64
+  config.model.conditional = has_classes
+  config.model.width = 96 if small else 768  # feature maps of the stages up to full_width_pixels; halved as it doubles
+  config.model.full_width_pixels = (
+    max(8, config.data.image_size // 4) if small else 32
+  )  # from twice this size on the feature maps halve
+  config.model.blocks = 1 if small else 2  # of a stage
+  config.model.group_size = 16  # channels of a group of the 3x3 convolutions
+  config.model.expansion = 2  # a block is so many times as wide inside
+  config.model.g_embedding = 64  # numbers of the label's embedding in G
+  config.model.d_embedding = 96 if small else 768  # the same in D
+  return config
