@@ -107,7 +107,9 @@ def test_latents_that_do_not_go_together_are_refused():
 
 def test_an_update_reports_norms_and_the_learning_rate_that_was_used():
   falling = lambda updates: 0.1 / (1.0 + updates)
-  settings = dict(name='sgd', learning_rate=falling, b1=0.0, b2=0.9, eps=1e-8, weight_decay=0.0, clip_norm=1.0)
+  settings = dict(
+    name='sgd', learning_rate=falling, b1=0.0, b2=0.9, eps=1e-8, weight_decay=0.0, clip_norm=1.0, clip_weights=0.0
+  )
   optimizer = optimizers.make(settings)
   params, grads = {'w': jnp.array([3.0, 4.0])}, {'w': jnp.array([0.0, 2.0])}
   opt_state = optimizer.init(params)

@@ -168,3 +168,12 @@ def test_the_noise_has_the_deviation_of_the_paper():
 def test_impossible_gradients_are_refused(make, message):
   with pytest.raises(ArgumentError, match=message):
     make()
+
+
+def test_weights_are_clipped_after_the_update():
+  """Arjovsky et al. 2017, algorithm 1, lines 6 and 7: an update, then clip(w, -c, c)."""
+  settings = dict(name='sgd', learning_rate=1.0, b1=0.0, b2=0.9, eps=1e-8, weight_decay=0.0, clip_norm=0.0)
+  optimizer = optimizers.make(settings | {'clip_weights': 0.01})
+  params = jnp.array([0.008, -0.005, 0.2])
+  updates, _ = optimizer.update(jnp.array([-0.01, 0.001, 0.01]), optimizer.init(params), params)
+  np.testing.assert_allclose(optax.apply_updates(params, updates), [0.01, -0.006, 0.01], atol=1e-8)
