@@ -27,7 +27,7 @@ def read(path: pathlib.Path, change: Callable[[dict], dict] = dict) -> ConfigDic
   content = read_json(path)
   try:
     config = ConfigDict(change(content))
-    odd = [field for field, _ in walk(config) if not field.isprintable()]
+    odd = [field for field, _ in walk(config) if not field.isprintable() or len(field) > 300]
   except (AttributeError, TypeError, ValueError, RecursionError) as error:  # names that no field can have; a deep nest
     raise ValueError(f'{path} is damaged: {reason(error)}') from error
   if odd:

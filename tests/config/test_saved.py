@@ -20,6 +20,7 @@ def test_a_config_comes_back_from_its_folder(tmp_path):
     ('{"model": {}, "__class__": 1}', 'is damaged: '),
     ('{"model": {"a.b": 1}}', 'is damaged: '),
     ('{"model": {"a\\n": 1}}', r"is damaged: 'model\.a\\n' is the name of no field$"),
+    (f'{{"model": {{"{"a" * 5000}": 1}}}}', r"is damaged: 'model\.a{200,300} \.\.\. is the name of no field$"),
   ):
     (tmp_path / 'config.json').write_text(broken)
     with pytest.raises(ValueError, match=rf'{tmp_path}/config\.json {what}'):
