@@ -6,6 +6,8 @@ import tempfile
 
 import pytest
 
+pytest.register_assert_rewrite('tests.models.contract')
+
 flags = os.environ.get('XLA_FLAGS', '')
 if 'xla_force_host_platform_device_count' not in flags:
   flags += ' --xla_force_host_platform_device_count=8'

@@ -13,7 +13,8 @@ from gengan import runs
 from gengan.evaluate import cautions
 from gengan.metrics import collapse, family
 from gengan.train.writers import JsonLinesWriter
-from tests.models.test_contract import RECIPES, ROWS
+from tests.models import test_contract, test_contract_today
+from tests.models.contract import ROWS
 
 ROOT = pathlib.Path(__file__).parents[1]
 PAGE = (ROOT / 'docs' / 'metrics.md').read_text()
@@ -31,7 +32,7 @@ def explained(name):
 def training_metrics():
   """What the recipes' steps give, what any term, bound or posterior gives, and what stands on every line."""
   found = {*collapse.METRICS}
-  for make in RECIPES.values():
+  for make in (test_contract.RECIPES | test_contract_today.RECIPES).values():
     config = make()
     algorithm, batch = gengan.config.make_algorithm(config), runs.example_batch(config, ROWS)
     key = jax.eval_shape(lambda: jax.random.key(0))
