@@ -5,11 +5,13 @@ Names, parameters and values are those of `flax.linen`; what differs is how the 
 
 from gengan.layers.attention import SelfAttention
 from gengan.layers.conditional import ConditionalBatchNorm
+from gengan.layers.depthwise import depthwise
 from gengan.layers.doubling import ConvAfterDoubling, ConvBeforePooling, doubled, pooled
 from gengan.layers.equalized import EqualizedConv, EqualizedDense
 from gengan.layers.grouped import GroupedConv
 from gengan.layers.heads import D_LABELS, G_LABELS, Embed, LabelHead, LabelInput
 from gengan.layers.linear import Conv, ConvTranspose, Dense
+from gengan.layers.minibatch import MinibatchDeviation
 from gengan.layers.modulated import ModulatedConv
 from gengan.layers.noise import Noise
 from gengan.layers.normalization import BatchNorm, normal_around_one
@@ -35,11 +37,13 @@ __all__ = [
   'GroupedConv',
   'LabelHead',
   'LabelInput',
+  'MinibatchDeviation',
   'ModulatedConv',
   'Noise',
   'PatchHead',
   'SelfAttention',
   'UpBlock',
+  'depthwise',
   'doubled',
   'joined',
   'normal_around_one',
