@@ -1,12 +1,20 @@
-"""The collapse monitor: has the generator lost the variety of the data, or its gradient?"""
+"""The collapse monitor: has the generator lost the variety of the data, its tones, or its gradient?"""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 from scipy.spatial.distance import pdist, squareform
 
-METRICS = ('diversity', 'diversity_ratio', 'nearest_ratio', 'contrast_ratio')
+METRICS = ('diversity', 'diversity_ratio', 'nearest_ratio', 'contrast_ratio', 'tone_distance')
+WINDOW = 3  # checks of which the median counts, for one check is noisy
+
+
+DRIFTS = {
+  'tone_distance': 'samples have drifted from the brightness and contrast of real images',
+  'diversity_ratio': 'samples have grown alike',
+  'nearest_ratio': 'samples have begun to repeat',
+}
 
 
 class Report(NamedTuple):
@@ -41,6 +49,57 @@ def nearest(images: np.ndarray, *, size: int = 8) -> float:
   return float(np.median(distances.min(axis=1)))
 
 
+def tone_distance(images: np.ndarray, real: np.ndarray) -> float:
+  """How far the grey levels of two sets lie apart: the 1-Wasserstein distance of their pixels over the real deviation.
+
+  A background that turns grey, pictures that fade or darken, colours that shift all move it. It is the mean difference
+  of the sorted values, each channel on its own.
+
+  Args:
+    images: [N, H, W, C].
+    real: the same shape.
+
+  Returns:
+    0 where the levels are the same; 1: apart by one standard deviation of the real pixels.
+  """
+  levels = [np.sort(np.asarray(x, np.float32).reshape(-1, x.shape[-1]), axis=0) for x in (images, real)]
+  apart, deviation = np.abs(levels[0] - levels[1]).mean(), levels[1].std()
+  return float(apart / deviation) if deviation > 0 else 0.0
+
+
+def drift(
+  history: Mapping[int, Mapping[str, float]], *, min_tone: float = 0.2, tone_growth: float = 2.0, kept: float = 0.67
+) -> list[tuple[str, str]]:
+  """Says whether samples once were better, and when that ended.
+
+  A run can get slowly worse while every single look at it finds nothing wrong. The median of three checks counts.
+
+  Args:
+    history: metrics of `check` by step, in order.
+    min_tone: least `tone_distance` that matters.
+    tone_growth: how many times its smallest value it must be.
+    kept: least share of the best `diversity_ratio` and `nearest_ratio`; above 1 these count as 1.
+
+  Returns:
+    Every metric that is worse, with a line that says so.
+  """
+  steps, found = list(history), []
+  for name in ('tone_distance', 'diversity_ratio', 'nearest_ratio'):
+    values = [min(history[step][name], 1.0) if name != 'tone_distance' else history[step][name] for step in steps]
+    medians = [float(np.median(values[i - WINDOW : i])) for i in range(WINDOW, len(values) + 1)]
+    if not medians:
+      continue
+    best = min(medians) if name == 'tone_distance' else max(medians)
+    limit = max(min_tone, tone_growth * best) if name == 'tone_distance' else kept * best
+    worse = [value > limit if name == 'tone_distance' else value < limit for value in medians]
+    if worse[-1]:
+      end = steps[WINDOW - 1 :]
+      since = end[len(worse) - next((i for i, bad in enumerate(worse[::-1]) if not bad), len(worse))]
+      values_then_and_now = f'{name} {best:.2f} at step {end[medians.index(best)]}, now {medians[-1]:.2f}'
+      found.append((name, f'{DRIFTS[name]} since step {since}: {values_then_and_now}'))
+  return found
+
+
 def check(
   samples: np.ndarray,
   real: np.ndarray,
@@ -67,7 +126,8 @@ def check(
 
   Returns:
     Metrics `diversity`, `diversity_ratio`, `nearest_ratio`, `contrast_ratio` (a ratio is 1 where the real images have
-    none either), and the warnings; none where all is well. Samples that are not finite are a warning, too.
+    none either), `tone_distance`, and the warnings; none where all is well. Samples that are not finite are a
+    warning, too.
   """
   if np.shape(samples) != np.shape(real):
     raise ValueError(f'samples {list(np.shape(samples))} and real images {list(np.shape(real))} differ in shape')
@@ -105,6 +165,7 @@ def _compared(samples: np.ndarray, real: np.ndarray) -> dict[str, float]:
     _share(variety, diversity(real)),
     _share(nearest(samples), nearest(real)),
     _share(_contrast(samples), _contrast(real)),
+    tone_distance(samples, real),
   )
   return dict(zip(METRICS, values, strict=True))
 

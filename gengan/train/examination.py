@@ -46,7 +46,8 @@ def make(
   config, dataset, algorithm, mesh = training.config, training.dataset, training.setup.algorithm, training.setup.mesh
   eval_step = jax.jit(algorithm.eval_step, out_shardings=sharding.replicated(mesh))
   evaluator = in_training.of_config(config, dataset, mesh)
-  warned = set()  # what is not measured for a reason that stays is said once
+  warned = set()  # what is not measured for a reason that stays, and what drifts, is said once
+  history = {}  # of the collapse monitor
 
   def validate(state: core.State) -> dict[str, float]:
     batches = (
@@ -68,7 +69,7 @@ def make(
       real = snapshots.real['image']
       report = collapse.check(drawn['samples'][: len(real)], real, **accuracies)
       scores |= report.metrics
-      for warning in report.warnings:
+      for warning in [*report.warnings, *_drifts(history, step, report.metrics, config, warned)]:
         writer.write_texts(step, {'warning': warning})
     if evaluator and 'evaluate' in due:
       measured, lines = in_training.measure(evaluator, state, algorithm)
@@ -83,3 +84,19 @@ def make(
     return scores
 
   return examine
+
+
+def _drifts(
+  history: dict[int, dict[str, float]], step: int, metrics: dict[str, float], config: ConfigDict, warned: set[str]
+) -> list[str]:
+  """Adds the metrics to the history; a line for every drift that has not been warned of, and where to go back to."""
+  if not metrics:
+    return []
+  history[step] = metrics
+  found = {name: text for name, text in collapse.drift(history) if name not in warned}
+  warned.update(found)
+  if config.checkpoint.best_metric:
+    where = f'the best checkpoint by {config.checkpoint.best_metric} is kept: --checkpoint=best'
+  else:
+    where = 'another run with --config.checkpoint.best_metric=tone_distance keeps its best checkpoint'
+  return [f'{text}; {where}' for text in found.values()]

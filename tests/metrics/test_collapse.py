@@ -102,3 +102,56 @@ def test_the_list_of_metrics_is_what_check_gives(digits):
   assert tuple(collapse.check(digits[:N], digits[N : 2 * N], d_accuracy_real=[], d_accuracy_fake=[]).metrics) == (
     collapse.METRICS
   )
+
+
+def test_the_distance_of_tones_by_hand(digits):
+  real = np.float32([0.0, 1.0, 0.0, 1.0]).reshape(1, 2, 2, 1)  # a deviation of 1/2
+  np.testing.assert_allclose(collapse.tone_distance(real[:, ::-1], real), 0.0)
+  np.testing.assert_allclose(collapse.tone_distance(real + 0.25, real), 0.5)
+  np.testing.assert_allclose(collapse.tone_distance(0 * real, real), 1.0)  # the upper half is 1 away, the lower 0
+  assert collapse.tone_distance(digits[:N], digits[N : 2 * N]) < 0.05
+  assert collapse.tone_distance(np.maximum(digits[:N], -0.6), digits[N : 2 * N]) > 0.2  # a grey background
+
+
+def checks(tones, *, diversity=(), nearest=()):
+  """A history of checks at every 500th step."""
+  get = lambda values, i: values[i] if values else 1.0
+  return {
+    500 * (i + 1): {'tone_distance': tone, 'diversity_ratio': get(diversity, i), 'nearest_ratio': get(nearest, i)}
+    for i, tone in enumerate(tones)
+  }
+
+
+NOISE = np.random.default_rng(0).uniform(0.8, 1.25, 40)
+
+
+@pytest.mark.parametrize(
+  'history',
+  [
+    checks([0.9, 0.5]),
+    checks(0.08 * NOISE),
+    checks(np.geomspace(1.5, 0.03, 40) * NOISE),  # training that goes well
+    checks([0.05, 0.05, 0.05, 0.6, 0.05, 0.05, 0.05, 0.6]),  # single outliers
+    checks(0.05 * NOISE, diversity=list(NOISE), nearest=list(NOISE)),
+    checks(0.05 * NOISE, nearest=list(np.linspace(2.5, 0.9, 40))),  # noise that goes is no loss
+  ],
+)
+def test_healthy_runs_are_quiet(history):
+  for end in range(1, len(history) + 1):
+    assert collapse.drift(dict(list(history.items())[:end])) == []
+
+
+def test_a_background_that_turns_grey_is_dated():
+  history = checks([0.4, 0.1, 0.06, 0.05, 0.05, 0.06, 0.1, 0.15, 0.22, 0.3, 0.4, 0.5])
+  ((name, text),) = collapse.drift(history)
+  assert name == 'tone_distance'
+  # Medians of three: 0.05 first at the fifth check, 0.22 at the tenth.
+  assert text.endswith('since step 5000: tone_distance 0.05 at step 2500, now 0.40')
+
+
+@pytest.mark.parametrize('name', ['diversity', 'nearest'])
+def test_variety_that_is_lost_is_dated(name):
+  values = [0.2, 0.8, 0.9, 0.9, 0.9, 0.8, 0.6, 0.5, 0.4, 0.4]
+  ((metric, text),) = collapse.drift(checks([0.05] * 10, **{name: values}))
+  assert metric == f'{name}_ratio'  # medians of three: 0.9 first at the fourth check, 0.6 at the eighth
+  assert text.endswith(f'since step 4000: {name}_ratio 0.90 at step 2000, now 0.40')
