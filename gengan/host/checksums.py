@@ -15,8 +15,8 @@ class DamagedError(ValueError):
 
 
 def seal(folder: pathlib.Path) -> None:
-  """Hashes every file of a folder into SHA256SUMS and makes all of them durable."""
-  files = sorted(path for path in folder.rglob('*') if path.is_file())
+  """Hashes every file of a folder into SHA256SUMS, in the place of an older one, and makes all of them durable."""
+  files = sorted(path for path in folder.rglob('*') if path.is_file() and path != folder / SUMS)
   folders = [path for path in folder.rglob('*') if path.is_dir()]
   for path in [*files, *folders]:
     sync(path)

@@ -245,6 +245,7 @@ def test_files_that_were_changed_and_hashed_again_load_or_are_a_value_error(copy
   for changed in found:
     path.write_bytes(changed)
     checksums.seal(folder)
+    checksums.verify(folder)
     try:
       state = checkpoint.Checkpointer(copy).restore(abstract(make_state()), step=20).state
     except ValueError as error:
