@@ -29,6 +29,7 @@ def test_a_number_passes_through():
       defaults.cosine(1.0, 0.0, kimg=6.4, warmup_kimg=1.28),
       optax.warmup_cosine_decay_schedule(0.0, 1.0, warmup_steps=20, decay_steps=120),
     ),
+    (defaults.step(0.0, 5.0, kimg=3.2), lambda step: jnp.where(step < 50, 0.0, 5.0)),
     (
       {'schedule': 'constant', 'start': 2.0, 'warmup_kimg': 0.64},
       optax.join_schedules([optax.linear_schedule(0.0, 2.0, 10), optax.constant_schedule(2.0)], [10]),
