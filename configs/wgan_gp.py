@@ -3,6 +3,7 @@
 python -m gengan.main --config=configs/wgan_gp.py
 python -m gengan.main --config=configs/wgan_gp.py:cifar10                          # the widths of the paper
 python -m gengan.main --config=configs/wgan_gp.py:cifar10 --config.model.conditional --config.model.d_label=auxiliary
+python -m gengan.main --config=configs/wgan_gp.py:cifar10 --config.terms.gradient_penalty=0 --config.terms.dragan=10
 python -m gengan.main --config=configs/wgan_gp.py:fashion_mnist,small --config.data.source=idx:path/to/fashion_mnist
 
 Digits and `small` are for 2 CPU cores.

@@ -8,7 +8,6 @@ D. StudioGAN's D has 1,055,879: 2,054 scales and biases of batch norm, which the
 from ml_collections import ConfigDict
 
 from gengan import core
-from gengan.config import ConfigError
 from gengan.models import from_config, resnet
 
 
@@ -25,6 +24,4 @@ def make(config: ConfigDict, axis_name: str | None = None) -> core.Algorithm:
     ConfigError: a value that cannot be.
   """
   networks = resnet.networks(config, axis_name, d={'pool': 'mean', 'head_bias': False})
-  if not config.terms.gradient_penalty and config.model.d_norm != 'spectral':
-    raise ConfigError('terms.gradient_penalty', 0.0, 'above 0', why='for nothing else keeps the critic smooth')
   return from_config.gan(config, *networks, axis_name=axis_name)

@@ -121,7 +121,6 @@ def test_every_part_of_hierarchical_latents_is_heard(networks):
     ('sngan', 'model.initializer', 'zeros', 'config.model.initializer .* orthogonal, xavier, normal'),
     ('sngan', 'data.image_size', 100, 'config.data.image_size is 100'),
     ('sagan', 'model.attention', 8, 'config.model.attention is 8; it must be one of 0, 2, 4, at images of 32 px'),
-    ('wgan_gp', 'terms.gradient_penalty', 0.0, 'config.terms.gradient_penalty is 0.0; it must be above 0'),
     ('biggan', 'model.latent_size', 81, 'config.model.latent_size is 81; it must be a multiple of 4'),
     ('biggan', 'model.g_label', 'one_hot', "config.model.g_label is 'one_hot'; it must be 'batch_norm'"),
     ('biggan', 'model.shared_size', 0, 'config.model.shared_size is 0'),
