@@ -5,12 +5,12 @@ Names, parameters and values are those of `flax.linen`; what differs is how the 
 
 from gengan.layers.attention import SelfAttention
 from gengan.layers.conditional import ConditionalBatchNorm
-from gengan.layers.depthwise import depthwise
+from gengan.layers.depthwise import depthwise_convolved
 from gengan.layers.doubling import ConvAfterDoubling, ConvBeforePooling, doubled, pooled
 from gengan.layers.equalized import EqualizedConv, EqualizedDense
 from gengan.layers.grouped import GroupedConv
 from gengan.layers.heads import D_LABELS, G_LABELS, Embed, LabelHead, LabelInput
-from gengan.layers.linear import Conv, ConvTranspose, Dense
+from gengan.layers.linear import Conv, ConvTranspose, Dense, convolved
 from gengan.layers.minibatch import MinibatchDeviation
 from gengan.layers.modulated import ModulatedConv
 from gengan.layers.noise import Noise
@@ -43,7 +43,8 @@ __all__ = [
   'PatchHead',
   'SelfAttention',
   'UpBlock',
-  'depthwise',
+  'convolved',
+  'depthwise_convolved',
   'doubled',
   'joined',
   'normal_around_one',

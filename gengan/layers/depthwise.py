@@ -5,6 +5,7 @@ for its own. XLA:CPU runs through a convolution of one channel a group value by 
 images, each times a tap; elsewhere XLA's own form is the quick one.
 """
 
+from collections.abc import Sequence
 from functools import partial
 
 import jax
@@ -12,6 +13,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from gengan.layers.convolution import Geometry
+from gengan.layers.linear import Padding, geometry_of
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(0,))
@@ -131,28 +133,18 @@ def _padded(x: jax.Array, vertical: tuple[int, int], horizontal: tuple[int, int]
   return lax.pad(x, jnp.zeros((), x.dtype), ((0, 0, 0), (*vertical, 0), (*horizontal, 0), (0, 0, 0)))
 
 
-def depthwise(
-  x: jax.Array,
-  kernel: jax.Array,
-  *,
-  strides: tuple[int, int] = (1, 1),
-  padding: str | tuple[tuple[int, int], tuple[int, int]] = 'SAME',
+def depthwise_convolved(
+  x: jax.Array, kernel: jax.Array, *, strides: Sequence[int] = (1, 1), padding: Padding = 'SAME'
 ) -> jax.Array:
   """Each channel convolved with its own kernel: x [N, H, W, C], kernel [h, w, 1, C] -> [N, H', W', C].
 
   Args:
     strides: (vertical, horizontal).
-    padding: 'SAME' as TensorFlow has it, 'VALID', or pixels ((top, bottom), (left, right)).
+    padding: 'SAME' as TensorFlow has it, 'VALID', or pixels, as in `gengan.layers.linear.Convolution`.
 
   Raises:
     ValueError: a kernel that is not [h, w, 1, C], or larger than the padded images.
   """
   if x.ndim != 4 or kernel.ndim != 4 or kernel.shape[2:] != (1, x.shape[-1]):
     raise ValueError(f'images {list(x.shape)} need a kernel [h, w, 1, C] of as many channels, not {list(kernel.shape)}')
-  size, kernel_size = x.shape[1:3], kernel.shape[:2]
-  if isinstance(padding, str):
-    padding = lax.padtype_to_pads(size, kernel_size, strides, padding)
-  geometry = Geometry(size, kernel_size, tuple(strides), tuple(map(tuple, padding)))
-  if min(geometry.output_size) < 1:
-    raise ValueError(f'a {kernel_size} kernel with padding {padding} does not fit into images of {size} pixels')
-  return depthwise_conv(geometry, x, kernel)
+  return depthwise_conv(geometry_of(x.shape[1:3], kernel.shape[:2], strides, padding), x, kernel)

@@ -69,12 +69,7 @@ class Conv(Convolution):
 
   @nn.nowrap
   def _convolve(self, x, kernel, kernel_size, strides):
-    size, padding = x.shape[1:3], self.padding
-    if isinstance(padding, str):
-      padding = lax.padtype_to_pads(size, kernel_size, strides, padding)
-    geometry = Geometry(size, kernel_size, strides, _pads(padding))
-    if min(geometry.output_size) < 1:
-      raise ValueError(f'a {kernel_size} kernel with padding {self.padding} does not fit into images of {size} pixels')
+    geometry = geometry_of(x.shape[1:3], kernel_size, strides, self.padding)
     return self._linear(geometry, x, kernel)
 
   @nn.nowrap
@@ -108,6 +103,28 @@ class ConvTranspose(Convolution):
     # The convolution from the output to x: what this layer is the transpose of.
     padding = tuple((k - 1 - low, k - 1 - high) for _, k, _, (low, high) in axes)
     return conv_transpose(Geometry(output_size, kernel_size, strides, padding), x, turn(kernel))
+
+
+def convolved(
+  x: jax.Array, kernel: jax.Array, *, strides: Sequence[int] = (1, 1), padding: Padding = 'SAME'
+) -> jax.Array:
+  """`Conv` as a function, without a bias: x [N, H, W, I], kernel [h, w, I, O] -> [N, H', W', O]."""
+  return conv(geometry_of(x.shape[1:3], kernel.shape[:2], strides, padding), x, kernel)
+
+
+def geometry_of(size: Sequence[int], kernel_size: Sequence[int], strides: Sequence[int], padding: Padding) -> Geometry:
+  """That of a convolution of images of so many pixels, each pair (height, width); `padding` as in `Convolution`.
+
+  Raises:
+    ValueError: the kernel is larger than the padded images.
+  """
+  pads = lax.padtype_to_pads(size, kernel_size, strides, padding) if isinstance(padding, str) else padding
+  geometry = Geometry(tuple(size), tuple(kernel_size), tuple(strides), _pads(pads))
+  if min(geometry.output_size) < 1:
+    raise ValueError(
+      f'a {tuple(kernel_size)} kernel with padding {padding} does not fit into images of {tuple(size)} pixels'
+    )
+  return geometry
 
 
 class Dense(nn.Module):

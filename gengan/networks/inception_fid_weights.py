@@ -45,10 +45,7 @@ _TOWERS = {
 
 
 def parameters(tensors: Mapping[str, np.ndarray], shapes: Mapping[str, Any], where: str) -> dict[str, Any]:
-  """The network's parameters, the batch normalisations folded into the convolutions in float64.
-
-  With g, b, m and v of a batch normalisation, g (w * x - m) / sqrt(v + eps) + b is a convolution with the kernel
-  w g / sqrt(v + eps) and the bias b - m g / sqrt(v + eps).
+  """The network's parameters, the batch normalisations folded into the convolutions, see `weights.without_batch_norm`.
 
   Args:
     tensors: by the names of PyTorch (pytorch-fid, torch-fidelity) or of TensorFlow (StyleGAN's TorchScript archive).
@@ -91,8 +88,8 @@ class _Archive:
       raise ValueError(f'{self.where}: {self.key(f"{name}.bn.running_var")} has negative variances')
     # TensorFlow's network has no scale: its archive leaves the ones out.
     scale = np.ones(outputs) if self.tensorflow else self.tensor(f'{name}.bn.weight', (outputs,))
-    scale = scale / np.sqrt(var + EPSILON)
-    return {'kernel': (kernel * scale).astype(np.float32), 'bias': (bias - mean * scale).astype(np.float32)}
+    moments = {'mean': mean, 'variance': var}
+    return weights.without_batch_norm(kernel, scale=scale, bias=bias, **moments, epsilon=EPSILON)
 
   def tensor(self, name: str, shape: tuple[int, ...]) -> np.ndarray:
     """In float64."""

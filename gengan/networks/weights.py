@@ -169,3 +169,22 @@ def tensor(tensors: Mapping[str, np.ndarray], key: str, shape: tuple[int, ...], 
   if not np.isfinite(value).all():
     raise ValueError(f'{where}: {key} holds values that are NaN or infinite')
   return value
+
+
+def without_batch_norm(
+  kernel: np.ndarray, *, scale: np.ndarray, bias: np.ndarray, mean: np.ndarray, variance: np.ndarray, epsilon: float
+) -> dict[str, np.ndarray]:
+  """A convolution with the batch normalisation behind it as one with a bias, computed in float64.
+
+  With g, b, m and v of the normalisation, g (w * x - m) / sqrt(v + epsilon) + b is a convolution with the kernel
+  w g / sqrt(v + epsilon) and the bias b - m g / sqrt(v + epsilon).
+
+  Args:
+    kernel: [h, w, I, O]; of a depthwise convolution [h, w, 1, O].
+    scale, bias, mean, variance: [O].
+
+  Returns:
+    'kernel' and 'bias', float32.
+  """
+  factor = scale.astype(np.float64) / np.sqrt(variance.astype(np.float64) + epsilon)
+  return {'kernel': (kernel * factor).astype(np.float32), 'bias': (bias - mean * factor).astype(np.float32)}
