@@ -225,9 +225,9 @@ def test_lazy_phases_equal_a_loop_that_takes_every_gradient_by_itself(batch):
     g = descend(g, g_loss(g, d, z[0]))
     if number % 2 == 0:
       noise = jax.random.normal(jax.random.split(rest[1], 3)[2], (3, 2, 2, 1)) / 2.0
-      seen['path_length'] = float(lengths_of(g, z[1][:3], noise).mean())
+      seen['path_length'] = float(lengths_of(g, z[1][::2], noise).mean())
       mean += 0.3 * (seen['path_length'] - mean)
-      g = descend(g, jax.tree.map(lambda x: 2 * x, path_gradient(g, z[1][:3], noise, mean)))
+      g = descend(g, jax.tree.map(lambda x: 2 * x, path_gradient(g, z[1][::2], noise, mean)))
     average += 0.1 * (np.asarray(mapping(g, z[2])).mean(0) - average)
     d = descend(d, d_loss(d, g, z[2]))
     if number % 3 == 0:

@@ -68,9 +68,9 @@ class EqualizedConv(nn.Module):
     shape = (self.kernel_size, self.kernel_size, x.shape[-1], self.features)
     kernel = self.param('kernel', unit_normal, shape) / math.sqrt(math.prod(shape[:3]))
     y = conv_down(x, kernel.astype(x.dtype), down=self.down, taps=self.taps)
-    return (
-      y + self.param('bias', nn.initializers.zeros_init(), (self.features,)).astype(x.dtype) if self.use_bias else y
-    )
+    if not self.use_bias:
+      return y
+    return y + self.param('bias', nn.initializers.zeros_init(), (self.features,)).astype(x.dtype)
 
 
 def conv_down(x: jax.Array, kernel: jax.Array, *, down: int, taps: tuple[float, ...] = BINOMIAL) -> jax.Array:

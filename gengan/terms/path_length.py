@@ -43,7 +43,8 @@ def path_length(
 
   def apply(context: Context, memory: core.PyTree) -> tuple[jax.Array, core.Metrics, core.PyTree]:
     rows = max(1, len(context.latents) // shrink)
-    latents, labels = context.latents[:rows], context.labels[:rows]
+    # Every shrink-th row: the same ones however many devices share the batch.
+    latents, labels = context.latents[::shrink][:rows], context.labels[::shrink][:rows]
     w = latents if mapping is None else context.generate(latents, labels, method=mapping)
     shape = jax.eval_shape(lambda w: context.generate(w, labels, method=synthesis), w).shape
     pixels = shape[1] * shape[2]

@@ -96,7 +96,7 @@ def _of_generator(generator: nn.Module) -> dict[str, Callable[[ScalarOrSchedule]
   def path_length(weight: ScalarOrSchedule) -> terms.Term:
     if not all(hasattr(generator, method) for method in ('mapping', 'synthesis')):
       raise ArgumentError('path_length', weight, '0', why='for this generator has no methods mapping and synthesis')
-    return terms.path_length(weight)
+    return terms.path_length(weight, mapping='styles' if hasattr(generator, 'styles') else 'mapping')
 
   return {
     'g_classification': partial(terms.classification, player='generator'),
