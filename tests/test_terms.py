@@ -158,7 +158,7 @@ def test_path_length_equals_a_loop_that_differentiates_image_by_image():
     loss, metrics, memory = term.apply(context, memory)
     noise = np.asarray(jax.random.normal(key, (3, 2, 2, 3))) / 2.0  # the square root of 4 pixels
     lengths = []
-    for z, y in zip(latents[:3], noise, strict=True):
+    for z, y in zip(latents[::2], noise, strict=True):
       w = np.tanh(z @ W)
       jacobian = (1 - np.tanh(w @ D) ** 2) * D  # [4, 12]
       lengths.append(np.linalg.norm(jacobian @ y.ravel()))
