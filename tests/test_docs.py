@@ -188,15 +188,13 @@ def test_the_private_gan_of_the_page_trains(recipes):
   stepped(private)
 
 
-def test_lecam_of_the_page_follows_its_formula(recipes):
-  term, real, fake = recipes['lecam'].lecam(3.0, decay=0.5), np.array([1.0, 3.0]), np.array([-1.0, 0.5])
-  context = terms.Context(step=0, batch={}, real_output=jnp.asarray(real), fake_output=jnp.asarray(fake))
+def test_the_term_of_the_page_follows_its_formula(recipes):
+  term, logits = recipes['steady'].steady(3.0, decay=0.5), np.array([1.0, 3.0])
+  context = terms.Context(step=0, batch={}, real_output=jnp.asarray(logits), fake_output=jnp.zeros(2))
   memory = term.init(None, {})
-  for share in (0.5, 0.75):  # of the way from 0 to the means
+  for mean in (0.0, 1.0, 1.5):  # half of the way to 2 each time
     loss, _, memory = term.apply(context, memory)
-    a_real, a_fake = share * real.mean(), share * fake.mean()
-    far = np.mean(np.maximum(real - a_fake, 0) ** 2) + np.mean(np.maximum(a_real - fake, 0) ** 2)
-    np.testing.assert_allclose(loss, 3.0 * far, rtol=1e-6)
+    np.testing.assert_allclose(loss, 3.0 * (2.0 - mean) ** 2, rtol=1e-6)
 
 
 @pytest.mark.parametrize('page', PAGES, ids=lambda page: page.name)
