@@ -17,8 +17,8 @@ from jax import lax
 from gengan.layers.convolution import Geometry, conv, conv_transpose, kernel_gradient
 from gengan.layers.linear import Conv
 
-CHANNELS = 32  # of a bundle: narrower ones multiply fewer zeros, but each convolution has its own cost
-MOST_BUNDLES = 8  # each is compiled by itself, in all three forms
+CHANNELS = 64  # of a bundle: narrower ones multiply fewer zeros, but each costs passes of its own
+MOST_BUNDLES = 4  # each is compiled by itself, in all three forms
 
 
 class Grouping(NamedTuple):

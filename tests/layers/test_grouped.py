@@ -39,7 +39,7 @@ def derivatives(f):
   return lambda x, w: (f(x, w), *(jax.grad(of, argnums=(0, 1))(x, w) for of in (value, penalty)))
 
 
-@pytest.mark.parametrize('groups, inputs, outputs, stride', [(4, 8, 16, 1), (3, 6, 6, 1), (4, 4, 8, 2), (8, 64, 64, 1)])
+@pytest.mark.parametrize('groups, inputs, outputs, stride', [(4, 8, 16, 1), (3, 6, 6, 1), (4, 4, 8, 2), (8, 128, 128, 1)])
 def test_values_and_derivatives_are_those_of_lax(groups, inputs, outputs, stride):
   layer = layers.GroupedConv(outputs, (3, 3), stride, ((1, 1), (1, 1)), use_bias=False, groups=groups)
   x, w = normal(2, 5, 4, inputs), normal(3, 3, inputs // groups, outputs)
@@ -74,7 +74,7 @@ def test_no_program_on_a_cpu_has_groups_or_reads_a_kernel_backwards():
   assert [line for line in convolutions if 'rhs_reversal' in line or re.search(r'group_count=[2-9]', line)] == []
 
 
-@pytest.mark.parametrize('groups, channels, count', [(1, 64, 1), (4, 16, 1), (8, 128, 4), (12, 192, 6), (96, 1536, 8)])
+@pytest.mark.parametrize('groups, channels, count', [(1, 64, 1), (4, 16, 1), (8, 128, 2), (12, 192, 3), (96, 1536, 4)])
 def test_bundles_hold_whole_groups_and_are_few(groups, channels, count):
   assert grouped.bundles(groups, channels) == count
 
