@@ -10,7 +10,7 @@ import pathlib
 from collections.abc import Sequence
 
 from gengan.config import arguments
-from gengan.host import errors
+from gengan.host import errors, files
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -25,6 +25,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
   workdir = args.workdir or pathlib.Path('runs', f'utility-{args.config_name.removeprefix("utility-")}')
   with arguments.answering(parser), arguments.answering(parser, Diverged, code=1), errors.about(workdir):
+    files.require_writable(workdir, flag='--workdir')
     try:
       found = experiment.run(args.config, workdir)
     except experiment.Unfinished as error:

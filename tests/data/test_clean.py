@@ -204,6 +204,16 @@ def test_mistakes_on_the_command_line_are_one_line(flags, message, capsys):
   assert caught.value.code == 2 and error.startswith(f'gengan.data.clean: {message}') and error.count('\n') == 1
 
 
+def test_a_folder_that_takes_no_files_is_told_before_the_set_is_read(tmp_path, monkeypatch, capsys):
+  (tmp_path / 'taken').write_text('a file')
+  monkeypatch.setattr(cleaning, 'open_source', lambda *args, **options: pytest.fail('the set was opened'))
+  with pytest.raises(SystemExit) as caught:
+    main(['--source=digits', f'--out={tmp_path / "taken"}'])
+  error = capsys.readouterr().err
+  assert caught.value.code == 2 and error.count('\n') == 1
+  assert 'taken, where no files can be written: that is a file' in error
+
+
 def test_ctrl_c_is_one_line(tmp_path, monkeypatch, capsys):
   def interrupt(opened):
     raise KeyboardInterrupt

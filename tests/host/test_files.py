@@ -1,7 +1,9 @@
 """A file is replaced whole or stays as it was."""
 
+import errno
 import os
 import pathlib
+import re
 
 import pytest
 
@@ -102,3 +104,10 @@ def test_a_folder_is_tried_and_left_as_it_was(tmp_path):
 def test_a_home_folder_is_meant_at_the_beginning_alone(text, expected, monkeypatch):
   monkeypatch.setenv('HOME', '/home/me')
   assert files.expanded(text) == expected and files.path(text) == pathlib.Path(expected)
+
+
+@pytest.mark.parametrize('code', [errno.ENOSPC, errno.EDQUOT])
+def test_a_full_disk_and_a_used_up_quota_say_what_is_left_and_what_is_whole(tmp_path, code):
+  text = files.trouble(OSError(code, os.strerror(code), str(tmp_path / 'a.txt')))
+  assert re.search(rf'{re.escape(os.strerror(code))}.* \([\d,]+ kB are free\); what stands there .* is whole$', text)
+  assert '\n' not in text

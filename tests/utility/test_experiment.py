@@ -133,6 +133,16 @@ def test_the_command_ends_with_one_line_when_it_is_stopped(tmp_path, monkeypatch
   assert not list(tmp_path.iterdir())  # nothing was measured, so there is nothing to report
 
 
+def test_a_folder_that_takes_no_files_is_told_before_anything_is_read(tmp_path, monkeypatch, capsys):
+  (tmp_path / 'taken').write_text('a file')
+  monkeypatch.setattr(experiment, 'run', lambda *args, **options: pytest.fail('it began'))
+  with pytest.raises(SystemExit) as caught:
+    utility.main(['--config=configs/utility/digits.py', f'--workdir={tmp_path / "taken"}'])
+  error = capsys.readouterr().err
+  assert caught.value.code == 2 and error.count('\n') == 1
+  assert 'taken, where no files can be written: that is a file' in error
+
+
 def test_an_interrupt_between_two_classifiers_keeps_what_was_measured(tmp_path, monkeypatch):
   measured = iter([{'regime': '5_per_class', 'arm': 'real', 'seed': 0, 'accuracy': 0.5, 'generator_step': 2}])
 

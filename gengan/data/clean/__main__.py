@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from gengan.config import arguments
 from gengan.data import clean
 from gengan.data.sources.openers import SOURCES
+from gengan.host import files
 from gengan.host.names import printable
 
 _SETTINGS = dataclasses.fields(clean.Settings)
@@ -18,6 +19,7 @@ def main(argv: Sequence[str] | None = None) -> None:
   if args.source is None:
     parser.error(f'give --source, as in --source=folder:path/to/images; it may be {SOURCES}')
   with arguments.answering(parser, stopped='stopped before the report was written'):
+    files.require_writable(args.out, flag='--out')  # here, for a set may take long to read
     settings = clean.Settings(**{field.name: getattr(args, field.name) for field in _SETTINGS})
     counts = clean.clean(
       args.source, args.out, data_dir=args.data_dir, levels=args.range, exclude=args.exclude, settings=settings
