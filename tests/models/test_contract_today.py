@@ -1,11 +1,12 @@
 """The recipes of today are held to what every recipe promises. They take long to compile: pmap is traced, not run."""
 
-from configs import biggan, fastgan, sagan, sngan, wgan_gp
+from configs import biggan, fastgan, r3gan, sagan, sngan, wgan_gp
 from tests.models.contract import Contract, tiny
 
 BIGGAN = {'model.latent_size': 6, 'model.shared_size': 4}
 # Hinge loss pulls the bias of a logit both ways alike until a logit is beyond its margins.
 SMOOTH = {'loss': 'non_saturating'}
+R3GAN = {'model.group_size': 4, 'model.g_embedding': 4, 'model.d_embedding': 4, 'model.full_width_pixels': 8}
 RECIPES = {
   'wgan-gp': lambda: tiny(wgan_gp.get_config()),
   'conditional wgan-gp': lambda: tiny(
@@ -16,6 +17,10 @@ RECIPES = {
   'biggan': lambda: tiny(biggan.get_config(), **BIGGAN, **SMOOTH, **{'terms.orthogonal': 1e-4}),
   'unconditional biggan': lambda: tiny(biggan.get_config(), **BIGGAN, **SMOOTH, **{'model.conditional': False}),
   'fastgan': lambda: tiny(fastgan.get_config(), size=16),
+  'r3gan': lambda: tiny(r3gan.get_config(), **R3GAN),
+  'unconditional r3gan': lambda: tiny(
+    r3gan.get_config(), **R3GAN, **{'model.conditional': False, 'finite_difference': 0.1}
+  ),
 }
 
 
