@@ -1,6 +1,7 @@
 """Measures a trained run on held-out images, given its folder alone; writes JSON and a page into `evaluation/` there.
 
 python -m gengan.evaluate --workdir=runs/conditional_dcgan
+python -m gengan.evaluate --workdir=runs/dcgan --network=classifier,efficientnet_lite0
 python -m gengan.evaluate --workdir=runs/dcgan --network=inception:path/to/pt_inception-2015-12-05-6726825d.pth
 python -m gengan.evaluate --workdir=runs/dcgan --metrics=frechet,manifold --split=validation --num=2000
 python -m gengan.evaluate --compare runs/a runs/b            # one table; refused where the protocols differ
@@ -20,8 +21,9 @@ def main(argv: Sequence[str] | None = None) -> None:
   add = parser.add_argument
   add('--compare', type=arguments.path, nargs='+', default=[], help='folders of evaluated runs, for one table')
   add('--split', choices=('test', 'validation'), default='test', help='real images to compare with (default test)')
+  networks = 'classifier (default where there are labels), efficientnet_lite0, pixels, pca, inception:FILE, vgg:FILE'
   add(
-    '--network', default='', help='classifier (default where there are labels), pixels, pca, inception:FILE, vgg:FILE'
+    '--network', type=_names, default=(), help=f'{networks}; of several, separated by commas, all see the same samples'
   )
   add('--metrics', type=_names, default=(), help='families, separated by commas (default: all that are quick)')
   add('--num', type=int, default=None, help='generated images a set (default: as many as real ones, 2,048 to 10,000)')
@@ -48,7 +50,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 def _names(text: str) -> tuple[str, ...]:
   names = tuple(name.strip() for name in text.split(',') if name.strip())
   if not names:
-    raise argparse.ArgumentTypeError(f'{text!r} names no family; without the flag, all that are quick are measured')
+    raise argparse.ArgumentTypeError(f'{text!r} names nothing; without the flag, there is a default')
   return names
 
 

@@ -5,7 +5,7 @@ import dataclasses
 import pathlib
 import shlex
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -13,8 +13,9 @@ import numpy as np
 
 from gengan import data, runs, sharding
 from gengan.config import arguments, classes, trust
-from gengan.evaluate import cautions, feature_network, limits, protocol, report, stages, summary
+from gengan.evaluate import cautions, feature_network, limits, protocol, report, several, stages, summary
 from gengan.evaluate.evaluator import Evaluator, Settings
+from gengan.evaluate.images import generated_batches
 from gengan.evaluate.model import fulfilled, given
 from gengan.metrics import family
 from gengan.runs.leaves import state_sha256
@@ -54,24 +55,27 @@ def evaluate(args: argparse.Namespace) -> int:
   folder = args.out or args.workdir / FOLDER
   report.require_writable(folder, flag='--out' if args.out else 'the folder of the report')
   with stages.telling() as tell:
-    run, dataset, evaluator, weights_sha256 = _opened(args, tell)
-    for line in _known_before(evaluator.settings, dataset, folder, evaluator.protocol):
+    run, dataset, evaluators, weights_sha256 = _opened(args, tell)
+    families = {name: family.find(name) for each in evaluators for name in each.settings.families}
+    for line in _known_before(families, evaluators, dataset, folder):
       warnings.warn(line, stacklevel=1)
-    measured = evaluator.evaluate(run.state, run.algorithm, reference=True)
-  families = {name: family.find(name) for name in evaluator.settings.families}
-  about = _about(args, run, dataset, evaluator) | {'weights_sha256': weights_sha256} | measured.about
-  measured = dataclasses.replace(measured, about=about)
-  measured = dataclasses.replace(measured, cautions=cautions.cautions(measured, families))
+    found = []
+    for evaluator in evaluators:
+      measured = evaluator.evaluate(run.state, run.algorithm, reference=True)
+      about = _about(args, run, dataset, evaluator) | {'weights_sha256': weights_sha256} | measured.about
+      measured = dataclasses.replace(measured, about=about)
+      found.append(dataclasses.replace(measured, cautions=cautions.cautions(measured, families)))
+  measured = several.joined(found)
   print(f'{summary.text(measured, families)}\n', flush=True)  # first: should the disk be full by now, they are not lost
   with stages.telling() as tell:
     tell('drawing the page')
-    page, record = report.write(folder, measured, run, dataset, evaluator)
+    page, record = report.write(folder, measured, families, run, dataset, evaluators[0])
   print(f'page    {shlex.quote(str(page))}\nnumbers {shlex.quote(str(record))}')
   return len(measured.not_measured)
 
 
-def _opened(args: argparse.Namespace, tell: stages.Tell) -> tuple[runs.Run, data.Dataset, Evaluator, str]:
-  """The run, its data, what measures it, and the hash of its weights."""
+def _opened(args: argparse.Namespace, tell: stages.Tell) -> tuple[runs.Run, data.Dataset, list[Evaluator], str]:
+  """The run, its data, what measures it on each network, and the hash of its weights."""
   tell('reading the run')
   run = runs.load(args.workdir, checkpoint=args.checkpoint, weights=args.weights, trust=args.trust)
   weights_sha256 = state_sha256(run.state)
@@ -80,11 +84,14 @@ def _opened(args: argparse.Namespace, tell: stages.Tell) -> tuple[runs.Run, data
   tell('reading the data')
   dataset = runs.training_data(runs.data_now(run.config, args.source), args.workdir)
   split, usual = getattr(dataset, args.split), 'classifier' if feature_network.classes_of(dataset) > 1 else 'pixels'
-  network_name = args.network or usual
-  there = fulfilled(network_name, run.config) | given(run.algorithm, dataset.image_shape)
-  families = args.metrics or _default(network_name, there)
-  feature_network.check(network_name, num_classes=feature_network.classes_of(dataset))
-  family.check(families, there)
+  networks = args.network or (usual,)
+  for name in networks:
+    feature_network.check(name, num_classes=feature_network.classes_of(dataset))
+  by_model = given(run.algorithm, dataset.image_shape)
+  there = {name: fulfilled(name, run.config) | by_model for name in networks}
+  wanted = {name: args.metrics or _default(name, there[name]) for name in networks}
+  by_network = several.families_of(wanted, there)
+  families = tuple(dict.fromkeys(name for names in by_network.values() for name in names))
   settings = Settings(
     families=families,
     split=args.split,
@@ -98,16 +105,19 @@ def _opened(args: argparse.Namespace, tell: stages.Tell) -> tuple[runs.Run, data
   impossible = limits.impossible({name: family.find(name) for name in families}, dataset, args.split, **images)
   if len(impossible) == len(families):
     raise ValueError('; '.join(f'{name} cannot be measured: {why}' for name, why in impossible.items()))
-  network = feature_network.make_network(network_name, dataset, run.config, tell=tell)
-  evaluator = Evaluator(settings, network=network, dataset=dataset, config=run.config, mesh=mesh, tell=tell)
-  return run, dataset, evaluator, weights_sha256
+  draw, evaluators = several.SampleSets() if len(networks) > 1 else generated_batches, []
+  options = {'dataset': dataset, 'config': run.config, 'mesh': mesh, 'tell': tell, 'draw': draw}
+  for name, own in by_network.items():
+    network = feature_network.make_network(name, dataset, run.config, tell=tell)
+    evaluators.append(Evaluator(dataclasses.replace(settings, families=own), network=network, **options))
+  return run, dataset, evaluators, weights_sha256
 
 
 def _known_before(
-  settings: Settings, dataset: data.Dataset, folder: pathlib.Path, of: protocol.Protocol
+  families: Mapping[str, family.Family], evaluators: Sequence[Evaluator], dataset: data.Dataset, folder: pathlib.Path
 ) -> Iterator[str]:
   """What a person should know before anything is measured."""
-  families = {name: family.find(name) for name in settings.families}
+  settings, of = evaluators[0].settings, several.joined_protocol([each.protocol for each in evaluators])
   images = {'generated': settings.num_generated, 'pairwise': settings.num_pairwise}
   yield from limits.notes(families, dataset, settings.split, **images)
   if changed := report.differing(folder, of):
@@ -149,5 +159,5 @@ def _check(args: argparse.Namespace) -> None:
   trust.require_modules([name for name in args.metrics if '.' in name], args.trust, flag='--metrics')
   for name in args.metrics:
     family.find(name)
-  if args.network:
-    feature_network.check(args.network, num_classes=2)  # of the data, more is known later
+  for name in args.network:
+    feature_network.check(name, num_classes=2)  # of the data, more is known later

@@ -52,8 +52,11 @@ class Evaluator:
     config: ConfigDict,
     mesh: jax.sharding.Mesh,
     tell: stages.Tell = stages.silent,
+    draw: Callable = generated_batches,
   ):
     """Computes, or reads from the cache, the features of real images; `tell` hears of every stage.
+
+    Samples are drawn by `draw`, which has the arguments of `generated_batches` and gives the same.
 
     Raises:
       ArgumentError: another split, or a family that does not exist or that this network or an unconditional model
@@ -69,7 +72,7 @@ class Evaluator:
     if settings.num_generated < 2 or settings.num_pairwise < 2 or not settings.seeds:
       raise ValueError('an evaluation needs at least 2 generated images, 2 pairwise ones and one seed')
     self.settings, self.network = settings, network
-    self.mesh, self._dataset, self._config, self._tell = mesh, dataset, config, tell
+    self.mesh, self._dataset, self._config, self._tell, self._draw = mesh, dataset, config, tell, draw
     self.real = self._features_of(split, settings.num_pairwise)
     shared = {name: value for name, value in vars(settings).items() if name != 'families'}
     self.protocol = Protocol(
@@ -184,9 +187,7 @@ class Evaluator:
   def generated(self, state: core.State, algorithm: core.Algorithm, seed: int, *, stage: str = 'samples') -> Features:
     """Features of one sample set; `stage` begins what is told of it."""
     labels = labels_like(self._dataset.train.labels, self.settings.num_generated, seed=seed)
-    batches = generated_batches(
-      algorithm, state, labels, seed=seed, truncation=self.settings.truncation, mesh=self.mesh
-    )
+    batches = self._draw(algorithm, state, labels, seed=seed, truncation=self.settings.truncation, mesh=self.mesh)
     tell = lambda seen: self._tell(f'{stage}: generating', seen, len(labels))
     return self._extract(batches, np.arange(min(self.settings.num_pairwise, len(labels))), tell)
 

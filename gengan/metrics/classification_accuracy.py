@@ -44,4 +44,5 @@ FAMILY = Family(
   images=Images(
     'held_out', least=1, of_class=1, enough=20, few='an accuracy over so few of a class moves by ten percent by chance'
   ),
+  by_network=False,
 )

@@ -46,4 +46,5 @@ FAMILY = Family(
   },
   needs=(CONDITIONAL, OWN_CLASSES),
   images=Images('all', of_class=1, enough=20, few='an accuracy over so few of a class moves by ten percent by chance'),
+  by_network=False,
 )

@@ -15,7 +15,7 @@ from gengan.networks.network import Network
 
 # What a family may need of the model or the network, in the words of the message that refuses it.
 CONDITIONAL = 'a class-conditional model'
-CLASSES = 'a network that classifies: classifier, or inception with its file'
+CLASSES = 'a network that classifies: classifier, efficientnet_lite0, or inception with its file'
 OWN_CLASSES = 'the network that knows the labels of this data: classifier'
 FLOAT_LATENTS = 'a model whose latents are numbers, not codes'
 
@@ -118,6 +118,7 @@ class Family(NamedTuple):
   once: bool = False  # measured with the first seed alone, because no sample enters
   images: Images = Images()
   reference: bool = False  # whether training images in place of the samples tell what real ones get
+  by_network: bool = True  # whether its scores are those of a network, and differ from one to the next
 
 
 def find(name: str) -> Family:

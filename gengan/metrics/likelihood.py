@@ -135,4 +135,5 @@ FAMILY = Family(
   needs=(evaluated(LOG_WEIGHT),),
   once=True,
   images=Images('held_out'),
+  by_network=False,
 )

@@ -134,6 +134,19 @@ def test_a_conditional_gan_is_measured_on_the_test_split(gan_run, capsys):
   assert np.asarray(Image.open(gan_run / 'evaluation' / 'neighbours.png')).shape[0] > 12 * 64
 
 
+def test_several_networks_see_the_same_samples(gan_run, tmp_path, capsys):
+  flags = [f'--workdir={gan_run}', '--num=64', '--sets=2']
+  evaluate.main([*flags, '--network=classifier,pixels', '--metrics=frechet,consistency', f'--out={tmp_path / "both"}'])
+  evaluate.main([*flags, '--network=pixels', '--metrics=frechet', f'--out={tmp_path / "alone"}'])
+  both, alone = (Evaluation.from_json((tmp_path / name / 'evaluation.json').read_text()) for name in ('both', 'alone'))
+  assert both.protocol.network == 'classifier, pixels' and not both.not_measured
+  assert {'fd_classifier', 'fd_pixels', 'label_consistency'} <= both.scores.keys()
+  assert both.scores['fd_pixels'] == alone.scores['fd_pixels']
+  assert both.deviations['fd_pixels'] == alone.deviations['fd_pixels']
+  assert both.real['fd_pixels'] == alone.real['fd_pixels']
+  assert 'features of classifier, pixels' in ' '.join(capsys.readouterr().out.split())
+
+
 def test_what_the_model_is_asked_itself(gan_run):
   flags = [f'--workdir={gan_run}', '--num=64', '--network=pixels', '--metrics=classification_accuracy,path_length']
   evaluate.main([*flags, '--sets=2'])
@@ -259,7 +272,7 @@ def test_runs_stand_in_one_table_only_with_one_protocol(gan_run, vae_run, tmp_pa
   'flags, message',
   [
     (['--metrics=fid'], "metrics is 'fid', which is a score of frechet; it must be some of"),
-    (['--metrics=,'], 'names no family'),
+    (['--metrics=,'], 'names nothing'),
     (['--network=vgg'], "network is 'vgg', without the file of its weights: vgg:FILE; it must be pixels"),
     (['--network=pixel'], "network is 'pixel', and nearest is pixels; it must be pixels"),
     (['--network=vgg:/nowhere.pth'], '/nowhere.pth'),
