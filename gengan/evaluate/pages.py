@@ -20,14 +20,15 @@ def whole(title: str, body: str) -> str:
 
 def table(heads: Sequence[str], rows: Sequence[Sequence[str]], *, numbers: Sequence[int] = (), meaning: int = 3) -> str:
   """A table of cells that are HTML; the columns `numbers` are aligned on the right, the column `meaning` is quiet."""
-  head = f'<tr>{"".join(f"<th>{name}</th>" for name in heads)}</tr>' if heads else ''
   style = lambda column: ' class="number"' if column in numbers else ' class="meaning"' if column == meaning else ''
-  lines = [''.join(f'<td{style(column)}>{text}</td>' for column, text in enumerate(row)) for row in rows]
-  return f'<div class="wide"><table>{head}{"".join(f"<tr>{line}</tr>" for line in lines)}</table></div>'
+  line = lambda tag, cells: ''.join(f'<{tag}{style(column)}>{text}</{tag}>' for column, text in enumerate(cells))
+  lines = [*([line('th', heads)] if heads else []), *(line('td', row) for row in rows)]
+  return f'<div class="wide"><table>{"".join(f"<tr>{each}</tr>" for each in lines)}</table></div>'
 
 
 def picture(path: pathlib.Path, *, pixels: bool = True) -> str:
-  """A PNG file inside the page; `pixels` are shown as squares where it is enlarged."""
-  css = ' class="pixels"' if pixels else ''
+  """A PNG file inside the page: images whose `pixels` are shown as squares, or a chart that is never too small."""
+  css = 'pixels' if pixels else 'chart'
   content = base64.b64encode(path.read_bytes()).decode()
-  return f'<img alt="{html.escape(path.stem)}"{css} src="data:image/png;base64,{content}">'
+  image = f'<img alt="{html.escape(path.stem)}" class="{css}" src="data:image/png;base64,{content}">'
+  return f'<div class="wide">{image}</div>'
