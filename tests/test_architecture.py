@@ -24,6 +24,7 @@ ROOMS = {  # what each may import from the others
   'config': {'core', 'host'},
   'models': {
     *('core', 'config', 'losses', 'likelihoods', 'terms', 'layers', 'augment', 'optimizers', 'latent', 'gan', 'vae'),
+    'networks',  # a pretrained one that a discriminator looks through
   },
   'sharding': {'core', 'host'},
   'data': {'core', 'host', 'config'},  # its section, and the flags of its tools

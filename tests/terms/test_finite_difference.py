@@ -51,6 +51,13 @@ def test_both_terms_are_half_gamma_times_the_squared_gradient():
   )
 
 
+def test_r2_compares_two_values_of_one_and_the_same_discriminator():
+  context = context_of(lambda images: 3.0 * images.sum((1, 2, 3)), 4)
+  other = context._replace(fake_output=context.fake_output['logits'] + 0.01)  # its spectral norms had moved
+  found = [terms.r2(1.0, finite_difference=0.01).apply(c, {})[0] for c in (context, other)]
+  assert found[0] == found[1]
+
+
 def test_the_derivative_in_the_parameters_is_that_of_the_exact_term():
   def value(scale, sigma):
     context = context_of(lambda images: scale * images.sum((1, 2, 3)), ROWS)
