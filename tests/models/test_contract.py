@@ -1,6 +1,6 @@
 """DCGAN, its relatives and the VAE are held to what every recipe promises."""
 
-from configs import conditional_dcgan, dcgan, residual_dcgan, stylegan2, vae
+from configs import conditional_dcgan, dcgan, residual_dcgan, vae
 from tests.models.contract import Contract, tiny
 
 
@@ -10,14 +10,6 @@ def tiny_dcgan(**options):
 
 def tiny_residual(**options):
   return tiny(residual_dcgan.get_config(), **options)
-
-
-def tiny_stylegan2(**options):
-  config = stylegan2.get_config()
-  config.data.image_size, config.batch_size = SIZE, ROWS
-  config.model.update(channel_base=32, channel_max=4, latent_size=5, w_size=4, num_classes=3)
-  config.update_from_flattened_dict(options)
-  return config
 
 
 def tiny_vae(**options):
@@ -54,8 +46,6 @@ RECIPES = {
     **{'conditional': True, 'model.d_label': 'embedding', 'model.g_label': 'embedding', 'model.d_norm': 'spectral'},
     **{'micro_batches': 2, 'terms.balanced_consistency': 10.0, 'terms.lecam': 0.3, 'top_k': 0.5},
   ),
-  'stylegan2': lambda: tiny_stylegan2(**{'model.style_mixing': 0.9, 'terms.path_length': 2.0}),
-  'conditional stylegan2': lambda: tiny_stylegan2(**{'model.conditional': True, 'model.architecture': 'skip'}),
   'vae': lambda: tiny_vae(),
   'conditional vae': lambda: tiny_vae(**{'model.conditional': True, 'model.hidden_size': 8}),
   'mlp vae': lambda: tiny_vae(**{'model.architecture': 'mlp', 'model.hidden_size': 8}),
