@@ -31,6 +31,7 @@ _FLAT = 0.05  # of its size: a curve that changes less is flat on any axes
 _MOST = 6  # curves on one pair of axes
 _DECADES = 2  # from which on positive values are drawn on a logarithmic scale
 _COLUMN = 5.2  # inches
+_LETTERS = 12  # of the words at the foot, that an inch has room for
 
 
 class Curve(NamedTuple):
@@ -68,7 +69,8 @@ def plot(metrics_path: str | os.PathLike, path: str | os.PathLike) -> None:
   panels = _panels(drawn)
   columns = max(1, min(3 if len(panels) <= 12 else 4, len(panels)))
   rows = math.ceil(len(panels) / columns)
-  foot = textwrap.wrap(_in_words([curve for curve in curves if curve not in drawn], unit), int(17 * _COLUMN * columns))
+  words = _in_words([curve for curve in curves if curve not in drawn], unit)
+  foot = textwrap.wrap(words, int(_LETTERS * _COLUMN * columns))
   size = (_COLUMN * columns, 3.4 * rows + 0.18 * len(foot) + 0.2)
   figure = Figure(figsize=size, layout='constrained')
   figure.get_layout_engine().set(

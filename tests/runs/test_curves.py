@@ -52,6 +52,16 @@ def test_what_never_changes_or_has_one_value_is_said_and_not_drawn(tmp_path, mon
   )
 
 
+def test_words_at_the_foot_end_within_the_picture(tmp_path):
+  many = {
+    f'd_accuracy_{name}': 0.9876e-5 for name in ('real', 'fake', 'mmmm', 'of_all', 'of_none', 'of_some', 'of_one')
+  }
+  write_metrics(tmp_path / 'metrics.jsonl', [{'step': 1000, 'kimg': 8888.888, **many}])
+  curves.plot(tmp_path / 'metrics.jsonl', tmp_path / 'curves.png')
+  inked = np.asarray(Image.open(tmp_path / 'curves.png').convert('L')) < 200
+  assert inked.any() and not inked[:, -8:].any()
+
+
 def test_a_run_of_one_step_has_words_alone(tmp_path):
   write_metrics(tmp_path / 'metrics.jsonl', [{'step': 1, 'd_loss': 2.0, 'g_loss': 1.0}])
   curves.plot(tmp_path / 'metrics.jsonl', tmp_path / 'curves.png')
