@@ -200,7 +200,7 @@ class Discriminator(nn.Module):
         y = y + leaky(layers.EqualizedConv(after, 1)(images))
       x = y
     if self.minibatch_std:
-      x = layers.MinibatchDeviation(self.minibatch_std, self.axis_name)(x)
+      x = layers.MinibatchDeviation(self.minibatch_std, self.axis_name if train else None)(x)
     x = leaky(layers.EqualizedConv(features[-1], 3)(x))
     return self._head(leaky(layers.EqualizedDense(features[-1])(x.reshape(len(x), -1))), labels)
 
