@@ -36,4 +36,5 @@ from gengan.metrics.moments import moments_of_batches as moments_of_batches
 from gengan.metrics.neighbours import nearest_neighbours as nearest_neighbours
 from gengan.metrics.neighbours import nearest_others as nearest_others
 from gengan.metrics.path_length import perceptual_path_length as perceptual_path_length
+from gengan.metrics.sliced_wasserstein import sliced_wasserstein_distance as sliced_wasserstein_distance
 from gengan.metrics.vendi import vendi_score as vendi_score
