@@ -34,7 +34,7 @@ def policy(
   """The operations that a text names.
 
   Args:
-    names: any of 'color', 'translation', 'cutout', 'flip', 'noise', separated by commas, applied in that order; '': none.
+    names: any of 'color', 'translation', 'cutout', 'flip', 'noise', separated by commas, in that order; '': none.
     axis_name: the pmap axis over which the batch is cut, so that every device draws for its own rows.
 
   Returns:

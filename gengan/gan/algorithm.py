@@ -34,7 +34,7 @@ def make(
 
   Args:
     generator: linen module `(latents [N, Z], labels [N], *, train) -> images [N, H, W, C]` in [-1, 1].
-    discriminator: linen module `(images, labels, *, train) -> logits [N]` or of patches [N, P], or a dict with 'logits'.
+    discriminator: linen module `(images, labels, *, train) -> logits` [N] or of patches [N, P], or a dict with them.
     latent_size: Z, the size of the standard normal z that training draws.
     phases: in the order in which they happen; see `alternating`.
     optimizers: one for 'generator' and one for 'discriminator'.

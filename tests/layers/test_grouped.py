@@ -39,7 +39,9 @@ def derivatives(f):
   return lambda x, w: (f(x, w), *(jax.grad(of, argnums=(0, 1))(x, w) for of in (value, penalty)))
 
 
-@pytest.mark.parametrize('groups, inputs, outputs, stride', [(4, 8, 16, 1), (3, 6, 6, 1), (4, 4, 8, 2), (8, 128, 128, 1)])
+@pytest.mark.parametrize(
+  'groups, inputs, outputs, stride', [(4, 8, 16, 1), (3, 6, 6, 1), (4, 4, 8, 2), (8, 128, 128, 1)]
+)
 def test_values_and_derivatives_are_those_of_lax(groups, inputs, outputs, stride):
   layer = layers.GroupedConv(outputs, (3, 3), stride, ((1, 1), (1, 1)), use_bias=False, groups=groups)
   x, w = normal(2, 5, 4, inputs), normal(3, 3, inputs // groups, outputs)

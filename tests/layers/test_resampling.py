@@ -64,7 +64,9 @@ def test_blur_and_its_padding():
   x = normal(0, 1, 5, 6, 2)
   assert resampling.blurred(x, (1, 3, 3, 1), padding=(2, 2)).shape == (1, 6, 7, 2)
   alike = naive(x, (1, 3, 3, 1), 1, 1)
-  np.testing.assert_allclose(resampling.blurred(x, (1, 3, 3, 1), padding=(2, 1), gain=4.0), 4 * alike, rtol=1e-4, atol=1e-6)
+  np.testing.assert_allclose(
+    resampling.blurred(x, (1, 3, 3, 1), padding=(2, 1), gain=4.0), 4 * alike, rtol=1e-4, atol=1e-6
+  )
 
 
 def test_half_precision_stays_half_precision():
