@@ -5,7 +5,7 @@ python -m gengan.main --config=configs/stylegan2.py:cifar10                     
 python -m gengan.main --config=configs/stylegan2.py:folder --config.data.source=folder:path/to/pictures       # 64 px
 python -m gengan.main --config=configs/stylegan2.py:fashion_mnist,small --config.data.source=idx:path/to/fashion_mnist
 
-Digits and `small` are for 2 CPU cores. Few images: --config.augment=color,translation --config.ada_target=0.6
+Digits and `small` are for 2 CPU cores. Few images: --config.augment=ada --config.ada_target=0.6
 """
 
 from ml_collections import ConfigDict

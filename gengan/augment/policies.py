@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from gengan import core
-from gengan.augment import operations
+from gengan.augment import ada, operations
 from gengan.core import ArgumentError, PyTree, ScalarOrSchedule
 
 POLICIES = {
@@ -34,33 +34,52 @@ def policy(
   """The operations that a text names.
 
   Args:
-    names: any of 'color', 'translation', 'cutout', 'flip', 'noise', separated by commas, in that order; '': none.
+    names: any of `POLICIES`, of the groups of ADA (`ada.GROUPS`), 'ada' and 'ada_all', separated by commas, in that
+      order; '': none. 'cutout*0.5' comes half as often as the rest.
     axis_name: the pmap axis over which the batch is cut, so that every device draws for its own rows.
 
   Returns:
     `(images [N, H, W, C], key, probability=1.0) -> images`; every row is augmented on its own, and each operation is
-    left out with the rest of the probability.
+    left out with the rest of the probability; in a group of ADA each of its transformations is.
 
   Raises:
-    ArgumentError: an unknown name.
+    ArgumentError: an unknown name, or a factor outside (0, 1].
   """
-  parts = [name.strip() for name in names.split(',') if name.strip()]
-  for name in parts:
-    if name not in POLICIES:
-      raise ArgumentError('augment', names, f'some of {", ".join(POLICIES)}, or empty for none')
+  parts = _parts(names)
 
   def augment(images: jax.Array, key: jax.Array, probability: jax.Array | float = 1.0) -> jax.Array:
-    for number, name in enumerate(parts):
-      part_key = jax.random.fold_in(key, number)
+    for number, (name, factor) in enumerate(parts):
+      part_key, chance = jax.random.fold_in(key, number), probability * factor
+      if name in ada.GROUPS:
+        images = ada.GROUPS[name](images, part_key, chance, axis_name=axis_name)
+        continue
       changed = POLICIES[name](images, part_key, axis_name=axis_name)
-      if isinstance(probability, (int, float)) and probability == 1:
+      if isinstance(chance, (int, float)) and chance == 1:
         images = changed
         continue
       draw = lambda rows, key=part_key: jax.random.uniform(jax.random.fold_in(key, 1), (rows, 1, 1, 1))
-      images = jnp.where(core.local_rows(draw, len(images), axis_name) < probability, changed, images)
+      images = jnp.where(core.local_rows(draw, len(images), axis_name) < chance, changed, images)
     return images
 
   return augment
+
+
+def _parts(names: str) -> list[tuple[str, float]]:
+  """Names of single operations and groups, each with its factor of the probability."""
+  parts = []
+  for part in filter(None, (part.strip() for part in names.split(','))):
+    name, _, factor = (piece.strip() for piece in part.partition('*'))
+    if name not in (*POLICIES, *ada.GROUPS, *ada.SETS):
+      known = ', '.join((*POLICIES, *ada.SETS, *ada.GROUPS))
+      raise ArgumentError('augment', names, f'some of {known}, or empty for none')
+    try:
+      often = float(factor or 1)
+    except ValueError:
+      often = 0.0
+    if not 0 < often <= 1:
+      raise ArgumentError('augment', names, f"a factor above 0 and at most 1, as in '{name}*0.5'")
+    parts += [(member, often) for member in ada.SETS.get(name, (name,))]
+  return parts
 
 
 none = Augment(lambda images, key, memory, step: images)

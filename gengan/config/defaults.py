@@ -45,9 +45,10 @@ def gan(variant: str = 'digits', *, conditional: bool = False) -> ConfigDict:
   few_images = variant in ('digits', 'folder')  # D tells a few thousand apart by heart unless it is kept smooth
   config.d_steps_per_g_step = 1  # updates of D, each with its share of the batch, for one of G
   config.loss = 'non_saturating'  # or minimax, least_squares, hinge, wasserstein, relativistic, relativistic_average
-  config.augment = ''  # of what D sees: color, translation, cutout, flip, noise, separated by commas; '' is none
+  config.augment = ''  # of what D sees: color, translation, cutout, flip, noise, ada; 'ada,cutout*0.5'; '' is none
   config.augment_probability = 1.0  # of each of these, for an image
   config.ada_target = 0.0  # that probability adapts until D is so sure of real images (0.6 in ADA); 0: it does not
+  config.ada_kimg = 500.0  # thousands of images in which that probability can go from 0 to 1
 
   config.model = ConfigDict()
   config.model.name = 'gengan.models.dcgan'  # import path of the recipe

@@ -97,4 +97,4 @@ def _augment(config: ConfigDict, axis_name: str | None) -> augment.Augment:
   if config.augment_probability != 1:
     beside = {'ada_target': config.ada_target}
     raise ConfigError('augment_probability', config.augment_probability, '1', why='which adapts', beside=beside)
-  return augment.adaptive(config.augment, target=config.ada_target, axis_name=axis_name)
+  return augment.adaptive(config.augment, target=config.ada_target, kimg=config.ada_kimg, axis_name=axis_name)
