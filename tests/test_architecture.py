@@ -33,7 +33,7 @@ ROOMS = {  # what each may import from the others
   'metrics': {'core', 'host', 'networks'},
   'evaluate': {'core', 'host', 'config', 'data', 'runs', 'sharding', 'networks', 'metrics'},
   'train': {'core', 'host', 'config', 'data', 'runs', 'sharding', 'metrics', 'evaluate'},
-  'sample': {'core', 'host', 'config', 'data', 'runs'},
+  'sample': {'core', 'host', 'config', 'data', 'runs', 'augment'},
   'generate': {'core', 'host', 'config', 'data', 'runs', 'sharding', 'metrics', 'evaluate'},
   'benchmark': {'core', 'config', 'sharding', 'train'},
   'utility': {

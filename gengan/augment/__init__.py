@@ -5,6 +5,6 @@ it cannot; and because gradients flow through the augmentation, the generator st
 al. 2020, section 3.2).
 """
 
-from gengan.augment.policies import POLICIES, Augment, adaptive, fixed, none, policy
+from gengan.augment.policies import POLICIES, Augment, adaptive, fixed, none, parts, policy
 
-__all__ = ['POLICIES', 'Augment', 'adaptive', 'fixed', 'none', 'policy']
+__all__ = ['POLICIES', 'Augment', 'adaptive', 'fixed', 'none', 'parts', 'policy']

@@ -45,10 +45,10 @@ def policy(
   Raises:
     ArgumentError: an unknown name, or a factor outside (0, 1].
   """
-  parts = _parts(names)
+  chosen = parts(names)
 
   def augment(images: jax.Array, key: jax.Array, probability: jax.Array | float = 1.0) -> jax.Array:
-    for number, (name, factor) in enumerate(parts):
+    for number, (name, factor) in enumerate(chosen):
       part_key, chance = jax.random.fold_in(key, number), probability * factor
       if name in ada.GROUPS:
         images = ada.GROUPS[name](images, part_key, chance, axis_name=axis_name)
@@ -64,9 +64,13 @@ def policy(
   return augment
 
 
-def _parts(names: str) -> list[tuple[str, float]]:
-  """Names of single operations and groups, each with its factor of the probability."""
-  parts = []
+def parts(names: str) -> list[tuple[str, float]]:
+  """The single operations and groups that a text names, each with its factor of the probability; see `policy`.
+
+  >>> parts('ada,cutout*0.5')
+  [('ada_blit', 1.0), ('ada_geometric', 1.0), ('ada_color', 1.0), ('cutout', 0.5)]
+  """
+  found = []
   for part in filter(None, (part.strip() for part in names.split(','))):
     name, _, factor = (piece.strip() for piece in part.partition('*'))
     if name not in (*POLICIES, *ada.GROUPS, *ada.SETS):
@@ -78,8 +82,8 @@ def _parts(names: str) -> list[tuple[str, float]]:
       often = 0.0
     if not 0 < often <= 1:
       raise ArgumentError('augment', names, f"a factor above 0 and at most 1, as in '{name}*0.5'")
-    parts += [(member, often) for member in ada.SETS.get(name, (name,))]
-  return parts
+    found += [(member, often) for member in ada.SETS.get(name, (name,))]
+  return found
 
 
 none = Augment(lambda images, key, memory, step: images)

@@ -5,6 +5,7 @@ python -m gengan.sample --workdir=runs/conditional_dcgan --by_class --truncation
 python -m gengan.sample --workdir=runs/art-tiles --labels=monster,wall --num=32
 python -m gengan.sample --workdir=runs/dcgan --interpolate=10 --out=walk.png
 python -m gengan.sample --workdir=runs/dcgan --interpolate=30 --num=16 --out=walk.gif
+python -m gengan.sample --workdir=runs/art --augmentations --out=augmentations.png
 """
 
 import argparse
@@ -39,17 +40,28 @@ def main(argv: Sequence[str] | None = None) -> None:
   add('--labels', default='', help='only these classes, by name or number, such as cat,dog,7')
   add('--truncation', type=float, default=1.0, help='below 1: fewer, safer images; above: more, wilder (default 1)')
   add('--interpolate', type=int, default=0, help='walks of this many images between random latents (default 0: none)')
+  add(
+    '--augmentations',
+    type=arguments.boolean,
+    nargs='?',
+    const=True,
+    default=False,
+    help='what D sees: samples under every operation of config.augment',
+  )
   args = arguments.parse(parser, argv)
   with arguments.answering(parser):
     _check(args)
     from gengan import runs  # here, for a mistaken flag is told before orbax is imported
-    from gengan.sample import grids
+    from gengan.sample import augmented, grids
 
     run = runs.load(args.workdir, checkpoint=args.checkpoint, weights=args.weights, trust=args.trust)
     classes = _classes(args, run)
     latents = {'seed': args.seed, 'truncation': args.truncation}
     about = {'step': run.step, **latents, 'weights': args.weights}
-    made = grids.draw(run, args.out, num=args.num, classes=classes, walk=args.interpolate, about=about, **latents)
+    if args.augmentations:
+      made = augmented.draw(run, args.out, about=about, **latents)
+    else:
+      made = grids.draw(run, args.out, num=args.num, classes=classes, walk=args.interpolate, about=about, **latents)
     what = f'{args.weights} weights, seed {args.seed}, truncation {args.truncation:g}'
     print(f'{args.out}: {made} of step {run.step} ({what})')
 
@@ -75,6 +87,8 @@ def _check(args: argparse.Namespace) -> None:
     raise ValueError(f'--out is {args.out}, which is a folder; it must be a file')
   if args.by_class and args.labels:
     raise ValueError('--by_class takes all classes and --labels some; give one of them')
+  if args.augmentations and (args.by_class or args.labels or args.interpolate or suffix != '.png'):
+    raise ValueError('--augmentations is a PNG of its own: it goes with --truncation, --seed and --out')
   arguments.check_run(args.workdir)
   files.require_writable(args.out.parent, flag='the folder of --out')
 

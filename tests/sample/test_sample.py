@@ -123,6 +123,8 @@ def test_the_command_draws_walks_as_rows_and_as_an_animation(workdir, capsys):
     (['--truncation=nan'], '--truncation is nan'),
     (['--out=grid.jpg'], '.png, .gif, .webp'),
     (['--labels=1', '--by_class'], 'give one of them'),
+    (['--augmentations', '--by_class'], '--augmentations is a PNG of its own'),
+    (['--augmentations', '--out=walk.gif'], '--augmentations is a PNG of its own'),
     (['--checkpoint=newest'], "'newest' is neither"),
     (['--weights=raw'], "invalid choice: 'raw'"),
     (['--nun=3'], '--nun=3'),
