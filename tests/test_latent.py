@@ -135,6 +135,16 @@ def test_it_resumes_bit_for_bit_from_a_checkpoint_that_stands_alone(batch, steps
   np.testing.assert_array_equal(*images)
 
 
+def test_what_the_second_does_to_a_state_before_use_is_done_to_it_alone(trained, steps):
+  state = steps[2][-1]
+  halved = lambda state: state.replace(ema_params=jax.tree.map(lambda leaf: leaf / 2, state.ema_params))
+  assert latent.on(first_stage(), second_stage(), trained=trained).settle is None
+  settled = latent.on(first_stage(), second_stage()._replace(settle=halved)).settle(state)
+  for new, old in zip(jax.tree.leaves(settled.ema_params), jax.tree.leaves(state.ema_params), strict=True):
+    np.testing.assert_array_equal(new, old / 2)
+  assert jax.tree.all(jax.tree.map(np.array_equal, settled.extra, state.extra))
+
+
 def test_a_first_stage_must_encode():
   with pytest.raises(core.ArgumentError, match=r'first_stage is .*without an encoder'):
     latent.on(second_stage(), second_stage())

@@ -63,8 +63,12 @@ def on(first_stage: Algorithm, algorithm: Algorithm, *, trained: State | None = 
   def decode(state, latents, labels):
     return first_stage.decode(_frozen(state), algorithm.decode(_inner(state), latents, labels), labels)
 
+  def settle(state):
+    return _joined(algorithm.settle(_inner(state)), state.extra[FIRST_STAGE])
+
   encode, score = stages.through(algorithm.encode), stages.through(algorithm.score)
-  return Algorithm(init, train_step, eval_step, prior, decode, encode, score, algorithm.interpolate)
+  settles = settle if algorithm.settle else None
+  return Algorithm(init, train_step, eval_step, prior, decode, encode, score, algorithm.interpolate, settles)
 
 
 class _Stages(NamedTuple):
