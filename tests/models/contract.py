@@ -36,6 +36,15 @@ class Contract:
     if 'recipe' in metafunc.fixturenames:
       metafunc.parametrize('recipe', self.RECIPES, scope='class')
 
+  @pytest.fixture(scope='class', autouse=True)
+  @classmethod
+  def compiled_quickly(cls):
+    """Most of the time here is that of the compiler."""
+    with pytest.MonkeyPatch.context() as patch:
+      for name in ('CPU_INIT_OPTIONS', 'CPU_STEP_OPTIONS'):
+        patch.setattr(sharding, name, getattr(sharding, name) | {'xla_backend_optimization_level': '0'})
+      yield
+
   @pytest.fixture(scope='class')
   @classmethod
   def stepped(cls, recipe):
