@@ -34,7 +34,9 @@ def sheet(tmp_path, monkeypatch):
   def draw(state=STATE, **fields):
     config = defaults.gan('digits')
     config.update_from_flattened_dict(fields)
-    run = types.SimpleNamespace(config=config, algorithm=ALGORITHM._replace(decode=square), state=state, step=7, class_names=())
+    run = types.SimpleNamespace(
+      config=config, algorithm=ALGORITHM._replace(decode=square), state=state, step=7, class_names=()
+    )
     said = augmented.draw(run, tmp_path / 'sheet.png', about={'step': 7})
     assert Image.open(tmp_path / 'sheet.png').text == {'gengan.step': '7'}
     return dict(seen), said
