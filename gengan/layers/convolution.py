@@ -89,18 +89,29 @@ def kernel_gradient(geometry: Geometry, x: jax.Array, y: jax.Array) -> jax.Array
   )
 
 
-conv.defvjp(
-  lambda geometry, x, w: (conv(geometry, x, w), (x, w)),
-  lambda geometry, xw, y: (conv_transpose(geometry, y, xw[1]), kernel_gradient(geometry, xw[0], y)),
-)
-conv_transpose.defvjp(
-  lambda geometry, y, w: (conv_transpose(geometry, y, w), (y, w)),
-  lambda geometry, yw, x: (conv(geometry, x, yw[1]), kernel_gradient(geometry, x, yw[0])),
-)
-kernel_gradient.defvjp(
-  lambda geometry, x, y: (kernel_gradient(geometry, x, y), (x, y)),
-  lambda geometry, xy, w: (conv_transpose(geometry, xy[1], w), conv(geometry, xy[0], w)),
-)
+def trilinear(conv, conv_transpose, kernel_gradient) -> None:
+  """Gives three functions made by `jax.custom_vjp` each other for derivatives, as those of one trilinear form have.
+
+  Args:
+    conv: (settings, x, w) -> y, where the settings are not differentiated.
+    conv_transpose: (settings, y, w) -> x.
+    kernel_gradient: (settings, x, y) -> w.
+  """
+  conv.defvjp(
+    lambda settings, x, w: (conv(settings, x, w), (x, w)),
+    lambda settings, xw, y: (conv_transpose(settings, y, xw[1]), kernel_gradient(settings, xw[0], y)),
+  )
+  conv_transpose.defvjp(
+    lambda settings, y, w: (conv_transpose(settings, y, w), (y, w)),
+    lambda settings, yw, x: (conv(settings, x, yw[1]), kernel_gradient(settings, x, yw[0])),
+  )
+  kernel_gradient.defvjp(
+    lambda settings, x, y: (kernel_gradient(settings, x, y), (x, y)),
+    lambda settings, xy, w: (conv_transpose(settings, xy[1], w), conv(settings, xy[0], w)),
+  )
+
+
+trilinear(conv, conv_transpose, kernel_gradient)
 
 
 @jax.custom_vjp

@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from gengan.layers.convolution import Geometry
+from gengan.layers.convolution import Geometry, trilinear
 from gengan.layers.linear import Padding, geometry_of
 
 
@@ -38,21 +38,7 @@ def depthwise_kernel_gradient(geometry: Geometry, x: jax.Array, y: jax.Array) ->
   return lax.platform_dependent(x, y, cpu=partial(_row_by_row, geometry), default=of_xla)
 
 
-depthwise_conv.defvjp(
-  lambda geometry, x, w: (depthwise_conv(geometry, x, w), (x, w)),
-  lambda geometry, xw, y: (
-    depthwise_conv_transpose(geometry, y, xw[1]),
-    depthwise_kernel_gradient(geometry, xw[0], y),
-  ),
-)
-depthwise_conv_transpose.defvjp(
-  lambda geometry, y, w: (depthwise_conv_transpose(geometry, y, w), (y, w)),
-  lambda geometry, yw, x: (depthwise_conv(geometry, x, yw[1]), depthwise_kernel_gradient(geometry, x, yw[0])),
-)
-depthwise_kernel_gradient.defvjp(
-  lambda geometry, x, y: (depthwise_kernel_gradient(geometry, x, y), (x, y)),
-  lambda geometry, xy, w: (depthwise_conv_transpose(geometry, xy[1], w), depthwise_conv(geometry, xy[0], w)),
-)
+trilinear(depthwise_conv, depthwise_conv_transpose, depthwise_kernel_gradient)
 
 
 def _of_xla(geometry: Geometry, x: jax.Array, w: jax.Array) -> jax.Array:

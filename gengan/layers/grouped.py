@@ -14,7 +14,7 @@ import jax.numpy as jnp
 from flax import linen as nn
 from jax import lax
 
-from gengan.layers.convolution import Geometry, conv, conv_transpose, kernel_gradient
+from gengan.layers.convolution import Geometry, conv, conv_transpose, kernel_gradient, trilinear
 from gengan.layers.linear import Conv
 
 CHANNELS = 64  # of a bundle: narrower ones multiply fewer zeros, but each costs passes of its own
@@ -84,18 +84,7 @@ def grouped_kernel_gradient(grouping: Grouping, x: jax.Array, y: jax.Array) -> j
   return lax.platform_dependent(x, y, cpu=bundled, default=of_xla)
 
 
-grouped_conv.defvjp(
-  lambda grouping, x, w: (grouped_conv(grouping, x, w), (x, w)),
-  lambda grouping, xw, y: (grouped_conv_transpose(grouping, y, xw[1]), grouped_kernel_gradient(grouping, xw[0], y)),
-)
-grouped_conv_transpose.defvjp(
-  lambda grouping, y, w: (grouped_conv_transpose(grouping, y, w), (y, w)),
-  lambda grouping, yw, x: (grouped_conv(grouping, x, yw[1]), grouped_kernel_gradient(grouping, x, yw[0])),
-)
-grouped_kernel_gradient.defvjp(
-  lambda grouping, x, y: (grouped_kernel_gradient(grouping, x, y), (x, y)),
-  lambda grouping, xy, w: (grouped_conv_transpose(grouping, xy[1], w), grouped_conv(grouping, xy[0], w)),
-)
+trilinear(grouped_conv, grouped_conv_transpose, grouped_kernel_gradient)
 
 
 def bundles(groups: int, channels: int) -> int:
