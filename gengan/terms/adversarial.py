@@ -25,7 +25,7 @@ def generator_loss(loss: GanLoss) -> Term:
 
 
 def top_k_generator_loss(loss: GanLoss, fraction: ScalarOrSchedule) -> Term:
-  """G's side over the k generated images that D takes most for real (top-k; Sinha et al. 2020, eq. 3).
+  """G's side over the k generated images that D takes most for real (top-k; Sinha et al. 2020).
 
   k = fraction * rows, rounded up. The paper lets it fall from all rows to half of them. The rows are those of the whole
   update, on however many devices; of micro-batches each takes the k of its own.

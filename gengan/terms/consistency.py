@@ -15,7 +15,7 @@ Transform = Callable[
 
 
 def consistency(weight: ScalarOrSchedule, transform: Transform) -> Term:
-  """weight E (D(x) - D(T(x)))^2 on real images (CR; Zhang et al. 2020, eq. 4); weight 10 in the paper.
+  """weight E (D(x) - D(T(x)))^2 on real images (CR; Zhang et al. 2020); weight 10 in the paper.
 
   x is what D sees, T the transform. The paper's T mirrors at random and moves by a few pixels.
 
@@ -33,7 +33,7 @@ def consistency(weight: ScalarOrSchedule, transform: Transform) -> Term:
 def balanced_consistency(
   weight: ScalarOrSchedule, transform: Transform, *, fake_weight: ScalarOrSchedule | None = None
 ) -> Term:
-  """weight E (D(x) - D(T(x)))^2 + fake_weight E (D(G(z)) - D(T(G(z))))^2 (bCR; Zhao et al. 2021, algorithm 1).
+  """weight E (D(x) - D(T(x)))^2 + fake_weight E (D(G(z)) - D(T(G(z))))^2 (bCR; Zhao et al. 2021).
 
   Both weights are 10 in the paper; without a fake_weight both are the same.
   """

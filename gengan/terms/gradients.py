@@ -100,7 +100,7 @@ def gradient_penalty(weight: ScalarOrSchedule = 10.0) -> Term:
 def dragan(weight: ScalarOrSchedule = 10.0, *, noise: float = 0.5) -> Term:
   """weight E (||grad D(x + d)|| - 1)^2, d ~ N(0, (noise s)^2 I), s the deviation of the real pixels of this update.
 
-  DRAGAN (Kodali et al. 2017, section 2.3, with k = 1): the penalty stands around the real images alone.
+  DRAGAN (Kodali et al. 2017, with k = 1): the penalty stands around the real images alone.
 
   >>> context = Context(step=0, batch={'label': None}, real=jnp.ones((2, 1)), key=jax.random.key(0))
   >>> float(dragan().apply(context._replace(discriminate=lambda x, y: 3.0 * x[:, 0]), {})[0])  # 10 (3 - 1)^2
