@@ -79,6 +79,22 @@ def test_unusual_convolutions_equal_those_of_flax(kind, features, settings):
   check_against_flax(kind, normal(0, 2, 7, 6, features), **settings)
 
 
+@pytest.mark.parametrize(('size', 'settings'), [
+  ((2, 2), {'kernel_size': (3, 3)}),
+  ((1, 3), {'kernel_size': (4, 4), 'strides': 2}),
+  ((2, 5), {'kernel_size': (5, 3), 'padding': ((2, 3), (1, 0))}),
+])  # fmt: skip
+@pytest.mark.parametrize('kind', PAIRS)
+def test_kernels_larger_than_the_image_equal_those_of_flax(kind, size, settings):
+  check_against_flax(kind, normal(0, 2, *size, 8), **settings)
+
+
+def test_a_kernel_larger_than_the_image_is_no_convolution_to_xla():
+  x, layer = normal(0, 2, 2, 2, 4), layers.Conv(4, (3, 3))
+  program = jax.jit(lambda params, x: jax.grad(lambda x: layer.apply(params, x).sum())(x))
+  assert ' convolution(' not in program.lower(layer.init(jax.random.key(1), x), x).compile().as_text()
+
+
 def test_transposed_convolution_of_one_pixel_is_a_matrix_product():
   x, layer = normal(0, 3, 1, 1, 5), layers.ConvTranspose(6, (4, 4), padding='VALID', use_bias=False)
   variables = layer.init(jax.random.key(1), x)
@@ -103,7 +119,7 @@ def test_vmap_equals_a_loop(layer):
 def train_program(conv, conv_transpose, gradient_penalty):
   """Compiled text of the gradients of a small GAN in both networks: every kernel size and stride in use.
 
-  No kernel is larger than its input: there XLA exchanges the two, which turns the smaller one, and that costs nothing.
+  No kernel is larger than its input: those are no convolutions, as the test above shows.
   """
   g = [conv_transpose(f, (k, k), (s, s)) for f, k, s in [(8, 3, 1), (8, 5, 2), (1, 4, 2)]]
   d = [conv(f, (k, k), (s, s)) for f, k, s in [(8, 4, 2), (8, 3, 1), (8, 5, 2)]]
