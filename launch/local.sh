@@ -1,6 +1,10 @@
 #!/usr/bin/env bash
 # Several processes of one run on this machine, as a cluster would start them: launch/local.sh 2 --config=configs/dcgan.py
 set -euo pipefail
+[[ ${1:-} =~ ^[1-9][0-9]*$ ]] || {
+  echo "$0: the number of processes comes first, as in $0 2 --config=configs/dcgan.py" >&2
+  exit 2
+}
 processes=$1
 shift
 export GENGAN_DISTRIBUTED=1 GENGAN_NUM_PROCESSES=$processes

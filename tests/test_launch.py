@@ -75,6 +75,13 @@ def test_the_launcher_fails_where_any_process_fails(codes, expected, told, tmp_p
   assert all(f'gengan-process-{line.split()[1]}.log' in line for line in done.stderr.splitlines())
 
 
+@pytest.mark.parametrize('arguments', [[], ['--config=configs/dcgan.py'], ['0', '--config=configs/dcgan.py']])
+def test_the_launcher_asks_for_the_number_of_processes(arguments):
+  done = subprocess.run(['bash', 'launch/local.sh', *arguments], capture_output=True, text=True, cwd=ROOT)
+  assert done.returncode == 2
+  assert done.stderr.count('\n') == 1 and 'the number of processes comes first' in done.stderr
+
+
 @pytest.mark.parametrize(('code', 'asked'), [(0, ''), (1, ''), (143, 'requeue 7\n')])
 def test_slurm_queues_again_what_was_saved_on_a_signal(code, asked, tmp_path):
   for name, text in {'srun': f'exit {code}', 'scontrol': f'echo "$@" > {tmp_path}/asked'}.items():
