@@ -2,7 +2,7 @@
 
 python -m gengan.sample --workdir=runs/dcgan --num=64 --out=grid.png
 python -m gengan.sample --workdir=runs/conditional_dcgan --by_class --truncation=0.7
-python -m gengan.sample --workdir=runs/art-tiles --labels=monster,wall --num=32
+python -m gengan.sample --workdir=runs/art-tiles --labels=mon,dngn --num=32
 python -m gengan.sample --workdir=runs/dcgan --interpolate=10 --out=walk.png
 python -m gengan.sample --workdir=runs/dcgan --interpolate=30 --num=16 --out=walk.gif
 python -m gengan.sample --workdir=runs/art --augmentations --out=augmentations.png
