@@ -17,7 +17,9 @@ VARIANTS = {
   'cifar10': {'source': 'tfds:cifar10', 'image_size': 32, 'channels': 3, 'flip': True},
   'celeb_a': {'source': 'tfds:celeb_a', 'image_size': 64, 'channels': 3, 'flip': True},
   'folder': {'source': 'folder:', 'image_size': 64, 'channels': 3, 'flip': True},
+  'stacked_mnist': {'source': 'stacked:', 'image_size': 32, 'channels': 3},
 }
+WITHOUT_CLASSES = ('celeb_a', 'folder', 'stacked_mnist')  # or with so many that no recipe is asked for one by default
 
 
 def variant_and_size(variant: str) -> tuple[str, bool]:
@@ -104,7 +106,7 @@ def resnet(variant: str, *, small: bool, width: int, num_steps: int, d_steps: in
   config.d_steps_per_g_step = d_steps
   config.terms.r1 = 0.0
   config.model.latent_size = 128
-  config.model.conditional = variant not in ('celeb_a', 'folder')
+  config.model.conditional = variant not in WITHOUT_CLASSES
   config.model.d_norm = 'spectral'  # none | layer | spectral
   config.model.g_width = width  # feature maps of G at full size, doubled as it halves; not tapered: a fourth of all
   config.model.d_width = width  # feature maps of D at full size, doubled as it halves; not tapered: half of all
@@ -189,7 +191,8 @@ def data(variant: str = 'digits', **overrides: Any) -> ConfigDict:
   """The images of a variant and their treatment; every field that `gengan.data` reads."""
   _check_variant(variant)
   config = ConfigDict()
-  config.source = VARIANTS[variant]['source']  # digits, idx:DIR, npz:FILE or DIR, folder:DIR, zip:FILE, tfds:NAME
+  # digits, idx:DIR, stacked:DIR, npz:FILE or DIR, folder:DIR, zip:FILE, tfds:NAME
+  config.source = VARIANTS[variant]['source']
   config.image_size = VARIANTS[variant]['image_size']  # pixels, both ways
   config.channels = VARIANTS[variant]['channels']  # 1: greyscale, 3: RGB
   config.validation_fraction = 0.1  # of a set without a validation split of its own

@@ -6,6 +6,7 @@ import ml_collections
 
 from gengan.config.fields import MISSING, is_number, is_whole
 from gengan.data.decoding import ranges
+from gengan.data.sources import stacked
 from gengan.data.sources.openers import SOURCES, source_parts
 from gengan.host.errors import ArgumentError
 
@@ -43,7 +44,9 @@ def validate(config: ml_collections.ConfigDict) -> None:
     value = config.get(field, MISSING)
     if not accepts(value):
       raise ArgumentError(field, value, allowed)
-  source_parts(config.source)
+  kind, _ = source_parts(config.source)
+  if kind == stacked.KIND and config.channels != 3:
+    raise ArgumentError('channels', config.channels, '3, an image each', beside={'source': config.source})
   ranges.asked(config.range)
   validation, test = config.validation_fraction, config.test_fraction
   if validation + test >= 1:

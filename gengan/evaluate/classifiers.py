@@ -1,5 +1,7 @@
 """Classifiers that gengan trains: on the real images, for features and labels, and on generated ones, as a measure."""
 
+import dataclasses
+
 import numpy as np
 from ml_collections import ConfigDict
 
@@ -35,8 +37,23 @@ def data_classifier(
     trained = train_classifier(images, labels, dataset, config, validation=validation, seed=0, tell=tell)
     return classifier.to_arrays(trained)
 
-  key = data_key(dataset) | {'steps': STEPS, 'width': classifier.WIDTH, 'version': classifier.VERSION}
+  key = data_key(dataset) | {
+    'image_shape': dataset.image_shape,
+    'steps': STEPS,
+    'width': classifier.WIDTH,
+    'version': classifier.VERSION,
+  }
   return classifier.from_arrays(cache.cached('classifier', key, compute))
+
+
+def first_channel(dataset: data.Dataset) -> data.Dataset:
+  """The greyscale images in the red channels of stacks of three; see `gengan.data.sources.stacked`."""
+  classes = round(dataset.num_classes ** (1 / 3))
+  splits = {
+    split.name: dataclasses.replace(split, images=split.images[..., :1], labels=split.labels // classes**2)
+    for split in (dataset.train, dataset.validation, dataset.test)
+  }
+  return dataclasses.replace(dataset, **splits, num_classes=classes, image_shape=(*dataset.image_shape[:2], 1))
 
 
 def train_classifier(

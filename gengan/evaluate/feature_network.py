@@ -8,8 +8,9 @@ from ml_collections import ConfigDict
 
 from gengan import data
 from gengan.core import ArgumentError
+from gengan.data.sources import stacked
 from gengan.evaluate import stages
-from gengan.evaluate.classifiers import data_classifier
+from gengan.evaluate.classifiers import data_classifier, first_channel
 from gengan.evaluate.images import real_images
 from gengan.host import files
 from gengan.metrics import family
@@ -28,10 +29,11 @@ def make_network(name: str, dataset: data.Dataset, config: ConfigDict, *, tell: 
 
   Args:
     name: 'pixels'; 'pca', their principal components in the train split; 'classifier', trained on the train split once
-      and then cached; 'efficientnet_lite0' with the weights of the extra `pretrained`, or with the same file elsewhere
-      as 'efficientnet_lite0:FILE'; 'inception:FILE' with the published weights of FID; 'inception_clean:FILE' with the
-      resizer of clean-fid; 'inception_other:FILE' with other weights for the same network, whose scores are never
-      called FID; 'vgg:FILE' with published weights of VGG16 and 'vgg_other:FILE' with others.
+      and then cached, for stacks on one of their channels; 'efficientnet_lite0' with the weights of the extra
+      `pretrained`, or with the same file elsewhere as 'efficientnet_lite0:FILE'; 'inception:FILE' with the published
+      weights of FID; 'inception_clean:FILE' with the resizer of clean-fid; 'inception_other:FILE' with other weights
+      for the same network, whose scores are never called FID; 'vgg:FILE' with published weights of VGG16 and
+      'vgg_other:FILE' with others.
     dataset, config: of the run.
     tell: hears of a classifier that is trained.
 
@@ -47,6 +49,8 @@ def make_network(name: str, dataset: data.Dataset, config: ConfigDict, *, tell: 
     case 'pca':
       return principal_components(real_images(dataset.train, config)[0])
     case 'classifier':
+      if config.data.source.startswith(f'{stacked.KIND}:'):
+        return classifier.of_stacks(data_classifier(first_channel(dataset), config, tell=tell))
       return classifier.as_network(data_classifier(dataset, config, tell=tell))
     case efficientnet_lite.NAME:
       return efficientnet_lite.load(path)

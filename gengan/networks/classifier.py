@@ -162,15 +162,32 @@ def from_arrays(arrays: Mapping[str, np.ndarray]) -> Classifier:
 
 def as_network(classifier: Classifier) -> Network:
   """The last hidden layer of a classifier that gengan trained."""
-  network = ResNet(classifier.num_classes, classifier.width)
+  apply = jax.jit(functools.partial(_outputs, classifier))
+  return Network('classifier', classifier.sha256, 4 * classifier.width, 'none', 'float32', apply)
+
+
+def of_stacks(classifier: Classifier) -> Network:
+  """A classifier of greyscale images as one of stacks of three: classes are all triples of its own.
+
+  A triple's log-probability is the sum over the channels, the features are those of the channels side by side.
+  """
 
   @jax.jit
   def apply(images):
-    with jax.default_matmul_precision('highest'):
-      logits, features = network.apply(classifier.variables, to_float(images), train=False)
-    return {'features': features, 'logits': logits}
+    outputs = [_outputs(classifier, images[..., channel : channel + 1]) for channel in range(images.shape[-1])]
+    red, green, blue = (jax.nn.log_softmax(output['logits']) for output in outputs)
+    logits = red[:, :, None, None] + green[:, None, :, None] + blue[:, None, None, :]
+    features = jnp.concatenate([output['features'] for output in outputs], axis=1)
+    return {'features': features, 'logits': logits.reshape(len(images), -1)}
 
-  return Network('classifier', classifier.sha256, 4 * classifier.width, 'none', 'float32', apply)
+  return Network('classifier', classifier.sha256, 12 * classifier.width, 'none', 'float32', apply)
+
+
+def _outputs(classifier: Classifier, images: jax.Array) -> dict[str, jax.Array]:
+  network = ResNet(classifier.num_classes, classifier.width)
+  with jax.default_matmul_precision('highest'):
+    logits, features = network.apply(classifier.variables, to_float(images), train=False)
+  return {'features': features, 'logits': logits}
 
 
 @functools.cache

@@ -68,3 +68,14 @@ def test_what_cannot_be_trained_is_refused(change, message):
   options = {'num_classes': 10, 'steps': 1, 'validation': None, 'seed': 0} | change
   with pytest.raises(ValueError, match=message):
     classifier.train(mixing.batches(mixing.shuffled(images, labels, seed=0), batch_size=128), **options)
+
+
+def test_a_stack_is_judged_channel_by_channel(trained):
+  images = digits()[0][:4]
+  stacks = np.concatenate([np.roll(images, channel, axis=0) for channel in range(3)], axis=-1)
+  outputs = classifier.of_stacks(trained).apply(stacks)
+  probabilities, features = trained(images)
+  red, green, blue = (np.roll(probabilities, channel, axis=0) for channel in range(3))
+  expected = [red[:, int(a)] * green[:, int(b)] * blue[:, int(c)] for a, b, c in map('{:03d}'.format, range(1000))]
+  np.testing.assert_allclose(np.exp(outputs['logits']).T, expected, atol=1e-5)
+  np.testing.assert_allclose(outputs['features'][3], np.concatenate([features[i] for i in (3, 2, 1)]), atol=1e-4)

@@ -35,7 +35,18 @@ def idx(directory: str, *, wanted: ranges.Range | None = None) -> Source:
     FileNotFoundError: a file is missing.
     ValueError: a file is damaged (gzip checksum, sizes against the header) or images and labels differ in number.
   """
-  folder, spec = pathlib.Path(directory), f'idx:{directory}'
+  images, labels, names, notes = idx_arrays(directory, spec := f'idx:{directory}')
+  return array_source(spec, images, labels, names, wanted=wanted, notes=notes)
+
+
+def idx_arrays(directory: str, spec: str) -> tuple[dict, dict, tuple[str, ...], list[str]]:
+  """What `idx` reads: images [N, H, W] and labels [N] by split, the names of the classes, and what is to be told.
+
+  Args:
+    directory: the folder.
+    spec: what messages call the set.
+  """
+  folder = pathlib.Path(directory)
   if not folder.is_dir():
     raise FileNotFoundError(f'{spec}: there is no such folder')
   images, labels, notes, used = {}, {}, [], []
@@ -60,7 +71,7 @@ def idx(directory: str, *, wanted: ranges.Range | None = None) -> Source:
     notes.append(f'files that are not read: {quoted(path.relative_to(folder).as_posix() for path in rest)}')
   values = np.unique(np.concatenate(list(labels.values())))  # EMNIST's letters are 1 to 26
   labels = {split: np.searchsorted(values, array) for split, array in labels.items()}
-  return array_source(spec, images, labels, tuple(map(str, values.tolist())), wanted=wanted, notes=notes)
+  return images, labels, tuple(map(str, values.tolist())), notes
 
 
 def _find_idx(folder: pathlib.Path, name: str, dims: int) -> pathlib.Path | None:

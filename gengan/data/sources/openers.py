@@ -7,12 +7,12 @@ import os
 import numpy as np
 
 from gengan.data.decoding import pictures, ranges, squares
-from gengan.data.sources import digits, files, idx, npz, tfds
+from gengan.data.sources import digits, files, idx, npz, stacked, tfds
 from gengan.data.sources.records import Source
 from gengan.host.errors import ArgumentError
 from gengan.host.files import expanded
 
-SOURCES = 'digits, idx:DIR, npz:FILE or DIR, folder:DIR, zip:FILE, tfds:NAME'
+SOURCES = 'digits, idx:DIR, stacked:DIR, npz:FILE or DIR, folder:DIR, zip:FILE, tfds:NAME'
 
 LOOKED_AT = 1024  # pictures of a set, to find out whether there are more than 8 bits in them
 
@@ -20,13 +20,14 @@ log = logging.getLogger(__name__)
 
 _KINDS = {  # who opens it at a place, and what a place looks like
   'idx': (idx.idx, 'path/to/mnist'),
+  stacked.KIND: (stacked.stacked, 'path/to/mnist'),
   'npz': (npz.npz, 'path/to/images.npz'),
   'folder': (files.folder, 'path/to/images'),
   'zip': (files.zip_file, 'path/to/images.zip'),
   'tfds': (tfds.open_tfds, 'mnist'),
 }
 
-_ARRAYS = ('idx', 'npz')  # whose values are known when they are opened
+_ARRAYS = ('idx', stacked.KIND, 'npz')  # whose values are known when they are opened
 
 
 def open_source(source: str, *, data_dir: str = '', levels: str = 'auto') -> Source:
