@@ -79,42 +79,39 @@ class Discriminator(nn.Module):
   @nn.compact
   def __call__(self, images: jax.Array, labels: jax.Array, *, train: bool) -> dict[str, jax.Array]:
     _, doublings = layers.resolution_plan(images.shape[1])
-    spectral = self.norm == 'spectral'
-    norm = {
-      'batch': partial(_batch_norm, train, groups=self.batch_norm_groups, axis_name=self.axis_name),
-      'layer': nn.LayerNorm,
-    }.get(self.norm)
-
     x = layers.LabelInput(self.num_classes if self.label == 'embedding' else 0)(images, labels)
-    for i in range(doublings):
-      x = layers.Conv(
-        self.width * 2**i,
-        KERNEL,
-        strides=(2, 2),
-        use_bias=norm is None,
-        kernel_init=kernel_init,
-        spectral_norm=spectral,
-      )(x, train=train)
-      if norm is not None and i > 0:  # the paper leaves D's input layer without
-        x = norm()(x)
-      x = nn.leaky_relu(x, self.slope)
-    head = layers.LabelHead(
-      self.num_classes,
-      self.label,
-      use_bias=False,
-      kernel_init=kernel_init,
-      embedding_init=kernel_init,
-      spectral_norm=spectral,
-    )
+    for i in range(doublings):  # the paper leaves D's input layer without norm
+      conv = layers.Conv(self.width * 2**i, KERNEL, strides=(2, 2), use_bias=not self._normalises, **self._kernels)
+      x = self._activated(conv(x, train=train), train, norm=i > 0)
+    head = layers.LabelHead(self.num_classes, self.label, use_bias=False, embedding_init=kernel_init, **self._kernels)
     nn.share_scope(self, head)
     # Pooled: an embedding of every position would be a template of its class, and G would draw nothing else.
     pooled = jnp.sum(x, axis=(1, 2))
     output = head(x.reshape(x.shape[0], -1), labels, train=train, pooled=pooled)
     return {**(output if isinstance(output, dict) else {'logits': output}), 'features': pooled}
 
+  @property
+  def _normalises(self) -> bool:
+    return self.norm in ('batch', 'layer')
+
+  @property
+  def _kernels(self) -> dict:
+    return {'kernel_init': kernel_init, 'spectral_norm': self.norm == 'spectral'}
+
+  def _activated(self, x: jax.Array, train: bool, *, norm: bool = True) -> jax.Array:
+    if norm and self.norm == 'batch':
+      x = _batch_norm(train, self.batch_norm_groups, self.axis_name)(x)
+    elif norm and self.norm == 'layer':
+      x = nn.LayerNorm()(x)
+    return nn.leaky_relu(x, self.slope)
+
 
 def make(
-  config: ConfigDict, axis_name: str | None = None, *, generator: Callable[..., nn.Module] | None = None
+  config: ConfigDict,
+  axis_name: str | None = None,
+  *,
+  generator: Callable[..., nn.Module] | None = None,
+  discriminator: Callable[..., nn.Module] = Discriminator,
 ) -> core.Algorithm:
   """Builds the recipe from a config such as `configs/dcgan.py`.
 
@@ -122,6 +119,7 @@ def make(
     config: read once, here. A conditional model needs `config.model.num_classes`.
     axis_name: the pmap axis that the step will run under; None for a global-view `jit`.
     generator: another class than `Generator` with the same fields; `width` is given already.
+    discriminator: another class than `Discriminator` with the same fields.
 
   Raises:
     ConfigError: a value that cannot be.
@@ -137,7 +135,7 @@ def make(
     slope=model.g_slope,
     **batch_norm,
   )
-  discriminator = Discriminator(
+  discriminator = discriminator(
     model.width, num_classes, norm=model.d_norm, label=model.d_label, slope=model.d_slope, **batch_norm
   )
   return from_config.gan(config, generator, discriminator, axis_name=axis_name)

@@ -4,7 +4,7 @@ import jax
 import pytest
 
 import gengan.config
-from configs import biggan, fastgan, r3gan, sagan, sngan, stylegan2, wgan_gp
+from configs import biggan, deep_conv, fastgan, r3gan, sagan, sngan, stylegan2, wgan_gp
 from gengan import core, runs
 from tests.models.contract import ROWS, Contract, tiny
 
@@ -15,6 +15,7 @@ R3GAN = {'model.group_size': 4, 'model.g_embedding': 4, 'model.d_embedding': 4, 
 STYLEGAN2 = {'model.channel_base': 32, 'model.channel_max': 4, 'model.w_size': 4}
 RECIPES = {
   'wgan-gp': lambda: tiny(wgan_gp.get_config()),
+  'deep convolutional': lambda: tiny(deep_conv.get_config()),
   'sngan': lambda: tiny(sngan.get_config(), d_steps_per_g_step=2, **SMOOTH),
   'sagan': lambda: tiny(sagan.get_config(), **SMOOTH),
   'biggan': lambda: tiny(biggan.get_config(), **BIGGAN, **SMOOTH, **{'terms.orthogonal': 1e-4}),
@@ -25,6 +26,9 @@ RECIPES = {
   ),
 }
 VARIANTS = {  # these are traced and not compiled
+  'conditional deep convolutional': lambda: tiny(
+    deep_conv.get_config(), **{'model.d_norm': 'spectral', 'model.conditional': True}
+  ),
   'conditional wgan-gp': lambda: tiny(
     wgan_gp.get_config(), **{'model.conditional': True, 'model.d_label': 'auxiliary'}
   ),

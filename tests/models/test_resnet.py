@@ -1,4 +1,4 @@
-"""WGAN-GP, SNGAN, SAGAN and BigGAN: sizes as published, what reads the label, what is refused."""
+"""WGAN-GP, SNGAN, SAGAN, BigGAN and the deep DCGAN: sizes as published, what reads the label, what is refused."""
 
 import jax
 import jax.numpy as jnp
@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 
 import gengan.config
-from configs import biggan, sagan, sngan, wgan_gp
+from configs import biggan, deep_conv, sagan, sngan, wgan_gp
 from gengan.models import resnet
 
 CONFIGS = {'wgan_gp': wgan_gp, 'sngan': sngan, 'sagan': sagan, 'biggan': biggan}
 
 
 def config_of(recipe, variant='cifar10', **options):
-  config = CONFIGS[recipe].get_config(variant)
+  config = {**CONFIGS, 'deep_conv': deep_conv}[recipe].get_config(variant)
   config.model.num_classes = 10
   config.update_from_flattened_dict(options)
   return config
@@ -47,6 +47,7 @@ EMBEDDING = 10 * 128  # of the projection
     # An eighth, an eighth and half of the features, back from half of them, and gamma.
     ('sagan', True, 4_304_387 + 256 * (32 + 32 + 128 + 128) + 1, 1_055_105 + 128 * (16 + 16 + 64 + 64) + 1),
     ('biggan', True, 9_416_196, 2_415_170),
+    ('deep_conv', False, 3_812_355, 2_931_009),
   ],
 )
 def test_parameter_counts_at_32_px_are_those_of_studiogan(recipe, conditional, generator, discriminator):
