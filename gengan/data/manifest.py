@@ -3,6 +3,7 @@
 import pathlib
 
 from gengan.data.sources.records import Source
+from gengan.host.errors import ArgumentError
 from gengan.host.files import expanded, read_json, write_json
 
 VERSION = 1
@@ -11,6 +12,22 @@ VERSION = 1
 def write_manifest(path: pathlib.Path, source: Source, reasons: dict[str, dict[str, str]]) -> None:
   """Writes why examples of a source are left out, {split of the source: {name of an example: why}}, as JSON."""
   write_json(path, {'version': VERSION, 'source': source.spec, 'sha256': source.sha256, 'exclude': reasons})
+
+
+def check_replaceable(path: pathlib.Path, source: Source) -> None:
+  """Refuses to put the manifest of a source in the place of another one's, which runs may need to go on.
+
+  Raises:
+    ArgumentError: there is one.
+  """
+  try:
+    there = read_json(path)
+    other = there['source'] if there['sha256'] != source.sha256 else ''
+  except (OSError, ValueError, KeyError, TypeError):  # none, or none that a run could read
+    return
+  if other:
+    why = f'where the report of {other} lies, which runs may need'
+    raise ArgumentError('out', str(path.parent), 'another folder', why=why)
 
 
 def read_manifest(path: str, source: Source) -> dict[str, set[str]]:

@@ -36,6 +36,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.error('give the --workdir of a run, or --compare and the folders of several')
   if args.compare and args.workdir is not None:
     parser.error('--compare reads reports that are there, and --workdir measures a run; give one of them')
+  if args.compare and len({folder.resolve() for folder in args.compare}) < 2:
+    parser.error('--compare puts runs side by side; give the folders of two or more')
   with arguments.answering(parser):
     from gengan.evaluate import command  # here, because it takes seconds, and --help need not
 

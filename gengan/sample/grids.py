@@ -29,7 +29,8 @@ def draw(
 
   Args:
     out: .png, or .gif or .webp for an animation of all walks at once, there and back.
-    num: images at least, rounded up to a full square; of an animation, walks.
+    num: images at least, rounded up to a full square unless classes are chosen; of an animation walks, rounded up to
+      a full square where there are no classes.
     classes: that are drawn alone, each in rows of its own; empty: all in turn.
     walk: images on the way between two random latents; 0: no walks.
     truncation: see `core.Prior`.
@@ -39,8 +40,9 @@ def draw(
     ValueError: the model cannot be truncated, or the picture cannot be written.
   """
   animated = out.suffix.lower() in images.ANIMATION_SUFFIXES
-  count = math.ceil(num / walk) if walk and not animated else num if classes else math.ceil(math.sqrt(num)) ** 2
   known = len(run.class_names) if recipes.classes(run.config) else 0
+  by_class = classes or (known and walk)  # in rows of a class each, which need no square
+  count = math.ceil(num / walk) if walk and not animated else num if by_class else math.ceil(math.sqrt(num)) ** 2
   labels = choose_labels(count, classes=classes, num_classes=known)
   shown = lettering.legible(run.class_names) if known else ()
   order = {label: place for place, label in enumerate(classes or range(known))}

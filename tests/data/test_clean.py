@@ -175,6 +175,15 @@ def test_chosen_kinds_alone_are_left_out(dirty, tmp_path):
   assert all(reason == 'unreadable' for reason in manifest['exclude']['train'].values())
 
 
+def test_the_report_of_another_set_is_not_replaced(dirty, tmp_path):
+  clean(dirty[0], str(tmp_path), exclude=('unreadable',))
+  before = (tmp_path / 'exclude.json').read_bytes()
+  with pytest.raises(ArgumentError, match=r'out is .* the report of zip:.*set\.zip lies'):
+    clean('digits', str(tmp_path))
+  assert (tmp_path / 'exclude.json').read_bytes() == before
+  clean(dirty[0], str(tmp_path), exclude=('unreadable',))  # that of the same set is
+
+
 def test_command_line(dirty, tmp_path):
   command = [sys.executable, '-m', 'gengan.data.clean', f'--source={dirty[0]}', f'--out={tmp_path}']
   done = subprocess.run(command, capture_output=True, text=True, check=False)

@@ -318,10 +318,13 @@ def test_a_comparison_measures_nothing(gan_run, capsys):
   with pytest.raises(SystemExit):
     evaluate.main(['--compare', str(gan_run), f'--workdir={gan_run}'])
   assert '--workdir measures a run; give one of them' in capsys.readouterr().err
+  with pytest.raises(SystemExit) as stop:
+    evaluate.main(['--compare', str(gan_run), f'{gan_run}/../{gan_run.name}'])
+  assert stop.value.code == 2 and 'give the folders of two or more' in capsys.readouterr().err
 
 
 def test_a_folder_that_is_no_run_is_named(tmp_path, capsys):
-  for flags in ([f'--workdir={tmp_path}'], ['--compare', str(tmp_path)], []):
+  for flags in ([f'--workdir={tmp_path}'], ['--compare', str(tmp_path), str(tmp_path / 'other')], []):
     with pytest.raises(SystemExit):
       evaluate.main(flags)
     assert capsys.readouterr().err.count('\n') == 1
@@ -336,7 +339,7 @@ def test_a_damaged_evaluation_is_named(content, gan_run, tmp_path, capsys):
   path.write_text(content or json.dumps(found | {'scores': {'kd_pixels': None}}))
   capsys.readouterr()
   with pytest.raises(SystemExit):
-    evaluate.main(['--compare', str(tmp_path)])
+    evaluate.main(['--compare', str(tmp_path), str(gan_run)])
   error = capsys.readouterr().err
   assert f'{path}: this is not an evaluation' in error and error.count('\n') == 1
 

@@ -8,7 +8,7 @@ from typing import Any
 from gengan.data.clean import report
 from gengan.data.clean.examine import Examined, examine
 from gengan.data.clean.findings import DEFAULT, EXCLUDABLE, KINDS, Group, Settings, exclusions, find
-from gengan.data.manifest import write_manifest
+from gengan.data.manifest import check_replaceable, write_manifest
 from gengan.data.sources import open_source
 from gengan.host.errors import ArgumentError
 from gengan.host.files import write_text
@@ -37,7 +37,8 @@ def clean(
     Examples by kind of finding; under 'excluded', how many are left out.
 
   Raises:
-    ArgumentError: an unknown kind of finding or of source, or a folder that cannot be made.
+    ArgumentError: an unknown kind of finding or of source, or a folder that cannot be made or has the report of another
+      set.
     ValueError: a source that is empty or damaged.
     FileNotFoundError: there is no such source.
   """
@@ -50,6 +51,7 @@ def clean(
     folder.mkdir(parents=True, exist_ok=True)
   except OSError as error:
     raise ArgumentError('out', str(out), 'a folder', why=f'which cannot be made: {error.strerror}') from error
+  check_replaceable(folder / 'exclude.json', opened)
   facts = examine(opened)
   found, remarks = find(facts, opened.class_names, settings)
   remarks = [*opened.notes, *remarks]
