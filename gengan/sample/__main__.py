@@ -26,12 +26,7 @@ def main(argv: Sequence[str] | None = None) -> None:
   parser = arguments.parser('sample', __doc__)
   arguments.add_run(parser)
   add = parser.add_argument
-  add(
-    '--num',
-    type=int,
-    default=64,
-    help='images; rounded up to a full square or to whole rows (default 64)',
-  )
+  add('--num', type=int, default=64, help='images; rounded up to a full square or to whole rows (default 64)')
   kinds = f'one of {", ".join(SUFFIXES)} (default grid.png)'
   add('--out', type=arguments.path, default=pathlib.Path('grid.png'), help=kinds)
   add(
