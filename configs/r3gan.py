@@ -44,10 +44,9 @@ def get_config(variant: str = 'digits') -> ConfigDict:
   config.model.name = 'gengan.models.r3gan'
   config.model.latent_size = 64
   config.model.conditional = has_classes
-  config.model.width = 96 if small else 768  # feature maps of the stages up to full_width_pixels; halved as it doubles
-  config.model.full_width_pixels = (
-    max(8, config.data.image_size // 4) if small else 32
-  )  # from twice this size on the feature maps halve
+  # Feature maps of the stages up to full_width_pixels; from twice this size on they halve as the size doubles.
+  config.model.width = 768 if not small else 64 if config.data.image_size == 64 else 96
+  config.model.full_width_pixels = 8 if small else 32
   config.model.blocks = 1 if small else 2  # of a stage
   config.model.group_size = 16  # channels of a group of the 3x3 convolutions
   config.model.expansion = 2  # a block is so many times as wide inside

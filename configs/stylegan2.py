@@ -24,7 +24,8 @@ def get_config(variant: str = 'digits') -> ConfigDict:
   config.model.w_size = 128 if small else 512  # numbers in a w
   config.model.mapping_layers = 2 if small or is_cifar else 8  # of the network from z to w
   config.model.d_mapping_layers = 2 if small else 8  # of the network from the label to D's projection
-  config.model.channel_base = 32 * size if small else 32_768  # feature maps times pixels of the size, up to channel_max
+  # Feature maps times pixels of the size, up to channel_max.
+  config.model.channel_base = min(1024, 32 * size) if small else 32_768
   config.model.channel_max = 128 if small else 512  # feature maps at most
   config.model.architecture = 'orig' if is_cifar else 'resnet'  # of D: orig | skip | resnet
   config.model.minibatch_std = 32 if is_cifar else 4  # rows whose deviation D sees; 0: none
