@@ -6,6 +6,7 @@ import os
 import pathlib
 
 from gengan.host.files import replacing, sync
+from gengan.host.regular import require_file
 
 SUMS = 'SHA256SUMS'  # the format of coreutils: `sha256sum -c SHA256SUMS` checks it by hand
 
@@ -52,6 +53,7 @@ def _lines(folder: pathlib.Path) -> list[str]:
   """'hash  name' of every file, each with its line break."""
   sums = folder / SUMS
   try:
+    require_file(sums, SUMS)
     lines, mark, signature = sums.read_text().rpartition('# ')
   except (OSError, ValueError):
     raise DamagedError(f'{sums} is missing or unreadable, so nothing vouches for the other files') from None
