@@ -10,6 +10,7 @@ import pathlib
 from collections.abc import Sequence
 
 from gengan.config import arguments
+from gengan.host import memory
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -27,6 +28,7 @@ def main(argv: Sequence[str] | None = None) -> None:
   if args.profile_steps < 0:
     parser.error(f'--profile_steps is {args.profile_steps}; it must be at least 0')
 
+  memory.keep_freed()  # before what is imported begins threads
   from gengan import train  # here, for --help and a mistaken flag are answered before JAX is imported
   from gengan.host.interrupts import Interrupts
   from gengan.train.progress import Diverged

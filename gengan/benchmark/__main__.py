@@ -7,6 +7,7 @@ import json
 from collections.abc import Sequence
 
 from gengan.config import arguments
+from gengan.host import memory
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -19,6 +20,7 @@ def main(argv: Sequence[str] | None = None) -> None:
   with arguments.answering(parser):
     if args.steps < 1:
       raise ValueError(f'--steps is {args.steps}; it must be at least 1')
+    memory.keep_freed()  # as training does, before what is imported begins threads
     from gengan.benchmark import timing  # here, for a mistaken flag is told before JAX is imported
 
     result = timing.measure(args.config, steps=args.steps)

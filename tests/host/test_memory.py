@@ -6,9 +6,9 @@ import pytest
 
 from gengan.host import memory
 
-# Takes, fills and frees the same 100 MB again and again; prints the page faults of the last time.
+# Takes, fills and frees the same 100 MB again and again, in a thread of its own; prints the page faults of the last time.
 USE = """
-import ctypes, resource, sys
+import ctypes, resource, sys, threading
 from gengan.host import memory
 
 if sys.argv[1] == 'keep':
@@ -16,11 +16,16 @@ if sys.argv[1] == 'keep':
 libc, size = ctypes.CDLL(None), 100_000_000
 libc.malloc.restype = ctypes.c_void_p
 faults = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_minflt
-for _ in range(3):
-  before, pointer = faults(), libc.malloc(ctypes.c_size_t(size))
-  libc.memset(ctypes.c_void_p(pointer), 1, ctypes.c_size_t(size))
-  libc.free(ctypes.c_void_p(pointer))
-print(faults() - before)
+
+def use():
+  small = libc.malloc(ctypes.c_size_t(64))  # gives the thread an arena
+  for _ in range(3):
+    before, pointer = faults(), libc.malloc(ctypes.c_size_t(size))
+    libc.memset(ctypes.c_void_p(pointer), 1, ctypes.c_size_t(size))
+    libc.free(ctypes.c_void_p(pointer))
+  print(faults() - before)
+
+threading.Thread(target=use).start()
 """
 
 
