@@ -35,7 +35,7 @@ ROOMS = {  # what each may import from the others
   'train': {'core', 'host', 'config', 'data', 'runs', 'sharding', 'metrics', 'evaluate'},
   'sample': {'core', 'host', 'config', 'data', 'runs', 'augment'},
   'generate': {'core', 'host', 'config', 'data', 'runs', 'sharding', 'metrics', 'evaluate'},
-  'benchmark': {'core', 'config', 'sharding', 'train'},
+  'benchmark': {'core', 'host', 'config', 'sharding', 'train'},
   'utility': {
     *('core', 'host', 'config', 'data', 'runs', 'augment', 'networks', 'metrics', 'evaluate', 'generate', 'train'),
   },
