@@ -6,7 +6,7 @@ import pytest
 
 from gengan.host import memory
 
-# In a thread of its own takes, fills and frees the same 100 MB again and again; prints the page faults of the last time.
+# In a thread takes, fills and frees the same 100 MB again and again; prints the page faults of the last time.
 USE = """
 import ctypes, resource, sys, threading
 from gengan.host import memory
