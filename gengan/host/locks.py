@@ -4,6 +4,8 @@ import fcntl
 import pathlib
 from typing import IO
 
+from gengan.host.regular import require_file
+
 
 def take(path: pathlib.Path, taken: str) -> IO[str]:
   """Locks a file, made where it is missing, until it is closed or this process ends, however it ends.
@@ -11,9 +13,11 @@ def take(path: pathlib.Path, taken: str) -> IO[str]:
   The file stays when the lock is given back: a file that is deleted can be locked by two at once.
 
   Raises:
-    ValueError: another process holds it; `taken` is the message.
+    ValueError: another process holds it, `taken` is the message; or it is no file.
   """
-  file = path.open('w')
+  if path.exists():
+    require_file(path, 'the lock')  # to open a pipe would wait for ever
+  file = path.open('a')  # what a link leads to stays as it is
   try:
     fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
   except BlockingIOError:

@@ -25,6 +25,16 @@ def test_a_second_holder_is_refused_until_the_first_lets_go(tmp_path):
   locks.take(tmp_path / 'lock', 'never said').close()
 
 
+def test_a_pipe_is_not_waited_for_and_what_a_link_leads_to_stays(tmp_path):
+  os.mkfifo(tmp_path / 'pipe')
+  with pytest.raises(ValueError, match=r'the lock: .*pipe is a pipe; it must be a regular file'):
+    locks.take(tmp_path / 'pipe', 'never said')
+  (tmp_path / 'own').write_text('content')
+  (tmp_path / 'link').symlink_to(tmp_path / 'own')
+  locks.take(tmp_path / 'link', 'never said').close()
+  assert (tmp_path / 'own').read_text() == 'content'
+
+
 def test_a_killed_holder_leaves_no_lock(tmp_path):
   command = [sys.executable, '-c', HOLDER, str(tmp_path / 'lock')]
   with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=os.environ) as holder:

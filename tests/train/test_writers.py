@@ -3,6 +3,7 @@
 import importlib
 import io
 import json
+import os
 import re
 import sys
 import threading
@@ -52,6 +53,10 @@ def test_a_continued_run_has_each_step_once(tmp_path):
   assert list(tmp_path.iterdir()) == [path]
   writers.JsonLinesWriter(path, batch_size=1).close()
   assert read(path) == []
+  path.unlink()
+  os.mkfifo(path)
+  with pytest.raises(ValueError, match=r'the metrics: .*metrics\.jsonl is a pipe'):
+    writers.JsonLinesWriter(path, batch_size=1, resume_step=4)
 
 
 @pytest.mark.parametrize('value', [np.zeros(2), jnp.zeros((1,)), [1.0, 2.0], 'high', 1j, None])

@@ -18,6 +18,7 @@ from tensorboardX.record_writer import masked_crc32c
 from gengan.data import images as pictures
 from gengan.host import errors, files
 from gengan.host.names import printable
+from gengan.host.regular import require_file
 from gengan.train.writers.interface import MetricWriter, as_floats
 
 
@@ -38,6 +39,8 @@ class JsonLinesWriter(MetricWriter):
   def __init__(self, path: str | os.PathLike, *, batch_size: int, resume_step: int = 0):
     self._path = path = pathlib.Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
+    if path.exists():
+      require_file(path, 'the metrics')
     lines = _lines_until(path, resume_step) if path.exists() and resume_step else []
     if path.exists():
       files.write_text(path, ''.join(lines))
