@@ -17,6 +17,7 @@ from gengan.evaluate import cautions, feature_network, limits, protocol, report,
 from gengan.evaluate.evaluator import Evaluator, Settings
 from gengan.evaluate.images import generated_batches
 from gengan.evaluate.model import fulfilled, given
+from gengan.host.regular import require_file
 from gengan.metrics import family
 from gengan.runs.leaves import state_sha256
 
@@ -37,6 +38,7 @@ def compare(workdirs: Sequence[pathlib.Path]) -> str:
     path = workdir / FOLDER / 'evaluation.json'
     if not path.exists():
       raise FileNotFoundError(f'{path} does not exist; first: {arguments.command("evaluate", workdir=workdir)}')
+    require_file(path, 'the evaluation')
     try:
       evaluations[str(workdir)] = protocol.Evaluation.from_json(path.read_text())
     except ValueError as error:

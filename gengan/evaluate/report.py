@@ -12,6 +12,7 @@ from gengan.evaluate import pages, pictures, summary
 from gengan.evaluate.evaluator import Evaluator
 from gengan.evaluate.protocol import Evaluation, Protocol, cell
 from gengan.host import files
+from gengan.host.regular import require_file
 from gengan.metrics import family
 
 RECORD, PAGE = 'evaluation.json', 'index.html'
@@ -121,6 +122,7 @@ def _by_class(scores: dict[str, dict[str, float]]) -> str:
 def _old(folder: pathlib.Path) -> Evaluation | None:
   """The report that lies in a folder; None where there is none, or one that is damaged."""
   try:
+    require_file(folder / RECORD, 'the report')
     return Evaluation.from_json((folder / RECORD).read_text(encoding='utf-8'))
   except (OSError, ValueError):
     return None

@@ -1,7 +1,6 @@
 """Publishing a finished set: its images are counted anew, a data card describes it, and it gets its name."""
 
 import importlib.metadata
-import json
 import pathlib
 from collections import Counter
 from collections.abc import Sequence
@@ -11,6 +10,7 @@ import jax
 
 from gengan.config import load_dataset_facts
 from gengan.generate.formats import FORMATS, card, ledger
+from gengan.host.files import read_json
 
 PLACES = ('workdir', 'source', 'exclude', 'network', 'init_from')  # keys of texts that may hold a path
 VERSION = importlib.metadata.version('gengan')
@@ -92,7 +92,7 @@ def evaluation_of(job, book: ledger.Ledger) -> dict[str, Any] | None:
 
 def _read_evaluation(job) -> dict[str, Any] | None:
   try:
-    found = json.loads((job.workdir / 'evaluation' / 'evaluation.json').read_text())
+    found = read_json(job.workdir / 'evaluation' / 'evaluation.json')
     same = found['about']['weights_sha256'] == job.model['weights_sha256']
   except (OSError, ValueError, KeyError, TypeError):  # there is none, or it does not say what it measured
     return None

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import os
 import pathlib
 import re
 import shlex
@@ -328,6 +329,14 @@ def test_a_folder_that_is_no_run_is_named(tmp_path, capsys):
     with pytest.raises(SystemExit):
       evaluate.main(flags)
     assert capsys.readouterr().err.count('\n') == 1
+
+
+def test_a_pipe_in_the_place_of_an_evaluation_is_not_waited_for(tmp_path, capsys):
+  (tmp_path / 'evaluation').mkdir()
+  os.mkfifo(tmp_path / 'evaluation' / 'evaluation.json')
+  with pytest.raises(SystemExit):
+    evaluate.main(['--compare', str(tmp_path), str(tmp_path / 'other')])
+  assert 'evaluation.json is a pipe; it must be a regular file' in capsys.readouterr().err
 
 
 @pytest.mark.parametrize('content', ['[]', '{"scores": [1]}', None])

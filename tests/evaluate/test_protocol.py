@@ -33,7 +33,7 @@ def test_json_round_trip():
 
 
 @pytest.mark.parametrize(
-  'text', ['', '{}', '{"protocol": {}}', '[1]', '{"protocol": {"seeds": [1]}}', '{"protocol": []}']
+  'text', ['', '{}', '{"protocol": {}}', '[1]', '{"protocol": {"seeds": [1]}}', '{"protocol": []}', '[' * 10**5]
 )
 def test_what_is_no_evaluation_is_refused(text):
   with pytest.raises(ValueError, match='not an evaluation'):

@@ -1,6 +1,7 @@
 """Walks a folder: links are followed, only regular files are listed, and everything else is told."""
 
 import collections
+import contextlib
 import dataclasses
 import os
 import pathlib
@@ -92,7 +93,10 @@ def _subfolders(root: pathlib.Path, folder: str, found: _Found, spec: str) -> It
 
 
 def _unreachable(name: str, entry: os.DirEntry, error: OSError, found: _Found, spec: str) -> None:
-  leads = f'{name} -> {os.readlink(entry.path)}' if entry.is_symlink() else f'{name} ({error.strerror})'
+  leads = f'{name} ({error.strerror})'
+  if entry.is_symlink():
+    with contextlib.suppress(OSError):  # it has gone by now, as those below /proc do
+      leads = f'{name} -> {os.readlink(entry.path)}'
   if is_image_name(entry.name):
     found.files[name] = 0
   elif split_names([entry.name]):

@@ -14,6 +14,7 @@ import numpy as np
 from gengan.data.sources.layout import split_names
 from gengan.data.sources.listing import quoted
 from gengan.data.sources.records import SPLITS, Records, Source
+from gengan.host.regular import require_file
 
 KEPT_BYTES = 2 << 30  # encoded images of a split up to this size are read once, in one sweep
 _CHUNK = 4096  # records a read; one by one is four times slower
@@ -151,12 +152,13 @@ def _check_classes(folder: pathlib.Path, spec: str) -> None:
   """Refuses a set before TFDS sees it if a file there names a class of a module that is not of TFDS' features.
 
   Raises:
-    ValueError: it does, or a file is no JSON.
+    ValueError: it does, or a file is no regular one or no JSON.
   """
   for name, keys in _CLASS_KEYS.items():
     for path in [folder / name, *folder.glob(f'*/{name}'), *folder.glob(f'*/*/{name}')]:
-      if path.is_file():
+      if path.exists():
         with _damaged(f'{spec}: {path}'):
+          require_file(path, name)  # TFDS would wait for a pipe
           named = _classes(json.loads(path.read_text('utf-8')), keys)
           strangers = [kind for kind in named if not _OWN.fullmatch(kind)]
         if strangers:

@@ -1,5 +1,6 @@
 """Folders as people have them: links, loops, pipes, and folders that may not be read."""
 
+import errno
 import os
 import socket
 import time
@@ -76,6 +77,17 @@ def test_links_that_multiply_end_in_a_line(tmp_path, monkeypatch):
   (tmp_path / 'set' / '20').mkdir()
   with pytest.raises(ValueError, match='links lead to the same folders over and over, such as'):
     open_source(f'folder:{tmp_path / "set"}')
+
+
+def test_a_link_that_has_gone_while_it_was_looked_at_is_named(image_set, tmp_path, monkeypatch):
+  spec = image_set('folder', ['ant/1.png', 'bee/1.png'])
+  (tmp_path / 'set' / 'cat').symlink_to('/nowhere/cat')
+
+  def gone(path):
+    raise FileNotFoundError(errno.ENOENT, 'gone', path)
+
+  monkeypatch.setattr(os, 'readlink', gone)
+  assert open_source(spec).notes == ("links that lead nowhere are passed over: 'cat (No such file or directory)'",)
 
 
 def test_links_that_lead_nowhere_are_named(image_set, tmp_path):

@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import shutil
 import sys
 
@@ -141,6 +142,15 @@ def test_classes_of_others_are_refused_before_their_module_is_imported(tmp_path,
   with pytest.raises(ValueError, match=r"features\.json names the class 'stranger_features\.Image'; only") as caught:
     open_source(spec, data_dir=str(tmp_path))
   assert '\n' not in str(caught.value) and 'stranger_features' not in sys.modules
+
+
+def test_a_pipe_in_the_place_of_a_file_is_not_waited_for(tmp_path):
+  folder = tmp_path / 'strangers_set' / '3.0.1'
+  write_set(folder)
+  (folder / 'features.json').unlink()
+  os.mkfifo(folder / 'features.json')
+  with pytest.raises(ValueError, match=r'features\.json is a pipe'):
+    open_source(f'tfds:{folder}')
 
 
 @pytest.mark.parametrize('name', ['strangers_set', 'StrangersSet', 'strangersSet', 'StrangersSet:3.0.1'])
