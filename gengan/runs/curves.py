@@ -86,15 +86,17 @@ def plot(metrics_path: str | os.PathLike, path: str | os.PathLike) -> None:
 def _read(path: str | os.PathLike) -> tuple[list[Curve], str]:
   """The metrics in JSON lines, by name, and the unit of x."""
   lines = []
-  for line in pathlib.Path(path).read_text(encoding='utf-8').splitlines():
-    with contextlib.suppress(json.JSONDecodeError):  # the last line of a run that is still writing, or was killed
+  for line in pathlib.Path(path).read_text(encoding='utf-8', errors='replace').splitlines():
+    with contextlib.suppress(ValueError, RecursionError):  # the last line of a run that still writes, or was killed
       lines.append(json.loads(line))
+  lines = [line for line in lines if isinstance(line, dict) and 'step' in line]  # what is damaged ends no run
   unit = 'kimg' if lines and all('kimg' in line for line in lines) else 'step'
   points: dict[str, dict[float, float]] = {}
   for line in lines:
     for name in line.keys() - {'step', 'time', 'kimg'}:
-      value = float(line[name])
-      points.setdefault(name, {})[line[unit]] = value if math.isfinite(value) else math.nan
+      with contextlib.suppress(ValueError, TypeError):
+        x, value = float(line[unit]), float(line[name])
+        points.setdefault(name, {})[x] = value if math.isfinite(value) else math.nan
   return [Curve(name, *np.array(sorted(values.items())).T) for name, values in sorted(points.items())], unit
 
 

@@ -40,9 +40,10 @@ class Contract:
   @classmethod
   def compiled_quickly(cls):
     """Most of the time here is that of the compiler."""
+    quick = {'xla_backend_optimization_level': '0', 'xla_cpu_use_fusion_emitters': 'false'}
     with pytest.MonkeyPatch.context() as patch:
       for name in ('CPU_INIT_OPTIONS', 'CPU_STEP_OPTIONS'):
-        patch.setattr(sharding, name, getattr(sharding, name) | {'xla_backend_optimization_level': '0'})
+        patch.setattr(sharding, name, getattr(sharding, name) | quick)
       yield
 
   @pytest.fixture(scope='class')
@@ -88,13 +89,14 @@ class Contract:
   def test_samples_are_images(self, stepped):
     config, algorithm, _, _, after, _, _ = stepped
     labels = jnp.arange(6, dtype=jnp.int32) % 3
-    images = jax.jit(lambda state, key: core.sample(algorithm, state, key, labels))(after, jax.random.key(0))
+    sample = sharding.jit_step(lambda state, key: core.sample(algorithm, state, key, labels))
+    images = sample(after, jax.random.key(0))
     assert images.shape == (6, *shape_of(config)) and images.dtype == jnp.float32
     assert np.abs(images).max() <= 1.0
 
   def test_evaluation_has_one_value_an_example(self, stepped):
     _, algorithm, batch, _, after, _, _ = stepped
-    metrics = jax.jit(algorithm.eval_step)(after, batch, jax.random.key(0))
+    metrics = sharding.jit_step(algorithm.eval_step)(after, batch, jax.random.key(0))
     assert metrics and all(value.shape == (ROWS,) for value in metrics.values())
 
   def test_the_steps_are_traced_as_they_will_run(self, recipe, stepped):

@@ -166,3 +166,13 @@ def test_curves_need_metrics(tmp_path):
   (tmp_path / 'empty.jsonl').write_text('')
   with pytest.raises(ValueError, match='no metrics'):
     curves.plot(tmp_path / 'empty.jsonl', tmp_path / 'curves.png')
+
+
+@pytest.mark.parametrize(
+  'damage', ['5', 'null', '[]', '{"a": 1}', '{"step": 1, "loss": null}', '{"step": [], "loss": 1}']
+)
+def test_a_damaged_line_is_left_out(tmp_path, monkeypatch, damage):
+  path = tmp_path / 'metrics.jsonl'
+  path.write_text('\n'.join([damage, *(json.dumps({'step': s, 'loss': 7.0 - s}) for s in range(3))]) + '\n')
+  axes = axes_of(monkeypatch, path, tmp_path / 'curves.png')
+  assert axes['loss'].lines[0].get_xydata().tolist() == [[0, 7], [1, 6], [2, 5]]
