@@ -126,6 +126,7 @@ def test_what_is_passed_over_is_counted_and_told_once(image_set, picture, kind, 
 
 HIDDEN = [
   *('.ipynb_checkpoints', '.git', '@eaDir', '$RECYCLE.BIN', '__MACOSX', 'System Volume Information', '#recycle'),
+  *('RECYCLER', 'found.000', '~snapshot', '@SynoResource'),
   *('lost+found', '.Trash-1000', '@Recycle', '.thumbnails'),
 ]
 
