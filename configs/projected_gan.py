@@ -23,7 +23,7 @@ def get_config(variant: str = 'digits') -> ConfigDict:
   config.model.name = 'gengan.models.projected_gan'
   config.model.latent_size = 256
   config.model.width = 64 if not small else 8 if config.data.image_size == 64 else 16  # feature maps of G at 128 px
-  config.model.d_width = 32 if small else 64  # feature maps of a discriminator at 64 px; doubled as it halves
+  config.model.d_width = 16 if small else 64  # feature maps of a discriminator at 64 px; doubled as it halves
   config.model.projector_size = 64 if small else 256  # pixels to which the pretrained network's images are enlarged
   config.model.pretrained = ''  # file of the network's weights; '': that of the extra `pretrained`
   for name in ('g_slope', 'd_slope', 'd_norm', 'batch_norm_groups'):  # of a DCGAN

@@ -19,8 +19,7 @@ from gengan.models import fastgan, from_config
 from gengan.networks import efficientnet_lite
 
 MIXED_FEATURES = 64  # of the largest map after mixing, doubled from one map to the next smaller one
-D_FEATURES = {2: 8, 3: 8, 4: 4, 5: 2, 6: 1}  # times the width, of a discriminator's map by the logarithm of its size
-END_SIZE = 8  # pixels of the map that is judged
+D_PIXELS, D_TIMES = 64, 8  # a discriminator has its width at 64 pixels, doubled as the size halves, 8 times at most
 leaky = partial(nn.leaky_relu, negative_slope=0.2)
 kaiming = nn.initializers.variance_scaling(2.0, 'fan_in', 'normal')
 
@@ -55,17 +54,18 @@ class Projector(nn.Module):
 
 
 class MapDiscriminator(nn.Module):
-  """A map [N, H, W, C] and labels [N] to the logits of patches [N, P], halved until it has 8 pixels or fewer."""
+  """A map [N, H, W, C] and labels [N] to the logits of patches [N, P], halved down to `end_size` pixels."""
 
   width: int  # 64 in the paper
+  end_size: int  # of the map that is judged; 8 in the paper, which enlarges images to 256
   num_classes: int = 0  # 0: unconditional
   d_label: str = 'projection'  # 'projection' or 'auxiliary'
   axis_name: str | None = None
 
   @nn.compact
   def __call__(self, x: jax.Array, labels: jax.Array, *, train: bool) -> jax.Array | dict[str, jax.Array]:
-    while x.shape[1] > END_SIZE:
-      features = self.width * D_FEATURES[min((x.shape[1] // 2).bit_length() - 1, max(D_FEATURES))]
+    while x.shape[1] > self.end_size:
+      features = self.width * min(max(D_PIXELS // (x.shape[1] // 2), 1), D_TIMES)
       x = layers.Conv(features, (4, 4), strides=(2, 2), use_bias=False, spectral_norm=True)(x, train=train)
       x = leaky(layers.BatchNorm(use_running_average=not train, axis_name=self.axis_name)(x))
     taps = (min(4, x.shape[1]),) * 2
@@ -85,7 +85,8 @@ class Discriminator(nn.Module):
   @nn.compact
   def __call__(self, images: jax.Array, labels: jax.Array, *, train: bool) -> jax.Array | dict[str, jax.Array]:
     maps = Projector(self.projector_size, self.pretrained)(images)
-    judge = partial(MapDiscriminator, self.width, self.num_classes, self.d_label, self.axis_name)
+    end_size = max(2, maps[-1].shape[1])  # so that the smallest map is judged as it is, and each larger one is halved
+    judge = partial(MapDiscriminator, self.width, end_size, self.num_classes, self.d_label, self.axis_name)
     return layers.joined([judge()(x, labels, train=train) for x in maps])
 
 

@@ -107,3 +107,14 @@ def test_the_size_for_the_network_is_a_multiple_of_32():
   config.model.projector_size = 100
   with pytest.raises(configs.ConfigError, match=r'model\.projector_size is 100; it must be a multiple of 32'):
     configs.make_algorithm(config)
+
+
+@pytest.mark.parametrize(('size', 'features'), [(256, [128, 256, 512]), (96, [320, 512, 512]), (64, [512, 512, 512])])
+def test_discriminators_halve_the_largest_map_three_times_to_the_size_of_the_smallest(size, features):
+  judge = projected_gan.MapDiscriminator(64, end_size=size // 32)
+  largest = jax.ShapeDtypeStruct((2, size // 4, size // 4, 64), jnp.float32)
+  init = lambda x: judge.init_with_output(jax.random.key(0), x, jnp.zeros(2, jnp.int32), train=True)
+  output, variables = jax.eval_shape(init, largest)
+  assert [variables['params'][f'Conv_{i}']['kernel'].shape[-1] for i in range(3)] == features
+  patches = max(1, size // 32 - 3)
+  assert output['logits'].shape == (2, patches**2)
