@@ -78,12 +78,14 @@ def _source(spec: str, found: Listing, sha256: Callable[[list[str]], str], *, un
   names, beside, notes = chosen(found, spec)
   places, paths, remarks = layout.splits([name.split('/') for name in names], spec)
   in_folders = any(len(path) > 1 for path in paths)
-  told = tables.labels(names, beside, lambda name: read(found, name), needed=not in_folders, spec=spec)
+  content = lambda name: read(found, name)
+  told = tables.labels(names, beside, content, needed=not in_folders, spec=spec, places=places)
+  places = told.splits or places or ['train'] * len(names)
   notes += [*remarks, *told.notes]
   of_images, used = told.of_images, told.used
   if of_images and _alike(of_images, paths) and not told.called:
     notes.append(f'{quoted(used)} and the folders give the same labels, which are called as the folders are')
-    of_images, used = [], []
+    of_images, used = [], used if told.splits else []
   elif of_images and in_folders and not _alike(of_images, paths):
     notes.append(f'labels come from {quoted(used)}; the folders of the images give none')
   class_names = tables.in_order(set(of_images))

@@ -66,7 +66,7 @@ def splits(paths: Sequence[Path], spec: str) -> tuple[list[str], list[Path], lis
   """The split of every file, its path below the folder of the split, and notes on what was read as a split.
 
   Folders that all files share are passed over; below the splits only if they hold folders or say nothing (`images`). So
-  is a folder in that of a split that bears its name and holds all of it. Without splits all files are for training.
+  is a folder in that of a split that bears its name and holds all of it. Splits are empty where no folder is one.
 
   Args:
     paths: of all files.
@@ -82,7 +82,7 @@ def splits(paths: Sequence[Path], spec: str) -> tuple[list[str], list[Path], lis
   if not found:
     _check_below(paths, spec, splits=False)
     _check_classes({path[0] for path in paths if len(path) > 1}, spec)
-    return ['train'] * len(paths), paths, _names_like_splits(paths)
+    return [], paths, _names_like_splits(paths)
   _check_top(paths, found, spec)
   while _is_shared(paths):
     paths = [[path[0], *path[2:]] for path in paths]
@@ -146,7 +146,7 @@ def _names_like_splits(paths: Sequence[Path]) -> list[str]:
     if word := _OF_FILES.match(path[-1]):
       found.setdefault(SPLIT_OF[word[1].lower()], path[-1])
   told = ' and '.join(map(_quoted, found.values()))
-  return [f'names of files such as {told} give no splits, only folders do'] if len(found) > 1 else []
+  return [f'names of files such as {told} give no splits, only folders and tables do'] if len(found) > 1 else []
 
 
 def classes(paths: Sequence[Path], spec: str) -> list[str]:

@@ -167,6 +167,22 @@ def test_tables_in_the_folders_of_splits(image_set, picture, kind):
 
 
 @KINDS
+@pytest.mark.parametrize('columns', ['file_name,label,split', 'file_name,split'])
+def test_a_table_gives_splits_and_nothing_for_testing_is_trained_on(image_set, kind, columns):
+  """With labels as the folders have them, or none."""
+  tree = {f'{label}/{i}.png': (('train', 'val', 'test')[i % 3], label) for label in ('ant', 'bee') for i in range(6)}
+  rows = [[name, label, split] if 'label' in columns else [name, split] for name, (split, label) in tree.items()]
+  table = '\n'.join([columns, *map(','.join, rows)])
+  sources = []
+  for text in (table, f'{table[:-4]}val'):  # of the last row
+    content = {name: bytes([i]) for i, name in enumerate(tree)} | {'labels.csv': text.encode()}
+    sources.append(open_source(image_set(kind, content, name=str(len(sources)))))
+  named = {name: ('validation' if split == 'val' else split, label) for name, (split, label) in tree.items()}
+  assert read_as(sources[0]) == named and sources[0].class_names == ('ant', 'bee')
+  assert sources[0].sha256 != sources[1].sha256
+
+
+@KINDS
 def test_a_table_goes_before_folders_and_that_is_told(image_set, picture, kind):
   content = {f'{shard}/{i}.png': picture(i) for shard in ('0', '1') for i in range(2)}
   rows = ''.join(f'{name},{"ab"[i % 2]}\n' for i, name in enumerate(content))

@@ -1,4 +1,4 @@
-"""Labels in tables beside the images, against Hugging Face's reader of such folders and rows written by hand."""
+"""Labels and splits in tables, against Hugging Face's reader of such folders and rows written by hand."""
 
 import json
 import pathlib
@@ -12,10 +12,10 @@ IMAGES = ['1.png', '2.png', '3.png']
 SIMPLE = 'file_name,label\n1.png,cat\n2.png,dog\n3.png,cat\n'
 
 
-def read(content, images=IMAGES, needed=True):
+def read(content, images=IMAGES, needed=True, places=()):
   """The labels by tables {name: text}."""
   data = {name: text.encode() if isinstance(text, str) else text for name, text in content.items()}
-  return tables.labels(images, [*data], data.__getitem__, needed=needed, spec='folder:set')
+  return tables.labels(images, [*data], data.__getitem__, needed=needed, spec='folder:set', places=places)
 
 
 @pytest.mark.parametrize(
@@ -203,3 +203,74 @@ def test_a_column_class_name_says_what_numbers_are_called_where_it_is_clear(rows
   lines = [f'{name},{row}' for name, row in zip(IMAGES, rows, strict=True)]
   told = read({'labels.csv': '\n'.join(['file_name,label,class_name', *lines])})
   assert told.called == called and told.of_images == [row.partition(',')[0] for row in rows] and not told.notes
+
+
+SPLIT = 'file_name,label,split\n1.png,cat,train\n2.png,dog,test\n3.png,cat,train\n'
+
+
+@pytest.mark.parametrize('column', ['split', ' Split ', 'subset', 'set', 'partition'])
+@pytest.mark.parametrize(
+  ('words', 'meaning'),
+  [(('train', 'test'), 'test'), (('TRAIN', 'Val'), 'validation'), (('training', 'dev'), 'validation')],
+)
+def test_a_column_gives_the_splits(column, words, meaning):
+  lines = [f'1.png,cat,{words[0]}', f'2.png,dog, {words[1]}', f'3.png,cat,{words[0]}']
+  told = read({'labels.csv': '\n'.join([f'file_name,label,{column}', *lines])})
+  assert told.of_images == ['cat', 'dog', 'cat'] and told.splits == ['train', meaning, 'train']
+  values = ', '.join(f"'{word}' as {split}" for word, split in sorted(zip(words, ('train', meaning), strict=True)))
+  called = column if column != ' Split ' else 'Split '  # what csv leaves of it
+  assert told.notes == [f"'labels.csv' gives the labels by 'label' and the splits by '{called}' ({values})"]
+
+
+def test_splits_in_json_lines_and_without_labels():
+  lines = [{'file_name': name, 'split': split} for name, split in zip(IMAGES, ('test', 'train', 'val'), strict=True)]
+  told = read({'metadata.jsonl': '\n'.join(map(json.dumps, lines))})
+  assert not told.of_images and told.splits == ['test', 'train', 'validation'] and told.used == ['metadata.jsonl']
+
+
+def test_columns_called_like_splits_with_other_values_are_none():
+  told = read({'labels.csv': SPLIT.replace('split', 'set').replace('test', 'summer')})
+  assert not told.splits and told.notes == ["'labels.csv' gives the labels by 'label'; not used: 'set'"]
+  both = read({'labels.csv': 'file_name,set,split\n1.png,a,train\n2.png,b,test\n3.png,a,test\n'})
+  assert both.splits == ['train', 'test', 'test'] and both.notes[0].endswith("; not used: 'set'")
+
+
+@pytest.mark.parametrize('needed', [True, False])
+@pytest.mark.parametrize(
+  ('text', 'problem'),
+  [
+    (
+      SPLIT.replace('test', 'tets'),
+      "'labels.csv' is wrong in line 3: split is 'tets'; it must be a word such as train",
+    ),
+    (SPLIT.replace('test', ''), "'labels.csv' is wrong in line 3: split is ''; it must be a word"),
+    (SPLIT.replace('dog', ''), "'labels.csv' is wrong in line 3: label is empty"),
+    (SPLIT.replace(',test', ''), "'labels.csv' is wrong in line 3: it has 2 fields, but the first line 3"),
+    (SPLIT.replace('train', 'val'), "'labels.csv' gives no image for training"),
+    (SPLIT + '1.png,cat,test\n', "labels '1.png' 'train' in line 2 and 'test' in line 5"),
+    (SPLIT.replace('label,', 'split,'), "'file_name', 'split', 'split', two of one name"),
+  ],
+)
+def test_mistakes_in_splits_are_one_line_whatever_gives_the_labels(needed, text, problem):
+  if 'two of one name' in problem:
+    text = text.replace('cat', 'train').replace('dog', 'train')
+  with pytest.raises(ValueError) as caught:
+    read({'labels.csv': text}, needed=needed)
+  assert str(caught.value).startswith('folder:set: ') and problem in str(caught.value) and '\n' not in str(caught.value)
+
+
+def test_splits_must_be_those_of_the_folders():
+  images = ['train/1.png', 'test/2.png', 'train/3.png']
+  text = SPLIT.replace('1.png', images[0]).replace('2.png', images[1]).replace('3.png', images[2])
+  places = ['train', 'test', 'train']
+  assert read({'labels.csv': text}, images, places=places).splits == places
+  with pytest.raises(ValueError) as caught:
+    read({'labels.csv': text.replace('cat,train', 'cat,val')}, images, places=places)
+  told = "'labels.csv' gives 'train/1.png' the split validation in line 2, its folder train"
+  assert str(caught.value) == f'folder:set: {told}'
+
+
+def test_a_split_in_one_table_of_two_is_refused():
+  content = {'a/labels.csv': 'file_name,label,split\n1.png,x,train\n', 'b/labels.csv': 'file_name,label\n2.png,y\n'}
+  with pytest.raises(ValueError, match=r"images without a split in 'a/labels.csv', 'b/labels.csv': 1, 'b/2.png'"):
+    read(content, ['a/1.png', 'b/2.png'])
