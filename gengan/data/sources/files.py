@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from gengan.data.sources import folders, layout, tables, zips
-from gengan.data.sources.listing import TABLES, Listing, chosen, quoted, read
+from gengan.data.sources.listing import TABLES, Listing, chosen, quoted, read, without, without_images
 from gengan.data.sources.records import SPLITS, Records, Source
 from gengan.host.names import printable
 from gengan.host.regular import require_file, what_else
@@ -81,7 +81,9 @@ def _source(spec: str, found: Listing, sha256: Callable[[list[str]], str], *, un
   content = lambda name: read(found, name)
   told = tables.labels(names, beside, content, needed=not in_folders, spec=spec, places=places)
   places = told.splits or places or ['train'] * len(names)
-  notes += [*remarks, *told.notes]
+  empty = without(found.folders, names)
+  lost = layout.empty_splits(names, found.folders, empty)
+  notes += [*without_images(empty, [split for split in SPLITS if split in lost - {*places}]), *remarks, *told.notes]
   of_images, used = told.of_images, told.used
   if of_images and _alike(of_images, paths) and not told.called:
     notes.append(f'{quoted(used)} and the folders give the same labels, which are called as the folders are')

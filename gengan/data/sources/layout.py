@@ -6,6 +6,7 @@ and another split (`seg_test`, `testA`). So `Training`, `test_set` and `val2017`
 `training_shoes` and `trainer` are classes.
 """
 
+import posixpath
 import re
 import unicodedata
 from collections import Counter, defaultdict
@@ -93,6 +94,26 @@ def splits(paths: Sequence[Path], spec: str) -> tuple[list[str], list[Path], lis
   if not usual or len(set(found.values())) < len(found):
     notes.append('folders read as splits: ' + ', '.join(f'{_quoted(top)} as {found[top]}' for top in found))
   return [found[path[0]] for path in paths], [path[1:] for path in paths], notes
+
+
+def empty_splits(images: Sequence[str], folders: Iterable[str], empty: Iterable[str]) -> set[str]:
+  """Which splits there would be if empty folders held images.
+
+  Args:
+    images: their names.
+    folders: all.
+    empty: of these the ones without an image.
+  """
+  shared = posixpath.commonpath({posixpath.dirname(f'/{name}') for name in images})
+  beside = defaultdict(list)
+  for folder in folders:
+    beside[posixpath.dirname(f'/{folder}')].append(folder)
+  above = [parent for parent in beside if posixpath.commonpath([parent, shared]) == parent]
+  empty, lost = set(empty), set()
+  for parent in above:
+    found = split_names(map(posixpath.basename, beside[parent]))
+    lost |= {found.get(posixpath.basename(folder)) for folder in empty.intersection(beside[parent])}
+  return lost - {None}
 
 
 def _is_shared(paths: Sequence[Path]) -> bool:

@@ -2,7 +2,7 @@
 
 import posixpath
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import BinaryIO, NamedTuple
 
 from PIL import Image
@@ -69,7 +69,7 @@ def read(listing: Listing, name: str) -> bytes:
 
 
 def chosen(listing: Listing, spec: str) -> tuple[list[str], list[str], list[str]]:
-  """The images, sorted; the tables of labels; and notes on all others, a line each.
+  """The images, sorted; the tables of labels; and notes on all other files, a line each.
 
   A file without a suffix is an image if its content begins like one.
 
@@ -83,8 +83,9 @@ def chosen(listing: Listing, spec: str) -> tuple[list[str], list[str], list[str]
       images.append(name)
     else:
       (tables if base.lower() in TABLES else others).append(name)
-  notes = [*listing.notes, *_passed_over(others), *_without_images(listing.folders, images)]
+  notes = [*listing.notes, *_passed_over(others)]
   if not images:
+    notes += without_images(without(listing.folders, images))
     found = f'; {"; ".join(notes)}' if notes else ''
     raise ValueError(f'{spec} holds no image; names must end in {" ".join(SUFFIXES)}{found}')
   return images, tables, notes
@@ -113,14 +114,22 @@ def _passed_over(files: list[str]) -> list[str]:
   return [f'files that are no images are passed over: {counted(kinds)}, such as {quoted([example])}']
 
 
-def _without_images(folders: Iterable[str], images: list[str]) -> list[str]:
+def without(folders: Iterable[str], images: Iterable[str]) -> list[str]:
+  """Of the folders that hold no image those that lie in one that does, sorted."""
   holding = {''}
   for folder in {posixpath.dirname(name) for name in images}:
     while folder not in holding:
       holding.add(folder)
       folder = posixpath.dirname(folder)
-  empty = sorted(folder for folder in folders if folder not in holding and posixpath.dirname(folder) in holding)
-  return [f'folders without an image: {quoted(empty)}'] if empty else []
+  return sorted(folder for folder in folders if folder not in holding and posixpath.dirname(folder) in holding)
+
+
+def without_images(empty: Sequence[str], lost: Iterable[str] = ()) -> list[str]:
+  """A note on folders without an image, and on splits that the set lacks because of them."""
+  lost = list(lost)
+  fractions = ' and '.join(f'config.data.{split}_fraction' for split in lost)
+  so = f'; images for {" and ".join(lost)} are taken from those for training, by {fractions}' if lost else ''
+  return [f'folders without an image: {quoted(empty)}{so}'] if empty else []
 
 
 def hidden_note(hidden: Iterable[str]) -> list[str]:

@@ -124,6 +124,29 @@ def test_what_is_passed_over_is_counted_and_told_once(image_set, picture, kind, 
   assert '3 .avif' in (tmp_path / 'report' / 'report.html').read_text()
 
 
+@KINDS
+@pytest.mark.parametrize(
+  ('names', 'more', 'lost'),
+  [
+    (['train/a/1.png', 'train/b/1.png'], ['test/'], ['test']),
+    (['set/train/a/1.png', 'set/train/b/1.png'], ['set/TEST/a/1.avif', 'set/val/'], ['validation', 'test']),
+    (['seg_train/1.png', 'seg_val/1.png'], ['seg_test/'], ['test']),
+    (['cat/1.png', 'dog/1.png'], ['test/'], ['test']),
+    (['train/1.png', 'test/1.png'], ['eval/'], []),
+    (['cat/1.png', 'dog/1.png'], ['cat/test/', 'test_tube/'], []),
+  ],
+)
+def test_a_split_without_an_image_is_told_with_what_takes_its_place(image_set, kind, names, more, lost):
+  names = [name.replace('1.png', f'{i}.png') for name in names for i in range(12)]
+  source = image_set(kind, names + more)
+  notes = [note for note in open_source(source).notes if note.startswith('folders without an image: ')]
+  fractions = ' and '.join(f'config.data.{split}_fraction' for split in lost)
+  told = f'; images for {" and ".join(lost)} are taken from those for training, by {fractions}'
+  assert len(notes) == 1 and notes[0].partition(';')[1:] == (told.partition(';')[1:] if lost else ('', ''))
+  statistics = load(defaults.data(source=source)).statistics
+  assert not set(lost) & set(statistics['own_splits']) and all(statistics['examples'][split] for split in lost)
+
+
 HIDDEN = [
   *('.ipynb_checkpoints', '.git', '@eaDir', '$RECYCLE.BIN', '__MACOSX', 'System Volume Information', '#recycle'),
   *('RECYCLER', 'found.000', '~snapshot', '@SynoResource'),
