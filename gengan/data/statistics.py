@@ -40,8 +40,14 @@ def describe(splits: Mapping[str, Any], class_names: tuple[str, ...]) -> dict[st
 
 
 def lacking(splits: Mapping[str, Any], class_names: tuple[str, ...]) -> list[str]:
-  """A line for every split without an image of some class, which can be neither learnt nor measured there."""
-  lines = []
+  """A line for the splits without an image, and one for every other that lacks some class.
+
+  What a split lacks can be neither learnt nor measured there.
+  """
+  empty = [split for split, content in splits.items() if not len(content)]
+  them = 'them' if len(empty) > 1 else 'it'
+  has = 'have' if len(empty) > 1 else 'has'
+  lines = [f'{" and ".join(empty)} {has} no image at all: nothing can be evaluated on {them}'] if empty else []
   for split, content in splits.items():
     missing = [class_names[label] for label in np.setdiff1d(np.arange(len(class_names)), content.labels)]
     if missing and len(content):

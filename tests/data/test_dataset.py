@@ -296,3 +296,21 @@ def test_classes_without_an_image_in_a_split_are_told(tmp_path, caplog):
     'test has no image of 2 classes dog, emu',
   ]
   assert 'test has no image of 2 classes dog, emu' in caplog.text
+
+
+@pytest.mark.parametrize(
+  ('labels', 'fields', 'told'),
+  [
+    ([0], {}, 'validation and test have no image at all: nothing can be evaluated on them'),
+    ([0, 1, 2], {}, 'validation and test have no image at all: nothing can be evaluated on them'),
+    ([0, 0], {}, 'validation has no image at all: nothing can be evaluated on it'),
+    ([0, 0], {'test_fraction': 0.0}, 'test has no image at all: nothing can be evaluated on it'),
+    ([0, 0, 0], {}, None),
+  ],
+)
+def test_a_split_without_any_image_is_told_in_one_line(tmp_path, caplog, labels, fields, told):
+  images = np.full((len(labels), 8, 8), 200, np.uint8)
+  np.savez(tmp_path / 'set.npz', images=images, labels=np.array(labels))
+  dataset = load(defaults.data(source=f'npz:{tmp_path / "set.npz"}', image_size=8, **fields))
+  assert dataset.statistics['notes'] == ([told] if told else [])
+  assert [record.getMessage().partition('set.npz: ')[2] for record in caplog.records] == ([told] if told else [])
