@@ -24,7 +24,7 @@ class _Found:
   hidden: list[str] = dataclasses.field(default_factory=list)  # names without their folders
   special: list[str] = dataclasses.field(default_factory=list)  # pipes, sockets, devices
   dangling: list[str] = dataclasses.field(default_factory=list)  # links that lead nowhere
-  loops: list[str] = dataclasses.field(default_factory=list)  # links to a folder that they lie in
+  loops: list[str] = dataclasses.field(default_factory=list)  # links to a folder that they or the set lie in
   repeated: list[str] = dataclasses.field(default_factory=list)  # folders that were read before, under another name
 
 
@@ -40,7 +40,9 @@ def listing(root: pathlib.Path, spec: str) -> Listing:
   found = _Found()
   first = {os.path.realpath(root): ''}
   # Name, real path, real paths of the folders above, and whether one of those was read before.
-  waiting = collections.deque([('', os.path.realpath(root), frozenset(), False)])
+  # Those above the root are such, too: a link to one would lead from the set into the rest of the disk.
+  outside = frozenset(map(str, pathlib.PurePath(os.path.realpath(root)).parents))
+  waiting = collections.deque([('', os.path.realpath(root), outside, False)])
   while waiting:
     folder, real, above, again = waiting.popleft()
     above |= {real}
@@ -109,7 +111,7 @@ def _notes(found: _Found) -> list[str]:
   told = {
     'what is no regular file is passed over': found.special,
     'links that lead nowhere are passed over': found.dangling,
-    'links to a folder that they lie in are not followed': found.loops,
+    'links to a folder that they or the set lie in are not followed': found.loops,
     'the same folders are read under two names': found.repeated,
   }
   return hidden_note(found.hidden) + [f'{what}: {quoted(names)}' for what, names in told.items() if names]

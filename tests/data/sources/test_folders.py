@@ -48,15 +48,14 @@ def test_a_folder_of_links_alone_and_a_link_as_the_folder(pool, tmp_path):
     assert source.class_names == ('ant', 'bee') and counts(source) == {'train': 6}
 
 
-@pytest.mark.parametrize('target', ['.', '..', '../../set', '../..'])
+@pytest.mark.parametrize('target', ['.', '..', '../../set', '../..', '/', '/proc/self/root'])
 def test_links_in_a_ring_are_not_followed_and_named(image_set, tmp_path, target):
   spec = image_set('folder', ['ant/1.png', 'bee/2.png'])
   (tmp_path / 'set' / 'ant' / 'loop').symlink_to(target)
   (tmp_path / 'set' / 'bee' / 'self').symlink_to('self')
   source = open_source(spec)
   assert counts(source) == {'train': 2}
-  name = 'ant/loop/set' if target == '../..' else 'ant/loop'  # the folder above holds nothing else
-  assert f"links to a folder that they lie in are not followed: '{name}'" in source.notes
+  assert "links to a folder that they or the set lie in are not followed: 'ant/loop'" in source.notes
   assert "links that lead nowhere are passed over: 'bee/self -> self'" in source.notes
 
 
