@@ -112,6 +112,9 @@ def test_folders_keep_the_order_of_the_classes():
   assert folder.class_folders(('dog', 'cat')) == ('0_dog', '1_cat')
   assert folder.class_folders(('a/b', '..', 'a b')) == ('0_a_b', '1', '2_a b')
   assert folder.class_folders(('pretest', 'test', 'x-val')) == ('0_pretest', '1_tests', '2_x-vals')
+  assert folder.class_folders(('tr', 'te')) == folder.class_folders(('mytrain', 'mytest')) == ('0', '1')
+  for names in (('train', 'test'), ('seg_train', 'seg_test'), ('trainset', 'testset'), ('mytrain', 'mytest', 'val')):
+    assert not layout.split_names(folder.class_folders(names))
   for names in [tuple(map(str, range(12))), ('ß', 'ss', ''), ()]:
     folders = folder.class_folders(names)
     assert list(folders) == sorted(set(folders)) and len(folders) == len(names) and all(folders)

@@ -3,14 +3,16 @@
 A folder is a split where its name is one of `_WORDS` in any case, alone or with numbers or words such as `set` and
 `images`. With another word in it (`seg_train`, `trainA`) it is one where a folder beside it has the same other words
 and another split (`seg_test`, `testA`). So `Training`, `test_set` and `val2017` are splits, but `test_tube`,
-`training_shoes` and `trainer` are classes.
+`training_shoes` and `trainer` are classes. Other letters at such a word do as other words do (`mytrain` beside
+`mytest`), but for those that English has there (`trainer` beside `tester`). `tr`, `va` and `te` are splits where
+nothing else lies beside them.
 """
 
 import posixpath
 import re
 import unicodedata
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from gengan.data.sources.records import SPLITS
 from gengan.host.names import printable, same
@@ -25,6 +27,10 @@ _FILLERS = (
   *('batch', 'data', 'dataset', 'fold', 'folder', 'image', 'images', 'img', 'imgs', 'part', 'photos', 'pictures'),
   *('samples', 'set', 'split'),
 )
+_SHORT = {'tr': 'train', 'va': 'validation', 'te': 'test'}
+# What makes other words of them: 'retrain', 'untested', 'trainees'.
+_PREFIXES = ('', 'de', 'non', 'post', 'pre', 're', 'un')
+_ENDINGS = ('', 'able', 'ed', 'ee', 'ees', 'er', 'ers', 'or', 'ors', 's')
 _SEPARATORS = re.compile(r'[\W\d_]+|(?<=[a-z])(?=[A-Z])')
 _GLUED = re.compile(rf'\b({"|".join(SPLIT_OF)})({"|".join(_FILLERS)})\b')  # 'trainset'
 _OF_FILES = re.compile(f'({"|".join(sorted(SPLIT_OF, key=len, reverse=True))})[-._ 0-9]', re.IGNORECASE)
@@ -39,17 +45,38 @@ def split_names(folders: Iterable[str]) -> dict[str, str]:
   >>> split_names(['Training', 'test_set', 'test_tube', 'seg_val', 'seg_test'])
   {'Training': 'train', 'test_set': 'test', 'seg_val': 'validation', 'seg_test': 'test'}
   """
-  found = defaultdict(dict)  # by the other words
+  return {name: split for name, (split, _) in _found(folders).items()}
+
+
+def _found(folders: Iterable[str]) -> dict[str, tuple[str, tuple[str, ...]]]:
+  """The splits among folders that lie beside each other, and what else their names say."""
+  folders = list(folders)
+  if {'tr'} < {name.lower() for name in folders} <= _SHORT.keys():
+    return {name: (_SHORT[name.lower()], ()) for name in folders}
+  groups = defaultdict(dict)  # by what else they say
   for name in folders:
-    splits = [SPLIT_OF[word] for word in _words(name) if word in SPLIT_OF]
-    if len(splits) == 1:
-      found[_other_words(name)][name] = splits[0]
-  return {
-    name: split
-    for others, alike in found.items()
-    if not others or len(set(alike.values())) > 1
-    for name, split in alike.items()
-  }
+    for others, split in _readings(name):
+      groups[others][name] = split
+  found = {}
+  for others, alike in sorted(groups.items(), key=lambda group: -len(group[1])):
+    if not others or len(set(alike.values())) > 1:
+      for name, split in alike.items():
+        found.setdefault(name, (split, others))
+  return {name: found[name] for name in folders if name in found}
+
+
+def _readings(name: str) -> Iterator[tuple[tuple[str, ...], str]]:
+  """What else a name says, and the split that it would be: one of its words, or else a part of one."""
+  words = _words(name)
+  whole = [SPLIT_OF[word] for word in words if word in SPLIT_OF]
+  if len(whole) == 1:
+    yield _other_words(name), whole[0]
+  for place, word in enumerate([] if whole else words):
+    for part in [part for part in SPLIT_OF if part in word]:
+      for match in re.finditer(part, word):
+        before, after = word[: match.start()], word[match.end() :]
+        if before not in _PREFIXES or after not in _ENDINGS:
+          yield (*words[:place], before, '', after, *words[place + 1 :]), SPLIT_OF[part]
 
 
 def _words(name: str) -> list[str]:
@@ -130,7 +157,7 @@ def _check_top(paths: Sequence[Path], found: dict[str, str], spec: str) -> None:
     beside = sorted({path[0] for path in outside})
     lie = f'and {len(beside) - 1} more lie' if len(beside) > 1 else 'lies'
     raise ValueError(f'{spec}: {_quoted(beside[0])} {lie} beside what looks like a split: {listed}; {_HOW}')
-  if len({_other_words(top) for top in found}) > 1:
+  if len({others for _, others in _found(found).values()}) > 1:
     raise ValueError(f'{spec}: these look like splits of more than one set: {listed}; {_HOW}')
   if 'train' not in found.values():
     raise ValueError(f'{spec}: there is no train/ among the folders that look like splits: {listed}; {_HOW}')

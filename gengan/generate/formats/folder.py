@@ -72,6 +72,8 @@ def class_folders(class_names: tuple[str, ...]) -> tuple[str, ...]:
   them apart; otherwise the label stands before a name, of which `_safe` has made what a file system takes.
   """
   safe = tuple(map(_safe, class_names))
+  together = layout.split_names(safe)  # such as 'mytrain' beside 'mytest'
+  safe = tuple('' if name in together else name for name in safe)
   if safe == class_names and list(safe) == sorted(safe) and len({same(name.casefold()) for name in safe}) == len(safe):
     return safe
   digits = len(str(max(len(class_names) - 1, 0)))

@@ -107,7 +107,7 @@ def test_jpeg_by_its_other_names_and_without_a_suffix(image_set, picture, kind, 
 
 @KINDS
 def test_what_is_passed_over_is_counted_and_told_once(image_set, picture, kind, caplog, tmp_path):
-  names = [*(f'{label}/{i}.png' for label in ('ant', 'bee') for i in range(2))]
+  names = [*(f'{label}/{i}.png' for label in ('ant', 'bee') for i in range(3))]
   content = {name: picture(255 - i) for i, name in enumerate(names)}
   content |= {f'cat/{i}.avif': b'' for i in range(3)} | {'ant/LICENSE': b'Permission', 'notes.txt': b'', 'dog/': b''}
   source = image_set(kind, content)

@@ -34,7 +34,23 @@ PAIRS = [  # a folder for training, one for testing, and what the second is
   ('trn', 'tst', 'test'),
   ('train', 'validate', 'validation'),
   ('train', 'holdout', 'test'),
+  ('mytrain', 'mytest', 'test'),
+  ('MYTRAINING', 'mytesting', 'test'),
+  ('mytraining', 'mytest', 'test'),
+  ('trainxy', 'valxy', 'validation'),
+  ('mytrainval', 'mytest', 'test'),
+  ('my-dstrain_1', 'my-dstest_1', 'test'),
+  ('dstrain7x', 'dsdev7x', 'validation'),
+  ('tr', 'te', 'test'),
+  ('TR', 'Va', 'validation'),
 ]
+
+
+def test_parts_of_words_and_two_letters_are_splits_in_threes():
+  for names in (('te', 'tr', 'va'), ('ourtest', 'ourtrain', 'ourval'), ('testours', 'trainours', 'valours')):
+    found, rest, _ = splits(*(f'{name}/{label}/1.png' for name in names for label in 'ab'))
+    assert found == ['test', 'test', 'train', 'train', 'validation', 'validation']
+    assert layout.classes(rest, 'folder:set') == ['a', 'b'] * 3
 
 
 def paths(*names):
@@ -91,6 +107,18 @@ def resolved(pattern, root):
     ('latest', 'contest', 'values', 'device'),
     ('valley', 'medieval', 'strain'),
     ('test_pass', 'test_fail'),
+    ('retrain', 'latest', 'flask'),
+    ('retrain', 'retest'),
+    ('trainer', 'tester'),
+    ('trained', 'untrained', 'tested', 'untested'),
+    ('trains', 'tests'),
+    ('contest', 'strain'),
+    ('carnival', 'festival', 'protest', 'oval'),
+    ('mytrain', 'yourtest'),
+    ('mytrain', 'mytrainers', 'flask'),
+    ('tr', 'te', 'de'),
+    ('te', 'va'),
+    ('tr', 'en'),
     ('images', 'data'),
     ('0', '1'),
   ],
@@ -115,6 +143,12 @@ def test_classes_are_not_taken_for_splits(classes):
       "'seg_pred' lies beside what looks like a split: 'seg_test', 'seg_train'; ",
     ),
     (('cat_train/1.png', 'cat_test/1.png', 'dog_train/1.png', 'dog_test/1.png'), 'these look like splits of more than'),
+    (
+      ('mytrain/1.png', 'mytest/1.png', 'cat/1.png'),
+      "'cat' lies beside what looks like a split: 'mytest', 'mytrain'; ",
+    ),
+    (('atrain/1.png', 'atest/1.png', 'btrain/1.png', 'btest/1.png'), 'these look like splits of more than one set: '),
+    (('cat/tr/1.png', 'cat/te/1.png', 'dog/1.png'), "'cat' holds what looks like a split: 'cat/te', 'cat/tr'; "),
     (('trainA/1.png', 'trainB/1.png', 'testA/1.png', 'testB/1.png'), 'these look like splits of more than one set: '),
     (
       ('train-jpg/1.png', 'test-jpg-additional/1.png'),
