@@ -66,9 +66,9 @@ def open_tfds(name: str, *, data_dir: str = '') -> Source:
   splits, identity = {}, [info.full_name]
   for split in (split for split in SPLITS if split in called):
     found, place = info.splits[called[split]], f'{spec}: {called[split]}'
+    _check_files(found, place)  # first, for TFDS opens every file that is said to be there
     with _damaged(place):
       source = builder.as_data_source(split=called[split], decoders={'image': tfds.decode.SkipDecoding()})
-    _check_files(found, place)
     keep = found.num_bytes <= KEPT_BYTES
     splits[split] = _records(split, source, place, labelled=labelled, keep=keep)
     identity.append(f'{split} {found.num_bytes} {found.shard_lengths}')
@@ -195,8 +195,12 @@ def _check_files(split, place: str) -> None:
   """Compares the records in every file with the number that was written: TFDS itself trusts the number."""
   from array_record.python.array_record_module import ArrayRecordReader
 
-  for path, expected in zip(split.filepaths, split.shard_lengths, strict=True):
-    if not path.is_file():
+  count = len(split.shard_lengths)
+  for number, expected in enumerate(split.shard_lengths):
+    with _damaged(place):
+      path = split.filename_template.sharded_filepath(shard_index=number, num_shards=count)
+      there = path.is_file()
+    if not there:
       raise FileNotFoundError(f'{place}: {path} is missing; prepare the set again')
     try:
       reader = ArrayRecordReader(str(path))

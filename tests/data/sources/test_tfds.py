@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from array_record.python.array_record_module import ArrayRecordWriter
 from PIL import Image
+from tensorflow_datasets.core import naming
 
 from gengan.config import defaults
 from gengan.data import load
@@ -253,6 +254,22 @@ def test_missing_and_damaged_files_are_named(tmp_path):
   path.unlink()
   with pytest.raises(FileNotFoundError, match=r'mnist-test\.array_record-00000-of-00001 is missing'):
     open_source('tfds:mnist', data_dir=str(tmp_path))
+
+
+def test_files_that_are_not_there_are_named_before_anything_opens_them_all(tmp_path, monkeypatch):
+  write_set(tmp_path / '3.0.1')
+  path = tmp_path / '3.0.1' / 'dataset_info.json'
+  info = json.loads(path.read_text())
+  info['splits'][0]['shardLengths'] = ['1'] * 200_000
+  path.write_text(json.dumps(info))
+  made, template = [], naming.ShardedFileTemplate
+  sharded = template.sharded_filepath
+  monkeypatch.setattr(
+    template, 'sharded_filepath', lambda *args, **options: made.append(0) or sharded(*args, **options)
+  )
+  with pytest.raises(FileNotFoundError, match=r'train: .*mnist-train\.array_record-0+-of-200000 is missing; prepare'):
+    open_source(f'tfds:{path.parent}')
+  assert len(made) == 1
 
 
 def test_an_unprepared_set_gets_the_command(tmp_path):
