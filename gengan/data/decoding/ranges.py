@@ -109,11 +109,18 @@ def chosen(extent: Extent, wanted: Range | None) -> tuple[Range, str]:
   elif low >= 0 and top and (high > 127 or not floating):
     found = Range(0, top)
   else:
-    allowed = f"the values of black and of white, such as '{Range(low, high)}'"
+    allowed = f"the values of black and of white, such as '{_example(extent)}'"
     raise ArgumentError('range', 'auto', allowed, why=f'but images are {extent}')
   usual = kind == 'bool' or (kind == 'uint8' and high > 127) or (floating and found == (0, 1) and high > 0.5)
   told = f'images are {extent}: {found.low} is taken for black and {found.high} for white (config.data.range)'
   return found, '' if usual else told
+
+
+def _example(extent: Extent) -> Range:
+  """A range with all values in it: theirs, or with 0 where they are one, which cannot be black and white."""
+  found = Range(extent.low, extent.high)
+  black, white = str(found).split(',')
+  return found if black != white else Range(min(found.low, 0), max(found.high, 0))
 
 
 def scaled(values: np.ndarray, levels: Range) -> np.ndarray:

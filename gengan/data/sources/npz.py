@@ -179,8 +179,7 @@ def _labels(
       raise ValueError(f'{split} labels are {kind}; they must be whole numbers or strings, [N]')
   if len({array.dtype.kind in 'US' for array in labels.values()}) > 1:
     raise ValueError('the labels of some splits are numbers, of others strings')
-  plain = lambda array: array.astype(np.int64) if array.dtype.kind == 'u' else _text(array)
-  labels = {split: plain(array) for split, array in labels.items()}
+  labels = {split: _signed(array) if array.dtype.kind == 'u' else _text(array) for split, array in labels.items()}
   values = np.unique(np.concatenate(list(labels.values())))
   known = None if class_names is None else _text(class_names.reshape(-1)).astype(str)
   if values.dtype.kind == 'U' and known is not None:
@@ -219,6 +218,15 @@ def _numbered(
     raise ValueError(f'labels go from {values[0]} to {values[-1]}; they must go from 0 to {len(known) - 1}')
   numbered = {split: array.astype(np.int64) - first for split, array in labels.items()}
   return numbered, known, ['labels go from 1: 1 is the first of class_names'] if first else []
+
+
+def _signed(array: np.ndarray) -> np.ndarray:
+  """Unsigned numbers as int64."""
+  most = np.iinfo(np.int64).max
+  if count := int((array > most).sum()):
+    why = f'above {most}, such as {array.max()}, as -1 is where it is stored without a sign'
+    raise ValueError(f'{count} labels are {why}; leave out what has no label, number from 0')
+  return array.astype(np.int64)
 
 
 def _text(array: np.ndarray) -> np.ndarray:

@@ -94,6 +94,7 @@ def test_class_names_bound_the_labels(tmp_path, images):
   [
     (np.zeros(5, int), '6 images, but 5 labels'),
     (np.array([0, 1, -1, 2, -1, 0]), '2 labels are below 0, such as -1'),
+    (np.array([0, 1, 2**64 - 1, 2, 0, 2**63], np.uint64), '2 labels are above 9223372036854775807, such as 18446744'),
     (np.zeros(6), 'whole numbers'),
   ],
 )
@@ -342,3 +343,13 @@ def test_damage_anywhere_is_a_value_error(tmp_path, images):
       assert len(open_source(f'npz:{path}').splits['train']) <= images.size
     except ValueError as error:
       assert '\n' not in str(error)
+
+
+@pytest.mark.parametrize(
+  ('values', 'example'), [((-5, -5), '-5,0'), ((70000, 70000), '0,70000'), ((-300.00001, -300), '-300,0')]
+)
+def test_the_range_that_is_suggested_can_be_given(tmp_path, values, example):
+  images = np.resize(np.array(values), (2, 8, 8))
+  with pytest.raises(ValueError, match=f"the values of black and of white, such as '{example}'"):
+    open_source(save(tmp_path, images=images))
+  assert open_source(save(tmp_path, images=images), levels=example)
