@@ -25,11 +25,14 @@ def listing(path: pathlib.Path, spec: str) -> tuple[Listing, dict[str, zipfile.Z
   are read as slashes.
 
   Raises:
-    ValueError: damaged, encrypted, a name that leads outside or occurs twice, a link, or an image that is too large, is
-      packed in a way that is not known, or says of its size what cannot be.
+    ValueError: damaged, encrypted, a name that leads outside, occurs twice or is marked as UTF-8 and is not, a link, or
+      an image that is too large, is packed in a way that is not known, or says of its size what cannot be.
   """
   try:
     archive = zipfile.ZipFile(path)
+  except UnicodeDecodeError as error:
+    name = quoted([error.object.decode(errors='surrogateescape')])
+    raise ValueError(f'{spec}: the name {name} is marked as UTF-8, which it is not; make the zip anew') from error
   except Exception as error:  # zipfile raises what it pleases on damaged files
     raise ValueError(f'{spec} is damaged or not a zip file: {error}') from error
   size = os.path.getsize(path)

@@ -10,6 +10,8 @@ import zipfile
 
 import pytest
 
+from gengan.config import defaults
+from gengan.data import load
 from gengan.data.sources import files, open_source, zips
 
 
@@ -84,6 +86,23 @@ def test_names_without_the_mark_of_utf_8(tmp_path, picture, encoded, shown, assu
   assert bool(source.notes) == assumed and all('are read as code page 437' in note for note in source.notes)
   records = source.splits['train']
   assert {records.read(i) for i in range(2)} == {picture(1), picture(2)}
+
+
+@pytest.mark.parametrize('place', [0, 1, 2])
+def test_a_name_that_is_marked_as_utf_8_and_is_not_is_refused_by_name(tmp_path, picture, place):
+  names = ['Ünu/1.png', 'dos/2.png', 'trois/3.png']
+  names[place] = 'café/x.png'
+  spec = save(tmp_path, {name: picture(i) for i, name in enumerate(names)})
+  path = tmp_path / 'set.zip'
+  data = path.read_bytes()
+  assert 'café/x.png'.encode() in data
+  path.write_bytes(data.replace('café'.encode(), b'caf\xe9~'))
+  told = r"the name 'caf\xe9~/x.png' is marked as UTF-8, which it is not; make the zip anew"
+  assert refused(spec) == f'{spec}: {told}'
+  at = data.index('café'.encode())  # of the entry itself alone, not of the list at the end
+  path.write_bytes(data[:at] + b'caf\xe9~' + data[at + 5 :])
+  with pytest.raises(ValueError, match=r'café/x\.png cannot be read: .*utf-8'):
+    load(defaults.data(source=spec))
 
 
 def test_links_are_refused_and_so_are_names_that_occur_twice(tmp_path, picture):
