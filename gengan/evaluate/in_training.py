@@ -3,6 +3,7 @@
 import contextlib
 import itertools
 import logging
+from collections.abc import Callable
 
 import jax
 from ml_collections import ConfigDict
@@ -48,19 +49,22 @@ def check(config: ConfigDict, dataset: data.Dataset, algorithm: core.Algorithm) 
     log.warning('config.evaluators: %s', note)
 
 
-def of_config(config: ConfigDict, dataset: data.Dataset, mesh: jax.sharding.Mesh) -> Evaluator | None:
+def of_config(
+  config: ConfigDict, dataset: data.Dataset, mesh: jax.sharding.Mesh, heed: Callable[[], None] = lambda: None
+) -> Evaluator | None:
   """The evaluator that `config.evaluators` asks for, on the validation split; None where it names no metrics.
 
-  A classifier that is trained for it may take minutes, which the first process tells of.
+  A classifier that is trained for it may take minutes, which the first process tells of. `heed` is called again and
+  again, here and while it measures: what it raises ends that, and leaves nothing in the cache.
   """
   names, num = families(config), config.evaluators.num_generated
   if not names:
     return None
   telling = contextlib.nullcontext(stages.silent) if jax.process_index() else stages.telling()
   with reading('evaluators'), telling as tell:
-    network = feature_network.make_network(config.evaluators.network, dataset, config, tell=tell)
-    settings = Settings(names, num_generated=num, num_pairwise=num)
-    return Evaluator(settings, network=network, dataset=dataset, config=config, mesh=mesh)
+    network = feature_network.make_network(config.evaluators.network, dataset, config, tell=stages.heeding(tell, heed))
+    settings, quiet = Settings(names, num_generated=num, num_pairwise=num), stages.heeding(stages.silent, heed)
+    return Evaluator(settings, network=network, dataset=dataset, config=config, mesh=mesh, tell=quiet)
 
 
 def measure(evaluator: Evaluator, state: core.State, algorithm: core.Algorithm) -> tuple[dict[str, float], list[str]]:

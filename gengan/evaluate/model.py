@@ -28,13 +28,17 @@ def opened(
 ) -> family.Model:
   """The model of a run as families ask it: with the held-out images of a split, and a truncation of what it draws.
 
-  The state must lie on all devices of the mesh, which draw. `tell` hears of classifiers that are trained.
+  The state must lie on all devices of the mesh, which draw. `tell` hears of that, and of classifiers that are trained.
   """
   held_out = getattr(dataset, split)
 
   def draw(labels, seed):
-    parts = generated_batches(algorithm, state, labels, seed=seed, truncation=truncation, mesh=mesh)
-    return np.concatenate([images for images, _ in parts])
+    parts, seen = [], 0
+    for images, _ in generated_batches(algorithm, state, labels, seed=seed, truncation=truncation, mesh=mesh):
+      parts.append(images)
+      seen += len(images)
+      tell('generating', seen, len(labels))
+    return np.concatenate(parts)
 
   def train(images, labels, seed):
     stopping = real_images(dataset.validation, config) if split == 'test' else None

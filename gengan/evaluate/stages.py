@@ -19,6 +19,16 @@ def silent(stage: str, done: int = 0, of: int = 0) -> None:
   """Tells nothing."""
 
 
+def heeding(tell: Tell, heed: Callable[[], None]) -> Tell:
+  """`tell`, but `heed` is called first, which may raise to end what is told of."""
+
+  def told(stage: str, done: int = 0, of: int = 0) -> None:
+    heed()
+    tell(stage, done, of)
+
+  return told
+
+
 @contextlib.contextmanager
 def telling(stream: TextIO | None = None, clock: Callable[[], float] = time.monotonic) -> Iterator[Tell]:
   """A function that tells stages to a person: in one line on a terminal that is gone at the end, else in a few.

@@ -8,6 +8,10 @@ import jax
 from jax.experimental import multihost_utils
 
 
+class Stopped(BaseException):
+  """Work between two steps is given up, for the run was asked to stop; no `except Exception` takes it for a fault."""
+
+
 class Interrupts:
   """While it is entered, SIGTERM and SIGINT only set `requested`; a second SIGINT quits at once.
 
@@ -44,6 +48,11 @@ class Interrupts:
     if stop:
       self.exit_code = 128 + self._number
     return stop
+
+  def heed(self) -> None:
+    """Raises Stopped once a signal has come; never with `jax.distributed`, where all processes must go on alike."""
+    if self.requested and not jax.distributed.is_initialized():
+      raise Stopped
 
   def _handle(self, number, frame):
     if not self.requested:  # `print` may be at work already

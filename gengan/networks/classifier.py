@@ -82,9 +82,14 @@ class Classifier:
       parts.append([np.asarray(output)[: len(part)] for output in apply(self.variables, filled)])
     return tuple(np.concatenate(outputs) for outputs in zip(*parts, strict=True))
 
-  def accuracy(self, images: np.ndarray, labels: np.ndarray) -> float:
-    """Share of images whose most probable class is their label."""
-    return float(np.mean(self(images)[0].argmax(axis=1) == labels))
+  def accuracy(self, images: np.ndarray, labels: np.ndarray, *, tell: Callable[[], None] = lambda: None) -> float:
+    """Share of images whose most probable class is their label; `tell` is called after every batch."""
+    right = 0
+    for start in range(0, len(labels), _PREDICTED):
+      part = slice(start, start + _PREDICTED)
+      right += int(np.sum(self(images[part])[0].argmax(axis=1) == labels[part]))
+      tell()
+    return right / len(labels)
 
 
 def train(
@@ -118,7 +123,8 @@ def train(
     eval_every_steps: between two looks at the validation images.
     width: of `ResNet`.
     class_weights: [K], factors of the loss of every example by its class; None: all 1.
-    tell: called with the number of steps done after every tenth.
+    tell: called with the number of steps done after every one, and while the validation images are looked at; what it
+      raises ends the training.
 
   Raises:
     ValueError: no steps, fewer than two classes, labels outside 0 to K - 1, or an empty validation set.
@@ -139,11 +145,11 @@ def train(
   for step in range(1, steps + 1):
     images, labels = batches(step - 1)
     state = train_step(state, images, labels, weights[labels], rates[step - 1], jax.random.fold_in(key, step))
-    if step % 10 == 0:
-      tell(step)
+    jax.block_until_ready(state)  # else steps pile up that are still to be computed when `tell` ends the training
+    tell(step)
     if validation is not None and (step % eval_every_steps == 0 or step == steps):
       candidate = Classifier(state[0], num_classes, width, np.nan, step)
-      accuracy = candidate.accuracy(*validation)
+      accuracy = candidate.accuracy(*validation, tell=functools.partial(tell, step))
       if best is None or accuracy > best.validation_accuracy:
         best = dataclasses.replace(candidate, validation_accuracy=accuracy)
   return best or Classifier(state[0], num_classes, width, np.nan, steps)

@@ -1,5 +1,6 @@
 """What is done with the state between two steps: it is scored on the validation split, measured and drawn."""
 
+import contextlib
 from collections.abc import Callable
 from typing import Any
 
@@ -8,6 +9,7 @@ from ml_collections import ConfigDict
 
 from gengan import core, data, sharding
 from gengan.evaluate import in_training
+from gengan.host.interrupts import Stopped
 from gengan.metrics import collapse
 from gengan.metrics.averages import average
 from gengan.train.preparation import Training
@@ -34,18 +36,27 @@ def due(config: ConfigDict, step: int, *, stop: bool) -> set[str]:
 
 
 def make(
-  training: Training, *, writer: MetricWriter, progress: Progress, snapshots: Snapshots, key: jax.Array
+  training: Training,
+  *,
+  writer: MetricWriter,
+  progress: Progress,
+  snapshots: Snapshots,
+  key: jax.Array,
+  heed: Callable[[], None],
 ) -> Callable[[int, core.State, set[str], Callable[[], Any]], dict[str, float]]:
   """A function `(step, state, due, save) -> scores` that does what is due, and writes what it finds.
 
   It saves by `save()`: what is not finite is not saved, and whatever takes time or may fail comes afterwards.
 
   Scores are of the validation split; `eval_step` draws with the same `key` at every step. `progress` knows the
-  discriminator's recent accuracies, and raises Diverged where a sample is not finite.
+  discriminator's recent accuracies, and raises Diverged where a sample is not finite. `heed` raises Stopped once the
+  run was asked to stop, which ends a measurement, and leaves the function without an evaluator at the start.
   """
   config, dataset, algorithm, mesh = training.config, training.dataset, training.setup.algorithm, training.setup.mesh
   eval_step = jax.jit(algorithm.eval_step, out_shardings=sharding.replicated(mesh))
-  evaluator = in_training.of_config(config, dataset, mesh)
+  evaluator = None
+  with contextlib.suppress(Stopped):  # nothing will be measured
+    evaluator = in_training.of_config(config, dataset, mesh, heed)
   warned = set()  # what is not measured for a reason that stays, and what drifts, is said once
   history = {}  # of the collapse monitor
 

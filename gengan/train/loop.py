@@ -14,7 +14,7 @@ from ml_collections import ConfigDict
 from gengan import core, runs, sharding
 from gengan.config.fields import flatten
 from gengan.host import errors, files
-from gengan.host.interrupts import Interrupts
+from gengan.host.interrupts import Interrupts, Stopped
 from gengan.train import examination, reference, starting, summary
 from gengan.train.compiling import FirstCalls
 from gengan.train.preparation import Training, prepare
@@ -98,20 +98,24 @@ def fit(
       state = first_calls.watch('initial weights', _fresh)(training, init_key, writer)
     last_good = functools.partial(_last_good, checkpointer)
     progress = Progress(writer, every_steps=config.log_every_steps, num_steps=config.num_steps, last_good=last_good)
-    examine = examination.make(training, writer=writer, progress=progress, snapshots=snapshots, key=eval_key)
-    examine = first_calls.watch('samples', examine)
+    look = {'progress': progress, 'snapshots': snapshots, 'key': eval_key, 'heed': interrupts.heed}
+    examine = first_calls.watch('samples', examination.make(training, writer=writer, **look))
     train_step = first_calls.watch('train step', _compile(training), last=True)
 
-    stop = False
+    stop = interrupts.should_stop(step)  # while the weights or a classifier were made
     while True:
       due = examination.due(config, step, stop=stop) if step != examined else set()
       if due:
         _require_folder(workdir)
         progress.require_finite(step, state)  # what is not finite is neither looked at nor saved
         save = functools.partial(checkpointer.save, step, state, data=iterator.get_state(), config=config.to_dict())
-        scores = examine(step, state, due, save)
-        if 'save' in due and scores:
-          checkpointer.score(scores)
+        try:
+          scores = examine(step, state, due, save)
+          if 'save' in due and scores:
+            checkpointer.score(scores)
+        except Stopped:  # saved without scores: what is due here is done when the run goes on
+          save()
+          stop = interrupts.should_stop(step)
       profile.between(step, state)
       if stop or step >= config.num_steps:
         break

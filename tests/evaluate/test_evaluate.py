@@ -23,6 +23,7 @@ from gengan.evaluate.evaluator import Evaluator, Settings
 from gengan.evaluate.feature_network import make_network
 from gengan.evaluate.images import generated_batches
 from gengan.evaluate.protocol import Evaluation
+from gengan.host.interrupts import Stopped
 from gengan.metrics import family, likelihood
 from gengan.runs import checkpoint
 from gengan.runs.leaves import state_sha256
@@ -97,7 +98,28 @@ def test_the_loop_tells_of_a_classifier_that_it_trains(gan_run, monkeypatch, tmp
   run, mesh = runs.load(gan_run), sharding.make_mesh(devices=jax.devices()[:1])
   run.config.evaluators.metrics, run.config.evaluators.network = 'frechet', 'classifier'
   in_training.of_config(run.config, data.load(run.config.data), mesh)
-  assert re.match(r'training a classifier \(10 of 10\)\n', capsys.readouterr().err)
+  assert re.match(r'training a classifier \(1 of 10\)\n', capsys.readouterr().err)
+
+
+def test_whoever_is_asked_to_stop_trains_no_classifier_to_its_end_and_keeps_none(gan_run, monkeypatch, tmp_path):
+  monkeypatch.setenv('GENGAN_CACHE', str(tmp_path / 'cache'))
+  run, mesh = runs.load(gan_run), sharding.make_mesh(devices=jax.devices()[:1])
+  run.config.evaluators.metrics, run.config.evaluators.network = 'classification_accuracy', 'classifier'
+  dataset, heard = data.load(run.config.data), []
+
+  def heed():
+    heard.append(None)
+    if len(heard) == 3:
+      raise Stopped
+
+  with pytest.raises(Stopped):
+    in_training.of_config(run.config, dataset, mesh, heed)
+  assert len(heard) == 3 and not (tmp_path / 'cache').exists()
+  evaluator = in_training.of_config(run.config, dataset, mesh, heed)
+  for _ in range(2):  # the samples, and what is trained on them
+    heard.clear()
+    with pytest.raises(Stopped):
+      in_training.measure(evaluator, run.state, run.algorithm)
 
 
 def test_what_a_classifier_learns_from_samples_can_steer_a_run(gan_run):

@@ -8,7 +8,7 @@ import threading
 
 import pytest
 
-from gengan.host.interrupts import Interrupts
+from gengan.host.interrupts import Interrupts, Stopped
 
 
 @pytest.mark.parametrize('number', [signal.SIGTERM, signal.SIGINT])
@@ -16,8 +16,11 @@ def test_a_signal_sets_the_flag_and_the_old_handler_returns(number):
   before = signal.getsignal(number)
   with Interrupts() as interrupts:
     assert not interrupts.requested and not interrupts.should_stop(1)
+    interrupts.heed()
     signal.raise_signal(number)
     assert interrupts.requested and interrupts.exit_code == 0  # the loop has not stopped yet
+    with pytest.raises(Stopped):
+      interrupts.heed()
     assert interrupts.should_stop(2) and interrupts.exit_code == 128 + number
   assert signal.getsignal(number) is before
 

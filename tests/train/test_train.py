@@ -167,6 +167,34 @@ def test_a_signal_saves_and_stops_and_what_was_due_is_done_later(straight, tmp_p
   assert values(tmp_path) == values(workdir)
 
 
+@pytest.mark.parametrize('where, stopped', [('making', 0), ('measuring', 2), ('measuring', 4)])
+def test_a_signal_ends_a_measurement_which_is_made_when_the_run_goes_on(
+  straight, tmp_path, monkeypatch, where, stopped
+):
+  config, asked = tiny(**{'evaluators.every_steps': 2}), []
+
+  def heeded(heed, at):
+    asked.append(at)
+    if at == where and asked.count(at) == max(stopped // 2, 1):
+      os.kill(os.getpid(), signal.SIGTERM)
+      heed()
+    return 1.0
+
+  def of_config(_, dataset, mesh, heed):
+    heeded(heed, 'making')
+    return lambda: heeded(heed, 'measuring')
+
+  with monkeypatch.context() as patch:
+    patch.setattr(examination.in_training, 'of_config', of_config)
+    patch.setattr(examination.in_training, 'measure', lambda evaluator, *_: ({'validation/good': evaluator()}, []))
+    assert int(train.run(config, tmp_path).step) == stopped
+    where = ''
+    assert runs.load(tmp_path).step == stopped
+    assert equal(train.run(config, tmp_path), straight[1])
+  good = [line['step'] for line in read_lines(tmp_path) if 'validation/good' in line]
+  assert good == [2, 4, 6, 8]
+
+
 def test_a_loss_that_is_not_finite_names_step_metric_and_checkpoint(tmp_path, monkeypatch):
   compile_step = sharding.compile_step
 
