@@ -1,11 +1,17 @@
 """The data card: what a generated set is, as card.json for programs and README.md for people."""
 
 import pathlib
+import re
 from collections.abc import Mapping
 from typing import Any
 
 from gengan.generate.formats import shards
 from gengan.generate.formats.shards import About
+
+# What Markdown makes HTML, links, code, emphasis or formulas of; a _ between two letters stays what it is.
+_MARKS = re.compile(
+  r'[\\`<>\[\]*~&$]|(?<![^\W_])_|_(?![^\W_])|(?<=http):|(?<=https):|(?<=ftp):|(?<=www)\.', re.IGNORECASE
+)
 
 
 def write(root: pathlib.Path, about: About, card: Mapping[str, Any]) -> list[str]:
@@ -22,7 +28,7 @@ def readme(about: About, card: Mapping[str, Any]) -> str:
   height, width, channels = about.image_shape
   parts = [
     f'# {card["name"]}: {counts["kept"]:,} synthetic images',
-    f'{about.description} No image is a photograph or a scan: all were drawn by the model below.',
+    f'{plain(about.description)} No image is a photograph or a scan: all were drawn by the model below.',
     f'```python\n{card["load"]}\n```',
     _table(
       ['', ''],
@@ -30,12 +36,12 @@ def readme(about: About, card: Mapping[str, Any]) -> str:
         ['images', f'{counts["kept"]:,}, {height} x {width} x {channels}, uint8'],
         ['format', card['format']],
         ['licence', card['licence']],
-        ['model', f'{model["name"]}, step {model["step"]:,}, {model["weights"]} weights'],
+        ['model', f'{plain(model["name"])}, step {model["step"]:,}, {model["weights"]} weights'],
         ['SHA-256 of the weights', f'`{model["weights_sha256"]}`'],
         ['SHA-256 of the config', f'`{model["config_sha256"]}`'],
         ['seed', card['request']['seed']],
         ['made with', card['generator']],
-        ['trained on', f'{training["source"]}, {training["examples"].get("train", 0):,} images'],
+        ['trained on', f'{plain(training["source"])}, {training["examples"].get("train", 0):,} images'],
         ['SHA-256 of the training data', f'`{training["sha256"]}`'],
       ],
     ),
@@ -49,13 +55,29 @@ def readme(about: About, card: Mapping[str, Any]) -> str:
   if counts['dropped']:
     parts.append(_table(['dropped because of', 'candidates'], [[k, f'{v:,}'] for k, v in counts['dropped'].items()]))
   if about.class_names:
-    rows = [[label, name, f'{counts["by_class"].get(name, 0):,}'] for label, name in enumerate(about.class_names)]
+    rows = [
+      [label, plain(name), f'{counts["by_class"].get(name, 0):,}'] for label, name in enumerate(about.class_names)
+    ]
     parts.append(_table(['label', 'class', 'images'], rows))
-  parts += ['## Copies of training images', card['copying']['text']]
-  parts += ['## How it was made', _table(['', ''], [[k, f'`{v}`'] for k, v in card['request'].items()])]
+  parts += ['## Copies of training images', plain(card['copying']['text'])]
+  parts += ['## How it was made', _table(['', ''], [[k, _code(v)] for k, v in card['request'].items()])]
   parts += ['## What the model is worth', _evaluation(card['evaluation'])]
   parts += ['## Files', '`sha256sum -c SHA256SUMS` checks every file. card.json holds what is on this page.']
   return '\n\n'.join(parts) + '\n'
+
+
+def plain(text: str) -> str:
+  """Text that Markdown shows as it is."""
+  return _MARKS.sub(r'\\\g<0>', text).replace('\n', ' ')
+
+
+def _code(value: Any) -> str:
+  """A value as code, whatever backticks are in it."""
+  text = str(value)
+  if '`' not in text:
+    return f'`{text}`'
+  fence = '`' * (1 + max(map(len, re.findall('`+', text))))
+  return f'{fence} {text} {fence}'
 
 
 def _evaluation(evaluation: Mapping[str, Any] | None) -> str:
