@@ -208,7 +208,10 @@ def test_the_load_command_runs_in_a_folder_of_any_name(kind, tmp_path, monkeypat
     assert sum(1 for _ in loaded['images']) == 9, name
 
 
-ROUND = [NAMES, ('кошка', 'ant', '猫/犬'), ('dog', 'Dog', 'test'), ('CON', 'x' * 300, "it's [1], & <b>")]
+ROUND = [
+  *(NAMES, ('кошка', 'ant', '猫/犬'), ('dog', 'Dog', 'test'), ('CON', 'x' * 300, "it's [1], & <b>")),
+  *(('trainA', 'testA', 'cat'), ('testA', 'train', 'trainA'), ('seg_test', 'seg_train', 'seg_val')),
+]
 
 
 @pytest.mark.parametrize('names', ROUND, ids=ascii)
