@@ -109,12 +109,7 @@ def fit(
         _require_folder(workdir)
         progress.require_finite(step, state)  # what is not finite is neither looked at nor saved
         save = functools.partial(checkpointer.save, step, state, data=iterator.get_state(), config=config.to_dict())
-        try:
-          scores = examine(step, state, due, save)
-          if 'save' in due and scores:
-            checkpointer.score(scores)
-        except Stopped:  # saved without scores: what is due here is done when the run goes on
-          save()
+        if not _examined(examine, checkpointer, step, state, due, save):
           stop = interrupts.should_stop(step)
       profile.between(step, state)
       if stop or step >= config.num_steps:
@@ -130,6 +125,18 @@ def fit(
     redraw = step > begun or not snapshots.finished()
     writer.write_texts(step, _ending(training, step, state, snapshots if redraw else None, stop=stop))
   return state
+
+
+def _examined(examine: Callable, checkpointer: runs.Checkpointer, step: int, state, due: set[str], save) -> bool:
+  """Does what is due at a step; False where a signal ended it: then it is saved, and done when the run goes on."""
+  try:
+    scores = examine(step, state, due, save)
+  except Stopped:
+    save()
+    return False
+  if 'save' in due and scores:
+    checkpointer.score(scores)
+  return True
 
 
 def _enter(training: Training, stack: contextlib.ExitStack) -> runs.Checkpointer:
