@@ -26,7 +26,7 @@ MIN_SIZE = 2**16  # elements: below this, gathering a leaf costs more than keepi
 # The library fusions of XLA:CPU slow the kernel gradients of convolutions down three- to fivefold.
 CPU_STEP_OPTIONS = {'xla_cpu_experimental_ynn_fusion_type': ''}
 # Run once, small random-number kernels cost seconds each to optimise and give the same numbers.
-CPU_INIT_OPTIONS = {'xla_backend_optimization_level': '1', 'xla_cpu_use_fusion_emitters': 'false'}
+CPU_INIT_OPTIONS = {'xla_backend_optimization_level': '1', 'xla_cpu_use_fusion_emitters': 'False'}
 
 
 def initialize(requested: bool = False, *, heartbeat_timeout_seconds: int = 30) -> bool:

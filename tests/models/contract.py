@@ -40,7 +40,7 @@ class Contract:
   @classmethod
   def compiled_quickly(cls):
     """Most of the time here is that of the compiler."""
-    quick = {'xla_backend_optimization_level': '0', 'xla_cpu_use_fusion_emitters': 'false'}
+    quick = {'xla_backend_optimization_level': '0', 'xla_cpu_use_fusion_emitters': 'False'}
     with pytest.MonkeyPatch.context() as patch:
       for name in ('CPU_INIT_OPTIONS', 'CPU_STEP_OPTIONS'):
         patch.setattr(sharding, name, getattr(sharding, name) | quick)
