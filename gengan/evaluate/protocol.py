@@ -79,13 +79,7 @@ class Evaluation:
       notes = {name: dict(content.get(name, {})) for name in ('not_measured', 'left_out')}
       protocol = Protocol(**fields)
       return cls(**numbers, protocol=protocol, about=content['about'], cautions=tuple(cautions), **notes)
-    except (
-      ValueError,
-      KeyError,
-      TypeError,
-      AttributeError,
-      RecursionError,
-    ) as error:  # a JSONDecodeError is a ValueError
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:  # JSON's own are ValueErrors
       raise ValueError(f'this is not an evaluation: {error!r}') from error
 
 

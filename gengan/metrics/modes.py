@@ -4,6 +4,11 @@ import numpy as np
 
 from gengan.metrics.family import OWN_CLASSES, Family, Images, Inputs, Meaning, Scores
 
+NAMES = {
+  'modes': Meaning('higher', 'classes of the training images that are among the samples'),
+  'modes_kl': Meaning('lower', "KL of the classes' shares, samples to training images, in nats"),
+}
+
 
 def found(classes: np.ndarray, expected: np.ndarray) -> tuple[int, float]:
   """How many of the expected classes occur, and how far the shares of all are from the expected ones.
@@ -40,10 +45,6 @@ def scores(inputs: Inputs) -> Scores:
   return Scores({name: float(value) for name, value in of_samples.items()}, real=of_real)
 
 
-NAMES = {
-  'modes': Meaning('higher', 'classes of the training images that are among the samples'),
-  'modes_kl': Meaning('lower', "KL of the classes' shares, samples to training images, in nats"),
-}
 FAMILY = Family(
   scores,
   NAMES,
