@@ -6,15 +6,15 @@ import jax
 import numpy as np
 
 
-def cpu_options(platform: str, options: dict[str, str]) -> dict[str, str] | None:
-  """The options on CPUs, where this version's compiler knows them; else None."""
-  return options if platform == 'cpu' and _accepts(tuple(options.items())) else None
+def cpu_options(platform: str, options: dict[str, str]) -> dict[str, str]:
+  """Those of the options that this version's compiler knows, on CPUs; else none."""
+  return {name: value for name, value in options.items() if platform == 'cpu' and _accepts(name, value)}
 
 
 @functools.cache
-def _accepts(options: tuple[tuple[str, str], ...]) -> bool:
+def _accepts(name: str, value: str) -> bool:
   try:
-    jax.jit(lambda: np.float32(0), compiler_options=dict(options)).lower().compile()
+    jax.jit(lambda: np.float32(0), compiler_options={name: value}).lower().compile()
   except jax.errors.JaxRuntimeError:
     return False
   return True
