@@ -160,7 +160,7 @@ def _check_top(paths: Sequence[Path], found: dict[str, str], spec: str) -> None:
   if len({others for _, others in _found(found).values()}) > 1:
     raise ValueError(f'{spec}: these look like splits of more than one set: {listed}; {_HOW}')
   if 'train' not in found.values():
-    raise ValueError(f'{spec}: there is no train/ among the folders that look like splits: {listed}; {_HOW}')
+    raise ValueError(f'{spec}: no train/ with images is among the folders that look like splits: {listed}; {_HOW}')
 
 
 def _check_below(paths: Sequence[Path], spec: str, *, splits: bool) -> list[str]:

@@ -156,8 +156,11 @@ def test_classes_are_not_taken_for_splits(classes):
     ),
     (('train_cats/1.png', 'train_dogs/1.png', 'test_mix/1.png'), "'test_mix', 'train_cats', 'train_dogs' look like"),
     (('data_batch_1/1.png', 'test_batch/1.png'), "'data_batch_1' lies beside what looks like a split: 'test_batch'; "),
-    (('dev/1.png', 'eval/1.png'), "there is no train/ among the folders that look like splits: 'dev', 'eval'; "),
-    (('set/test/1.png', 'set/test/2.png'), "there is no train/ among the folders that look like splits: 'test'; "),
+    (('dev/1.png', 'eval/1.png'), "no train/ with images is among the folders that look like splits: 'dev', 'eval'; "),
+    (
+      ('set/test/1.png', 'set/test/2.png'),
+      "no train/ with images is among the folders that look like splits: 'test'; ",
+    ),
     (
       ('cat/train/1.png', 'cat/test/2.png', 'dog/train/1.png'),
       "'cat' holds what looks like a split: 'cat/test', 'cat/train'; ",
