@@ -20,7 +20,7 @@ def get_config(variant: str = 'digits') -> ConfigDict:
     kimg = config.batch_size / 1000  # of one step
     with config.ignore_type():  # a schedule where a number stood
       config.ema.half_life_kimg = defaults.step(0.0, 6931 * kimg, kimg=1000 * kimg)  # 0.9999 a step, from step 1000 on
-    config.ema.rampup = None
+    config.ema.rampup = 0.0
   config.model.name = 'gengan.models.biggan'
   config.model.latent_size = {16: 60, 32: 80, 64: 120}[config.data.image_size]
   config.model.shared_size = 128  # of the class embedding that all batch norms read

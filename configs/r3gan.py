@@ -29,7 +29,7 @@ def get_config(variant: str = 'digits') -> ConfigDict:
   half_life = kimg / 20 if small else 2 * 1000 * paper['half_life']
   config.loss = 'relativistic'
   config.augment = 'color,translation,cutout' if config.data.channels == 3 else 'translation,cutout'
-  config.ema.rampup = None
+  config.ema.rampup = 0.0
   with config.ignore_type():  # a schedule where a number stood
     config.terms.r1 = defaults.cosine(paper['gamma'], paper['gamma'] / 10, kimg)
     config.terms.r2 = defaults.cosine(paper['gamma'], paper['gamma'] / 10, kimg)

@@ -11,7 +11,7 @@ from gengan import core, optimizers
 
 
 def test_a_weight_counts_half_after_the_half_life():
-  decay = core.ema_decay(jnp.int32(10**6), 50, half_life_kimg=2.0, rampup=None)
+  decay = core.ema_decay(jnp.int32(10**6), 50, half_life_kimg=2.0, rampup=0.0)
   assert float(decay) ** (2000 / 50) == pytest.approx(0.5, rel=1e-5)
 
 
@@ -19,7 +19,7 @@ def test_ramp_up_bounds_the_half_life_by_a_share_of_the_images_seen():
   early = core.ema_decay(jnp.int32(100), 64, half_life_kimg=100.0, rampup=0.05)
   assert float(early) == pytest.approx(0.5 ** (64 / (100 * 64 * 0.05)), rel=1e-5)
   assert float(core.ema_decay(jnp.int32(0), 64, half_life_kimg=100.0, rampup=0.05)) == 0.0
-  assert float(core.ema_decay(jnp.int32(100), 64, half_life_kimg=0.0, rampup=None)) == 0.0
+  assert float(core.ema_decay(jnp.int32(100), 64, half_life_kimg=0.0, rampup=0.0)) == 0.0
 
 
 def test_average_covers_statistics_and_copies_directions():

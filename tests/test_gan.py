@@ -103,7 +103,7 @@ def test_a_penalty_is_added_to_the_discriminators_loss_and_reported(batch):
 
 
 def test_samples_come_from_the_average_and_the_average_follows_the_generator(batch):
-  algorithm = make(ema_half_life_kimg=ROWS / 1000, ema_rampup=None)  # decay 1/2 a step
+  algorithm = make(ema_half_life_kimg=ROWS / 1000, ema_rampup=0.0)  # decay 1/2 a step
   state = algorithm.init(jax.random.key(0), batch)
   after, _ = algorithm.train_step(state, batch, jax.random.key(1))
   midway = jax.tree.map(lambda a, b: (a + b) / 2, state.params['generator'], after.params['generator'])

@@ -189,7 +189,7 @@ def test_evaluation_and_decoding_read_the_average_and_ignore_beta(batch, state):
 
 
 def test_the_average_moves_with_the_ramp_up(batch, state):
-  step = jax.jit(make(ema_half_life_kimg=1.0, ema_rampup=None).train_step)
+  step = jax.jit(make(ema_half_life_kimg=1.0, ema_rampup=0.0).train_step)
   after, _ = step(state, batch, KEY)
   share = 0.5 ** (ROWS / 1000)
   new = {'params': after.params['encoder'], **after.model_state['encoder']}

@@ -160,7 +160,7 @@ def training(variant: str) -> ConfigDict:
 
   config.ema = ConfigDict()  # moving average of the weights, which is evaluated and sampled
   config.ema.half_life_kimg = 10.0  # thousands of images after which a weight counts half; 0: no average
-  config.ema.rampup = 0.05  # at most this share of the images seen so far
+  config.ema.rampup = 0.05  # at most this share of the images seen so far; 0: no such limit
 
   config.mesh = ConfigDict()
   config.mesh.data = -1  # devices that share the batch; -1: all that are left

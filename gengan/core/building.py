@@ -110,7 +110,7 @@ def update(
   return params, opt_state, metrics if rate is None else metrics | {'learning_rate': rate}
 
 
-def ema_decay(step: jax.Array, batch_size: int, *, half_life_kimg: ScalarOrSchedule, rampup: float | None) -> jax.Array:
+def ema_decay(step: jax.Array, batch_size: int, *, half_life_kimg: ScalarOrSchedule, rampup: float) -> jax.Array:
   """Decay of the moving average at a step: 0.5^(batch / half-life), both in images (Karras et al. 2020, appendix B).
 
   Args:
@@ -118,24 +118,24 @@ def ema_decay(step: jax.Array, batch_size: int, *, half_life_kimg: ScalarOrSched
     batch_size: images a step reads.
     half_life_kimg: thousands of images after which a weight counts half; 0 switches the average off.
     rampup: at most this share of the images seen so far is the half-life, so that early samples are not stale.
-      None: no ramp-up.
+      0: no ramp-up.
   """
   half_life = jnp.asarray(value_at(half_life_kimg, step) * 1000.0, jnp.float32)
-  if rampup is not None:
+  if rampup > 0:
     half_life = jnp.minimum(half_life, step.astype(jnp.float32) * batch_size * rampup)
   return jnp.where(half_life > 0, 0.5 ** (batch_size / jnp.maximum(half_life, 1e-8)), 0.0)
 
 
-def check_ema(half_life_kimg: ScalarOrSchedule, rampup: float | None) -> None:
+def check_ema(half_life_kimg: ScalarOrSchedule, rampup: float) -> None:
   """Raises an ArgumentError for what `ema_decay` cannot work with."""
   if not callable(half_life_kimg) and not 0 <= half_life_kimg < math.inf:
     raise ArgumentError('half_life_kimg', half_life_kimg, 'at least 0 (0: no average)')
-  if rampup is not None and not 0 < rampup <= 1:
-    raise ArgumentError('rampup', rampup, 'above 0 and at most 1, or None for no ramp-up')
+  if not 0 <= rampup <= 1:
+    raise ArgumentError('rampup', rampup, 'from 0 to 1 (0: no ramp-up)')
 
 
 def averaging(
-  half_life_kimg: ScalarOrSchedule, rampup: float | None, axis_name: str | None
+  half_life_kimg: ScalarOrSchedule, rampup: float, axis_name: str | None
 ) -> Callable[[jax.Array, Batch], jax.Array]:
   """`ema_decay` with its settings checked: from a step and a device's share of a batch to the decay."""
   check_ema(half_life_kimg, rampup)

@@ -26,7 +26,7 @@ def make(
   draw_labels: Callable[[jax.Array, int], jax.Array] | None = None,
   space: latent.Space | None = None,
   ema_half_life_kimg: ScalarOrSchedule = 10.0,
-  ema_rampup: float | None = 0.05,
+  ema_rampup: float = 0.05,
   dtype: Any = jnp.float32,
   axis_name: str | None = None,
 ) -> core.Algorithm:

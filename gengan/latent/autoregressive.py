@@ -21,7 +21,7 @@ def autoregressive(
   optimizer: optax.GradientTransformation,
   gradient: Gradient = whole_batch,
   ema_half_life_kimg: ScalarOrSchedule = 10.0,
-  ema_rampup: float | None = 0.05,
+  ema_rampup: float = 0.05,
   dtype: Any = jnp.float32,
   axis_name: str | None = None,
 ) -> Algorithm:

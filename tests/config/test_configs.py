@@ -1,13 +1,15 @@
 """The files in configs/: each is read with `defaults` alone, and those that speak of the same agree."""
 
 import ast
+import contextlib
+import importlib
 import pathlib
 
 import pytest
 
 from configs import conditional_dcgan, residual_dcgan
 from configs.utility import digits, fashion_mnist, generated_alone, mnist
-from gengan.config import defaults
+from gengan.config import check, defaults, make_algorithm, set_classes
 
 ROOT = pathlib.Path(__file__).parents[2]
 FILES = sorted((ROOT / 'configs').rglob('*.py'))
@@ -81,3 +83,24 @@ def test_the_argument_of_a_config_says_the_set_and_the_size(argument, expected):
 def test_an_argument_with_other_words_is_refused(argument, message):
   with pytest.raises(ValueError, match=message):
     defaults.variant_and_size(argument)
+
+
+RECIPES = [path.stem for path in FILES if path.parent.name == 'configs' and path.stem != '__init__']
+
+
+def variants_of(recipe):
+  """Its configs: the usual one, and those of every image set and size that it takes."""
+  get_config = importlib.import_module(f'configs.{recipe}').get_config
+  yield get_config()
+  for name in defaults.VARIANTS:
+    for argument in (name, f'{name},small'):
+      with contextlib.suppress(ValueError):
+        yield get_config(argument)
+
+
+@pytest.mark.parametrize('recipe', RECIPES)
+def test_every_variant_of_every_config_is_one_that_trains(recipe):
+  for config in variants_of(recipe):
+    check(config)
+    set_classes(config, 10, labelled=True)
+    assert callable(make_algorithm(config).train_step)
