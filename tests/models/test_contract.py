@@ -51,7 +51,8 @@ RECIPES = {
   'mlp vae': lambda: tiny_vae(**{'model.architecture': 'mlp', 'model.hidden_size': 8}),
 }
 COMPILED_ONCE = (  # others have all that devices must agree on in these
-  *('layer norm', 'unconditional residual dcgan', 'least squares, DRAGAN', 'auxiliary classifier'),
+  *('dcgan, several updates of D', 'wgan-gp', 'augmented', 'conditional dcgan', 'layer norm', 'auxiliary classifier'),
+  *('unconditional residual dcgan', 'least squares, DRAGAN', 'embedded labels, consistency'),
   *('conditional vae', 'mlp vae'),
 )
 JIT_ONLY = ('ghost batch norm', 'relativistic average')  # groups or averages that devices would have to share
