@@ -24,6 +24,9 @@ class Generator(nn.Module):
   channels: int
   width: int  # feature maps of the last block, at full size
   num_classes: int = 0  # 0: unconditional
+  label: str = (
+    'one_hot'  # the class beside the latent, as `layers.LabelInput` puts it; 'batch_norm': in the norms alone
+  )
   slope: float = 0.0  # of the leaky ReLU; 0 is a ReLU
   batch_norm_groups: int = 1
   axis_name: str | None = None
@@ -41,7 +44,7 @@ class Generator(nn.Module):
       common=True,
     )
     condition = labels if self.num_classes else None
-    latents = layers.LabelInput(self.num_classes, 'one_hot')(latents, labels)
+    latents = layers.LabelInput(self.num_classes, self.label)(latents, labels, train=train)
     features = self.width * 2**doublings
     x = layers.Dense(base * base * features)(latents).reshape(-1, base, base, features)
     for _ in range(doublings):
@@ -55,7 +58,8 @@ def make(config: ConfigDict, axis_name: str | None = None) -> core.Algorithm:
   """Builds the recipe from a config such as `configs/residual_dcgan.py`.
 
   Args:
-    config: read once, here; that of a DCGAN and `config.model.g_width`. `config.model.width` is D's.
+    config: read once, here; that of a DCGAN and `config.model.g_width`. `config.model.width` is D's. Whatever
+      `config.model.g_label` puts beside the latent, the class is in G's norms as well.
     axis_name: as in `gengan.models.dcgan.make`.
 
   Raises:
@@ -63,4 +67,5 @@ def make(config: ConfigDict, axis_name: str | None = None) -> core.Algorithm:
   """
   if config.model.g_width < 1:
     raise ConfigError('model.g_width', config.model.g_width, 'at least 1')
-  return dcgan.make(config, axis_name, generator=partial(Generator, width=config.model.g_width))
+  generator = partial(Generator, width=config.model.g_width, label=config.model.g_label)
+  return dcgan.make(config, axis_name, generator=generator)

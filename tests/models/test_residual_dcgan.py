@@ -33,6 +33,15 @@ def test_classes_are_drawn_by_the_label_and_not_without_classes():
     assert len(np.unique(np.asarray(images).reshape(3, -1), axis=0)) == different
 
 
+@pytest.mark.parametrize(('label', 'columns'), [('one_hot', 5 + 10), ('embedding', 5 + 5), ('batch_norm', 5)])
+def test_the_config_says_what_stands_beside_the_latent(label, columns):
+  config = config_file.get_config()
+  config.model.update(width=4, g_width=4, latent_size=5, num_classes=10, g_label=label)
+  batch = {'image': jax.ShapeDtypeStruct((2, 16, 16, 1), jnp.float32), 'label': jax.ShapeDtypeStruct((2,), int)}
+  state = jax.eval_shape(residual_dcgan.make(config).init, jax.random.key(0), batch)
+  assert state.params['generator']['Dense_0']['kernel'].shape[0] == columns
+
+
 @pytest.mark.parametrize(
   'field, message', [('g_width', 'config.model.g_width is 0; it must be at least 1'), ('width', 'config.model.width')]
 )
