@@ -13,31 +13,35 @@ from ml_collections import ConfigDict
 
 from gengan.config import defaults
 
-# gamma, rows of a player, millions of images: half-life of the average; probability of augmentation
-CIFAR = {'gamma': 0.05, 'rows': 512, 'half_life': 5.0, 'augment': 0.55}
-FFHQ64 = {'gamma': 2.0, 'rows': 256, 'half_life': 0.5, 'augment': 0.3}
+# gamma, rows of a player, learning rate, millions of images: half-life of the average; probability of augmentation
+CIFAR = {'gamma': 0.05, 'rows': 512, 'rate': 2e-4, 'half_life': 5.0, 'augment': 0.55}
+FFHQ64 = {'gamma': 2.0, 'rows': 256, 'rate': 2e-4, 'half_life': 0.5, 'augment': 0.3}
+SMALL = {'gamma': 0.5, 'rows': 32, 'rate': 2e-3, 'augment': 0.55}  # narrow networks need the larger steps
 
 
 def get_config(variant: str = 'digits') -> ConfigDict:
   variant, small = defaults.variant_and_size(variant)
   config = defaults.gan(variant)
   has_classes = variant not in defaults.WITHOUT_CLASSES
-  paper = CIFAR if has_classes else FFHQ64
-  rows, config.num_steps = (32, 6000) if small else (paper['rows'], 100_000)
-  config.batch_size = 2 * rows
+  values = SMALL if small else CIFAR if has_classes else FFHQ64
+  config.num_steps = 4600 if small else 100_000
+  config.batch_size = 2 * values['rows']
   kimg = config.num_steps * config.batch_size / 1000 if small else 2 * 20_000  # of all schedules
-  half_life = kimg / 20 if small else 2 * 1000 * paper['half_life']
+  half_life = kimg / 20 if small else 2 * 1000 * values['half_life']
   config.loss = 'relativistic'
-  config.augment = 'color,translation,cutout' if config.data.channels == 3 else 'translation,cutout'
+  if not small or variant in ('digits', 'folder'):  # on 2 CPU cores a large set is not seen often enough to be learned
+    config.augment = 'color,translation,cutout' if config.data.channels == 3 else 'translation,cutout'
   config.ema.rampup = 0.0
   with config.ignore_type():  # a schedule where a number stood
-    config.terms.r1 = defaults.cosine(paper['gamma'], paper['gamma'] / 10, kimg)
-    config.terms.r2 = defaults.cosine(paper['gamma'], paper['gamma'] / 10, kimg)
+    config.terms.r1 = defaults.cosine(values['gamma'], values['gamma'] / 10, kimg)
+    config.terms.r2 = defaults.cosine(values['gamma'], values['gamma'] / 10, kimg)
     config.ema.half_life_kimg = defaults.cosine(0.0, half_life, kimg)
-    config.augment_probability = defaults.cosine(0.0, paper['augment'], kimg)
+    config.augment_probability = defaults.cosine(0.0, values['augment'], kimg)
   for network in ('generator', 'discriminator'):
     config.optimizers[network] = defaults.adam(
-      defaults.cosine(2e-4, 5e-5, kimg), b1=0.0, b2=defaults.cosine(0.9, 0.99, kimg)
+      defaults.cosine(values['rate'], values['rate'] / (10 if small else 4), kimg),
+      b1=0.0,
+      b2=defaults.cosine(0.9, 0.99, kimg),
     )
   for name in ('g_label', 'd_label', 'g_slope', 'd_slope', 'd_norm', 'batch_norm_groups'):  # of a DCGAN
     del config.model[name]
@@ -45,11 +49,11 @@ def get_config(variant: str = 'digits') -> ConfigDict:
   config.model.latent_size = 64
   config.model.conditional = has_classes
   # Feature maps of the stages up to full_width_pixels; from twice this size on they halve as the size doubles.
-  config.model.width = 768 if not small else 64 if config.data.image_size == 64 else 96
-  config.model.full_width_pixels = 8 if small else 32
+  config.model.width = 768 if not small else 256 if config.data.image_size == 64 else 128
+  config.model.full_width_pixels = 4 if small else 32
   config.model.blocks = 1 if small else 2  # of a stage
   config.model.group_size = 16  # channels of a group of the 3x3 convolutions
-  config.model.expansion = 2  # a block is so many times as wide inside
+  config.model.expansion = 1 if small else 2  # a block is so many times as wide inside
   config.model.g_embedding = 64  # numbers of the label's embedding in G
   config.model.d_embedding = 96 if small else 768  # the same in D
   return config

@@ -133,7 +133,7 @@ def test_classes_are_drawn_and_judged_by_the_label_and_not_without_classes():
   'path, value, message',
   [
     ('model.width', 0, r'config\.model\.width is 0; it must be at least 1'),
-    ('model.group_size', 7, r'config\.model\.group_size is 7 .*must be a divisor of 192'),
+    ('model.group_size', 7, r'config\.model\.group_size is 7 .*must be a divisor of 128'),
     ('batch_size', 33, r'config\.batch_size is 33; it must be a multiple of 2'),
     ('data.image_size', 33, r'config\.data\.image_size'),
   ],
