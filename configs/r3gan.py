@@ -49,10 +49,10 @@ def get_config(variant: str = 'digits') -> ConfigDict:
   config.model.latent_size = 64
   config.model.conditional = has_classes
   # Feature maps of the stages up to full_width_pixels; from twice this size on they halve as the size doubles.
-  config.model.width = 768 if not small else 256 if config.data.image_size == 64 else 128
+  config.model.width = 128 if small else 768
   config.model.full_width_pixels = 4 if small else 32
   config.model.blocks = 1 if small else 2  # of a stage
-  config.model.group_size = 16  # channels of a group of the 3x3 convolutions
+  config.model.group_size = 8 if small and config.data.image_size == 64 else 16  # channels of a group of the 3x3 convolutions
   config.model.expansion = 1 if small else 2  # a block is so many times as wide inside
   config.model.g_embedding = 64  # numbers of the label's embedding in G
   config.model.d_embedding = 96 if small else 768  # the same in D
