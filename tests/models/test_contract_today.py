@@ -44,13 +44,12 @@ VARIANTS = {  # these are traced and not compiled
 
 
 @pytest.mark.parametrize('variant', VARIANTS)
-def test_variants_are_traced_as_they_will_run(variant):
+def test_variants_are_traced_as_pmap_runs_them(variant):
   config = VARIANTS[variant]()
   batch = runs.example_batch(config, ROWS)
-  for axis_name in (None, 'data'):
-    algorithm = gengan.config.make_algorithm(config, axis_name=axis_name)
-    state = jax.eval_shape(algorithm.init, jax.random.key(0), batch)
-    core.check_steps(algorithm, state, batch, axis_name=axis_name, devices=8)
+  algorithm = gengan.config.make_algorithm(config, axis_name='data')
+  state = jax.eval_shape(algorithm.init, jax.random.key(0), batch)
+  core.check_steps(algorithm, state, batch, axis_name='data', devices=8)
 
 
 class TestContract(Contract):
