@@ -3,6 +3,8 @@
 import unicodedata
 from collections.abc import Iterable
 
+_BIDIRECTIONAL = '\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069'  # turn what follows round
+
 
 def printable(name: str) -> str:
   """The name itself, but for bytes that are not UTF-8 and control characters: those as escapes, such as `caf\\xe9`."""
@@ -12,7 +14,7 @@ def printable(name: str) -> str:
 def _escaped(character: str) -> str:
   if '\udc80' <= character <= '\udcff':  # how Python writes a byte that is not UTF-8
     return f'\\x{ord(character) - 0xDC00:02x}'
-  unfit = unicodedata.category(character) in ('Cc', 'Cs', 'Zl', 'Zp')
+  unfit = unicodedata.category(character) in ('Cc', 'Cs', 'Zl', 'Zp') or character in _BIDIRECTIONAL
   return character.encode('unicode_escape').decode() if unfit else character
 
 

@@ -1,6 +1,7 @@
 """Regular files alone are opened: a pipe would keep its reader waiting, a device has no end."""
 
 import os
+import pathlib
 import stat
 
 _OTHERS = {
@@ -31,3 +32,18 @@ def require_file(path: str | os.PathLike, spec: str) -> None:
     raise FileNotFoundError(f'{spec}: there is no such file{leads}') from error
   if other := what_else(mode):
     raise ValueError(f'{spec}: {path} is {other}; it must be a regular file')
+
+
+def require_folder(path: str | os.PathLike, spec: str, *, of_file: str = '') -> None:
+  """Checks that a folder is there.
+
+  Args:
+    of_file: what is right where a file is given.
+
+  Raises:
+    FileNotFoundError: nothing is there, or something else; the line begins with `spec`.
+  """
+  folder = pathlib.Path(path)
+  if not folder.is_dir():
+    found = f': it is {what_else(folder.stat().st_mode) or f"a file{of_file}"}' if folder.exists() else ''
+    raise FileNotFoundError(f'{spec}: there is no such folder{found}')

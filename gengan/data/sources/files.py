@@ -12,7 +12,7 @@ from gengan.data.sources import folders, layout, tables, zips
 from gengan.data.sources.listing import TABLES, Listing, chosen, quoted, read, without, without_images
 from gengan.data.sources.records import SPLITS, Records, Source
 from gengan.host.names import printable
-from gengan.host.regular import require_file, what_else
+from gengan.host.regular import require_file, require_folder
 
 MAX_ZIP_BYTES = 64 << 30  # all images of a zip, unpacked
 HASHED_BYTES = 2 << 30  # a folder that holds more is identified by names and sizes alone
@@ -28,9 +28,7 @@ def folder(directory: str) -> Source:
   """
   spec = printable(f'folder:{directory}')
   root = pathlib.Path(directory)
-  if not root.is_dir():
-    found = what_else(root.stat().st_mode) or 'a file; a zip is opened by zip:' if root.exists() else ''
-    raise FileNotFoundError(f'{spec}: there is no such folder{f": it is {found}" if found else ""}')
+  require_folder(root, spec, of_file='; a zip is opened by zip:')
   found = folders.listing(root, spec)
 
   def sha256(names: list[str]) -> str:

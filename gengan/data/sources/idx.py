@@ -13,6 +13,7 @@ from gengan.data.decoding import ranges
 from gengan.data.sources.listing import quoted
 from gengan.data.sources.records import Source, array_source
 from gengan.host import archives
+from gengan.host.regular import require_folder
 
 _PREFIXES = {'train': 'train', 'validation': '(?:validation|valid|val)', 'test': '(?:t10k|test)'}
 _IDX = re.compile(r'idx\d-\w+(\.gz)?$')
@@ -47,8 +48,7 @@ def idx_arrays(directory: str, spec: str) -> tuple[dict, dict, tuple[str, ...], 
     spec: what messages call the set.
   """
   folder = pathlib.Path(directory)
-  if not folder.is_dir():
-    raise FileNotFoundError(f'{spec}: there is no such folder')
+  require_folder(folder, spec)
   images, labels, notes, used = {}, {}, [], []
   for split, prefix in _PREFIXES.items():
     images_path, labels_path = _find_idx(folder, f'{prefix}-images', 3), _find_idx(folder, f'{prefix}-labels', 1)

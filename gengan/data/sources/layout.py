@@ -5,7 +5,7 @@ A folder is a split where its name is one of `_WORDS` in any case, alone or with
 and another split (`seg_test`, `testA`). So `Training`, `test_set` and `val2017` are splits, but `test_tube`,
 `training_shoes` and `trainer` are classes. Other letters at such a word do as other words do (`mytrain` beside
 `mytest`), but for those that English has there (`trainer` beside `tester`). `tr`, `va` and `te` are splits where
-nothing else lies beside them.
+nothing else lies beside them, and so are `trains`, `vals` and `tests`.
 """
 
 import posixpath
@@ -27,13 +27,17 @@ _FILLERS = (
   *('batch', 'data', 'dataset', 'fold', 'folder', 'image', 'images', 'img', 'imgs', 'part', 'photos', 'pictures'),
   *('samples', 'set', 'split'),
 )
-_SHORT = {'tr': 'train', 'va': 'validation', 'te': 'test'}
+_ALONE = (  # splits where nothing else lies beside them
+  {'tr': 'train', 'va': 'validation', 'te': 'test'},
+  {'trains': 'train', 'vals': 'validation', 'valids': 'validation', 'tests': 'test', 'evals': 'test'},
+)
 # What makes other words of them: 'retrain', 'untested', 'trainees'.
 _PREFIXES = ('', 'de', 'non', 'post', 'pre', 're', 'un')
 _ENDINGS = ('', 'able', 'ed', 'ee', 'ees', 'er', 'ers', 'or', 'ors', 's')
 _SEPARATORS = re.compile(r'[\W\d_]+|(?<=[a-z])(?=[A-Z])')
 _GLUED = re.compile(rf'\b({"|".join(SPLIT_OF)})({"|".join(_FILLERS)})\b')  # 'trainset'
 _OF_FILES = re.compile(f'({"|".join(sorted(SPLIT_OF, key=len, reverse=True))})[-._ 0-9]', re.IGNORECASE)
+_ELSE = 'move elsewhere what belongs to none, '
 _HOW = 'put splits on top, as in train/cat/1.png and test/cat/2.png, and give a class that is no split another name'
 
 Path = Sequence[str]  # the folders and the name of a file
@@ -51,8 +55,10 @@ def split_names(folders: Iterable[str]) -> dict[str, str]:
 def _found(folders: Iterable[str]) -> dict[str, tuple[str, tuple[str, ...]]]:
   """The splits among folders that lie beside each other, and what else their names say."""
   folders = list(folders)
-  if {'tr'} < {name.lower() for name in folders} <= _SHORT.keys():
-    return {name: (_SHORT[name.lower()], ()) for name in folders}
+  for words in _ALONE:
+    plain = {name.lower() for name in folders}
+    if plain <= words.keys() and {'train'} < {words[name] for name in plain}:
+      return {name: (words[name.lower()], ()) for name in folders}
   groups = defaultdict(dict)  # by what else they say
   for name in folders:
     for others, split in _readings(name):
@@ -156,7 +162,7 @@ def _check_top(paths: Sequence[Path], found: dict[str, str], spec: str) -> None:
   if outside:
     beside = sorted({path[0] for path in outside})
     lie = f'and {len(beside) - 1} more lie' if len(beside) > 1 else 'lies'
-    raise ValueError(f'{spec}: {_quoted(beside[0])} {lie} beside what looks like a split: {listed}; {_HOW}')
+    raise ValueError(f'{spec}: {_quoted(beside[0])} {lie} beside what looks like a split: {listed}; {_ELSE}{_HOW}')
   if len({others for _, others in _found(found).values()}) > 1:
     raise ValueError(f'{spec}: these look like splits of more than one set: {listed}; {_HOW}')
   if 'train' not in found.values():

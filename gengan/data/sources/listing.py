@@ -20,8 +20,9 @@ MAX_FILE_BYTES = 256 << 20  # one file, unpacked
 # What systems and programs leave among the files of a user, and every name that begins with a dot.
 _SYSTEM = {
   *('__macosx', '__pycache__', 'thumbs.db', 'ehthumbs.db', 'desktop.ini', 'icon\r', 'lost+found'),
-  *('$recycle.bin', 'recycler', 'found.000', 'system volume information', 'network trash folder', 'temporary items'),
-  *('@eadir', '@synoeastream', '@synoresource', '@tmp', '@recycle', '@__thumb', '@recently-snapshot'),
+  *('$recycle.bin', '$extend', '$windows.~bt', '$windows.~ws', '$winreagent', '$sysreset', 'windowsimagebackup'),
+  *('recycler', 'found.000', 'system volume information', 'network trash folder', 'temporary items', '_gsdata_'),
+  *('@eadir', '@synoeastream', '@synoresource', '@tmp', '@recycle', '@__thumb', '@recently-snapshot', '@sharebin'),
   *('#recycle', '#snapshot', '#recently-snapshot', '~snapshot'),
 }
 _SHOWN = 5  # names in a note

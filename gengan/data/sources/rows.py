@@ -11,7 +11,16 @@ from gengan.data.sources.listing import quoted
 
 _FILE = ('file_name', 'filename', 'file', 'image', 'path')  # of these columns the first that is there
 _LABEL = ('label', 'labels', 'class', 'class_name', 'category')
-_SPLIT = ('split', 'subset', 'set', 'partition')  # all but the first only where every value is that of a split
+_SPLIT = (
+  'split',
+  'subset',
+  'set',
+  'partition',
+  'usage',
+  'dataset',
+  'phase',
+  'fold',
+)  # all but the first only where every value is that of a split
 _ALLOWED = 'its columns must be file_name and label'
 
 
@@ -148,8 +157,11 @@ def _json_lines(data: bytes) -> tuple[list[str], Iterator[tuple[int, dict[str, A
   for number, line in enumerate(_decoded(data).split('\n'), start=1):
     try:
       record = json.loads(line) if line.strip() else {}
-    except (ValueError, RecursionError) as error:
+    except json.JSONDecodeError as error:
       raise ValueError(f'is damaged in line {number}: {error}') from error
+    except (ValueError, RecursionError) as error:
+      what = 'sections in sections' if isinstance(error, RecursionError) else 'digits of a number'
+      raise ValueError(f'is damaged in line {number}: it has thousands of {what}') from error
     if not isinstance(record, dict):
       raise ValueError(f'is wrong in line {number}: it must be an object with file_name and label')
     records += [(number, record)] if record else []

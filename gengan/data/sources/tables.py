@@ -6,9 +6,12 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
+from gengan.data.sources.layout import split_names
 from gengan.data.sources.listing import TABLES, quoted
 from gengan.data.sources.rows import Row, SplitError, parsed
 from gengan.host.names import printable, same
+
+_HOW = 'call the column split if they are, and give a class that is no split another name'
 
 
 class Labels(NamedTuple):
@@ -60,6 +63,8 @@ def labels(
   if splits and 'train' not in splits:
     raise ValueError(f'{spec}: {quoted(used.values())} gives no image for training')
   of_images = [same(printable(label)) for label in found]
+  if len(set((meant := split_names(sorted(set(of_images)))).values())) > 1:
+    raise ValueError(f'{spec}: labels in {quoted(used.values())} look like splits: {quoted(meant)}; {_HOW}')
   called = _called(set(of_images), [row for each in rows.values() for row in each])
   return Labels(of_images, list(used.values()), notes, called, splits)
 
@@ -133,7 +138,8 @@ def _matched(
   """The rows of the images that they name: by their path from the table, or else all by their name alone."""
   paths = [same(posixpath.normpath(posixpath.join(folder, row.file.replace('\\', '/')))) for row in rows]
   known = {same(name): name for name in names}
-  if not any(path in known for path in paths):
+  alone = not any(path in known for path in paths)
+  if alone:
     bases = Counter(posixpath.basename(name) for name in known)
     known = {posixpath.basename(path): name for path, name in known.items() if bases[posixpath.basename(path)] == 1}
     paths = [posixpath.basename(path) for path in paths]
@@ -152,8 +158,12 @@ def _matched(
       found.setdefault(name, row)
   if not found:
     raise ValueError(f'{where} names none of the images: they are called {quoted(names)}, its rows {quoted(missing)}')
+  called = where.partition(': ')[2]
+  if alone:
+    example = next(row.file for row in found.values())
+    notes.append(f'{called} has no path of an image, such as {quoted([example])}: images are found by their name alone')
   for what, files in (('names files that are not there', missing), ('names files more than once', repeated)):
-    notes += [f'{where.partition(": ")[2]} {what}: {len(files):,}, {quoted(files)}'] if files else []
+    notes += [f'{called} {what}: {len(files):,}, {quoted(files)}'] if files else []
   return found
 
 

@@ -149,7 +149,7 @@ def test_a_split_without_an_image_is_told_with_what_takes_its_place(image_set, k
 
 HIDDEN = [
   *('.ipynb_checkpoints', '.git', '@eaDir', '$RECYCLE.BIN', '__MACOSX', 'System Volume Information', '#recycle'),
-  *('RECYCLER', 'found.000', '~snapshot', '@SynoResource'),
+  *('RECYCLER', 'found.000', '~snapshot', '@SynoResource', '@sharebin', '$Extend', '_gsdata_', 'WindowsImageBackup'),
   *('lost+found', '.Trash-1000', '@Recycle', '.thumbnails'),
 ]
 

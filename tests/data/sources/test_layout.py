@@ -43,6 +43,8 @@ PAIRS = [  # a folder for training, one for testing, and what the second is
   ('dstrain7x', 'dsdev7x', 'validation'),
   ('tr', 'te', 'test'),
   ('TR', 'Va', 'validation'),
+  ('trains', 'tests', 'test'),
+  ('Trains', 'Vals', 'validation'),
 ]
 
 
@@ -111,7 +113,9 @@ def resolved(pattern, root):
     ('retrain', 'retest'),
     ('trainer', 'tester'),
     ('trained', 'untrained', 'tested', 'untested'),
-    ('trains', 'tests'),
+    ('trains', 'planes'),
+    ('trains', 'trains_2'),
+    ('trains', 'tests', 'flask'),
     ('contest', 'strain'),
     ('carnival', 'festival', 'protest', 'oval'),
     ('mytrain', 'yourtest'),

@@ -34,12 +34,40 @@ def read(content, images=IMAGES, needed=True, places=()):
     SIMPLE.replace('1.png', './1.png').replace('2.png', '.\\2.png'),
     SIMPLE.replace('\n', ',,\n'),
     SIMPLE.replace('\n', '\r'),
-    SIMPLE.replace('1.png', '/home/me/1.png').replace('2.png', 'C:\\me\\2.png').replace('3.png', 'me/3.png'),
     'label,file_name\ncat,1.png\ndog,2.png\ncat,3.png',
   ],
 )
 def test_the_ways_to_write_a_table(text):
   assert read({'labels.csv': text})[:3] == (['cat', 'dog', 'cat'], ['labels.csv'], [])
+
+
+def test_names_without_the_path_of_an_image_are_told():
+  text = SIMPLE.replace('1.png', '/home/me/1.png').replace('2.png', 'C:\\me\\2.png').replace('3.png', 'me/3.png')
+  found = read({'labels.csv': text})
+  assert found.of_images == ['cat', 'dog', 'cat']
+  path = "'/home/me/1.png'"
+  assert found.notes == [f"'labels.csv' has no path of an image, such as {path}: images are found by their name alone"]
+
+
+@pytest.mark.parametrize('labels', [('train', 'test'), ('Training', 'val_set'), ('seg_train', 'seg_test')])
+def test_labels_that_look_like_splits_are_refused(labels):
+  text = 'file_name,label\n' + ''.join(f'{i}.png,{labels[i % 2]}\n' for i in (1, 2, 3))
+  with pytest.raises(ValueError, match=r"labels in 'labels.csv' look like splits: .*; call the column split if they"):
+    read({'labels.csv': text})
+  assert read({'labels.csv': text.replace('file_name,label', 'file_name,split')}).splits
+
+
+@pytest.mark.parametrize('column', ['usage', 'dataset', 'phase', 'fold'])
+def test_columns_of_other_names_give_splits_where_all_their_values_do(column):
+  text = f'file_name,label,{column}\n1.png,cat,Training\n2.png,dog,test\n3.png,cat,Training\n'
+  assert read({'labels.csv': text}).splits == ['train', 'test', 'train']
+  assert not read({'labels.csv': text.replace('Training', '1')}).splits
+
+
+def test_a_number_of_thousands_of_digits_is_damage_of_a_line():
+  row = '{"file_name": "1.png", "label": ' + '9' * 5000 + '}'
+  with pytest.raises(ValueError, match=r"'labels.jsonl' is damaged in line 1: it has thousands of digits of a number$"):
+    read({'labels.jsonl': row})
 
 
 def test_quotes_commas_and_lines_within_fields():
