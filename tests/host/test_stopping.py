@@ -32,6 +32,7 @@ def test_it_holds_before_anything_else_is_imported():
   program = f"""
 import os, signal, sys, types  # which Python has when it starts a command
 sys.argv = ['gengan', 'sample']
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores it, and so would its child
 sys.path.insert(0, {str(ROOT)!r})
 class Look:
   def find_spec(self, name, *_):
