@@ -9,8 +9,8 @@ Digits and `small` are for 2 CPU cores. Both players read images of their own: a
 and thousands of images count twice theirs.
 
 Fashion-MNIST, `small`: 20 minutes on two cores (AMD EPYC, 262 ms a step), then 2,000 samples against the 6,000
-validation images: fd_classifier 0.90, precision 0.93, recall 0.22, coverage 0.72. DCGAN in equal time: 3.03, 0.72, 0.82,
-0.67; docs/gallery.md shows both.
+validation images: fd_classifier 0.90, precision 0.93, recall 0.22, coverage 0.72. DCGAN in equal time: 3.03, 0.72,
+0.82, 0.67; docs/gallery.md shows both.
 """
 
 from ml_collections import ConfigDict
