@@ -3,11 +3,14 @@
 import unicodedata
 from collections.abc import Iterable
 
-_BIDIRECTIONAL = '\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069'  # turn what follows round
+_BIDIRECTIONAL = '\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069'  # turn what follows round
 
 
 def printable(name: str) -> str:
-  """The name itself, but for bytes that are not UTF-8 and control characters: those as escapes, such as `caf\\xe9`."""
+  """The name itself, but for bytes that are not UTF-8, control characters and those that turn what follows round.
+
+  Those as escapes, such as `caf\\xe9`.
+  """
   return name if name.isprintable() else ''.join(map(_escaped, name))
 
 

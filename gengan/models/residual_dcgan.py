@@ -24,9 +24,7 @@ class Generator(nn.Module):
   channels: int
   width: int  # feature maps of the last block, at full size
   num_classes: int = 0  # 0: unconditional
-  label: str = (
-    'one_hot'  # the class beside the latent, as `layers.LabelInput` puts it; 'batch_norm': in the norms alone
-  )
+  label: str = 'one_hot'  # how `layers.LabelInput` puts the class beside the latent; 'batch_norm': in the norms alone
   slope: float = 0.0  # of the leaky ReLU; 0 is a ReLU
   batch_norm_groups: int = 1
   axis_name: str | None = None

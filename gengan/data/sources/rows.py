@@ -11,16 +11,8 @@ from gengan.data.sources.listing import quoted
 
 _FILE = ('file_name', 'filename', 'file', 'image', 'path')  # of these columns the first that is there
 _LABEL = ('label', 'labels', 'class', 'class_name', 'category')
-_SPLIT = (
-  'split',
-  'subset',
-  'set',
-  'partition',
-  'usage',
-  'dataset',
-  'phase',
-  'fold',
-)  # all but the first only where every value is that of a split
+# All but the first only where every value is that of a split.
+_SPLIT = ('split', 'subset', 'set', 'partition', 'usage', 'dataset', 'phase', 'fold')
 _ALLOWED = 'its columns must be file_name and label'
 
 
