@@ -9,10 +9,11 @@ from typing import Any, NamedTuple
 from gengan.data.sources.layout import split_names
 from gengan.data.sources.listing import quoted
 
-_FILE = ('file_name', 'filename', 'file', 'image', 'path')  # of these columns the first that is there
+_FILE = ('file_name', 'filename', 'file', 'image', 'image_id', 'path')  # of these columns the first that is there
 _LABEL = ('label', 'labels', 'class', 'class_name', 'category')
 # All but the first only where every value is that of a split.
 _SPLIT = ('split', 'subset', 'set', 'partition', 'usage', 'dataset', 'phase', 'fold')
+_PARTITION = {'0': 'train', '1': 'validation', '2': 'test'}  # of CelebA's list_eval_partition
 _ALLOWED = 'its columns must be file_name and label'
 
 
@@ -87,7 +88,8 @@ def _splits(
     raise SplitError(*error.args) from error
   for column in columns:
     values = [_plain(record, column) for _, record in records]
-    meant = split_names(sorted(set(values)))
+    numbered = column == plain.get('partition') and '0' in values and {*values} <= {*_PARTITION}
+    meant = {value: _PARTITION[value] for value in sorted({*values})} if numbered else split_names(sorted({*values}))
     strange = [(line, value) for (line, _), value in zip(records, values, strict=True) if value not in meant]
     if values and not strange:
       return column, meant, records

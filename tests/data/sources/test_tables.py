@@ -64,6 +64,15 @@ def test_columns_of_other_names_give_splits_where_all_their_values_do(column):
   assert not read({'labels.csv': text.replace('Training', '1')}).splits
 
 
+def test_numbers_in_a_column_partition_are_celebas_splits():
+  text = 'image_id,partition\n1.png,0\n2.png,2\n3.png,1\n'
+  told = read({'labels.csv': text})
+  assert told.splits == ['train', 'test', 'validation']
+  assert told.notes == ["'labels.csv' gives the splits by 'partition' ('0' as train, '1' as validation, '2' as test)"]
+  for other in (text.replace('partition', 'fold'), text.replace(',2', ',3')):
+    assert not read({'labels.csv': other}).splits
+
+
 def test_a_number_of_thousands_of_digits_is_damage_of_a_line():
   row = '{"file_name": "1.png", "label": ' + '9' * 5000 + '}'
   with pytest.raises(ValueError, match=r"'labels.jsonl' is damaged in line 1: it has thousands of digits of a number$"):
