@@ -15,19 +15,4 @@ from gengan.config import defaults
 
 def get_config(variant: str = 'digits') -> ConfigDict:
   images, small = defaults.variant_and_size(variant)
-  config = defaults.gan(images)
-  config.batch_size = 16
-  config.num_steps = 50_000
-  config.loss = 'hinge'
-  config.augment = 'color,translation' if config.data.channels == 3 else 'translation'
-  config.ema.half_life_kimg = 10.0
-  config.terms.r1 = 0.0
-  config.terms.redrawing = 1.0
-  config.model.name = 'gengan.models.fastgan'
-  config.model.latent_size = 256
-  config.model.width = 16 if small else 64  # feature maps of G at 128 px and of D at 64 px
-  for name in ('g_slope', 'd_slope', 'd_norm', 'batch_norm_groups'):  # of a DCGAN
-    del config.model[name]
-  for network in ('generator', 'discriminator'):
-    config.optimizers[network] = defaults.adam(2e-4, b1=0.5)
-  return config
+  return defaults.fastgan(images, width=16 if small else 64)

@@ -8,7 +8,9 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
-from gengan.config import term_fields
+from gengan.config import schedules, term_fields
+
+linear, cosine, step = schedules.linear, schedules.cosine, schedules.step
 
 VARIANTS = {
   'digits': {'source': 'digits', 'image_size': 16, 'channels': 1},
@@ -121,6 +123,31 @@ def resnet(variant: str, *, small: bool, width: int, num_steps: int, d_steps: in
   return config
 
 
+def fastgan(variant: str, *, width: int) -> ConfigDict:
+  """A FastGAN, for few images: hinge loss, images redrawn from D's features, small batches.
+
+  Args:
+    variant: an image set.
+    width: feature maps of G at 128 px and of D at 64 px; 64 in the paper.
+  """
+  config = gan(variant)
+  config.batch_size = 16
+  config.num_steps = 50_000
+  config.loss = 'hinge'
+  config.augment = 'color,translation' if config.data.channels == 3 else 'translation'
+  config.ema.half_life_kimg = 10.0
+  config.terms.r1 = 0.0
+  config.terms.redrawing = 1.0
+  config.model.name = 'gengan.models.fastgan'
+  config.model.latent_size = 256
+  config.model.width = width  # feature maps of G at 128 px and of D at 64 px
+  for name in ('g_slope', 'd_slope', 'd_norm', 'batch_norm_groups'):  # of a DCGAN
+    del config.model[name]
+  for network in ('generator', 'discriminator'):
+    config.optimizers[network] = adam(2e-4, b1=0.5)
+  return config
+
+
 def vae(variant: str = 'digits') -> ConfigDict:
   """A convolutional VAE on an image set."""
   config = training(variant)
@@ -222,31 +249,6 @@ def adam(learning_rate: float | ConfigDict, b1: float, b2: float | ConfigDict = 
   config.weight_decay = 0.0  # of adamw
   config.clip_norm = 0.0  # global norm of the gradient; 0: off
   config.clip_weights = 0.0  # every weight stays within plus and minus this (0.01 for D in WGAN); 0: off
-  return config
-
-
-def linear(start: float, end: float, kimg: float, *, warmup_kimg: float = 0.0) -> ConfigDict:
-  """A number that goes from one to another in a straight line over so many thousand images, and stays there."""
-  config = ConfigDict()
-  config.schedule = 'linear'  # constant | linear | cosine | step
-  config.start = float(start)  # after the warm-up
-  config.end = float(end)  # from kimg on
-  config.kimg = float(kimg)  # thousands of images from start to end
-  config.warmup_kimg = float(warmup_kimg)  # thousands of images from 0 to start, before
-  return config
-
-
-def cosine(start: float, end: float, kimg: float, *, warmup_kimg: float = 0.0) -> ConfigDict:
-  """The same along half a cosine: slow, quick, slow."""
-  config = linear(start, end, kimg, warmup_kimg=warmup_kimg)
-  config.schedule = 'cosine'
-  return config
-
-
-def step(start: float, end: float, kimg: float) -> ConfigDict:
-  """A number for the first so many thousand images, and another from there on."""
-  config = linear(start, end, kimg)
-  config.schedule = 'step'
   return config
 
 

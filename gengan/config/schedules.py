@@ -1,14 +1,41 @@
-"""Numbers that change over a run: a section of the config becomes a function of the step."""
+"""Numbers that change over a run: sections of a config, and how one becomes a function of the step."""
 
 import math
 from collections.abc import Callable, Mapping
 from typing import Any
+
+from ml_collections import ConfigDict
 
 from gengan.config.fields import is_number, is_section
 from gengan.host.errors import ArgumentError
 
 SCHEDULES = ('constant', 'linear', 'cosine', 'step')
 FIELDS = ('schedule', 'start', 'end', 'kimg', 'warmup_kimg')
+
+
+def linear(start: float, end: float, kimg: float, *, warmup_kimg: float = 0.0) -> ConfigDict:
+  """A number that goes from one to another in a straight line over so many thousand images, and stays there."""
+  config = ConfigDict()
+  config.schedule = 'linear'  # constant | linear | cosine | step
+  config.start = float(start)  # after the warm-up
+  config.end = float(end)  # from kimg on
+  config.kimg = float(kimg)  # thousands of images from start to end
+  config.warmup_kimg = float(warmup_kimg)  # thousands of images from 0 to start, before
+  return config
+
+
+def cosine(start: float, end: float, kimg: float, *, warmup_kimg: float = 0.0) -> ConfigDict:
+  """The same along half a cosine: slow, quick, slow."""
+  config = linear(start, end, kimg, warmup_kimg=warmup_kimg)
+  config.schedule = 'cosine'
+  return config
+
+
+def step(start: float, end: float, kimg: float) -> ConfigDict:
+  """A number for the first so many thousand images, and another from there on."""
+  config = linear(start, end, kimg)
+  config.schedule = 'step'
+  return config
 
 
 def make(value: Any, batch_size: float) -> float | Callable[[Any], Any]:
@@ -19,7 +46,7 @@ def make(value: Any, batch_size: float) -> float | Callable[[Any], Any]:
   `optax.linear_schedule` and `optax.cosine_decay_schedule` (Loshchilov and Hutter 2017, eq. 5).
 
   Args:
-    value: a number, or a section with `FIELDS`, such as `defaults.cosine` gives.
+    value: a number, or a section with `FIELDS`, such as `cosine` gives.
     batch_size: images that are read between two counts of the step.
 
   Raises:
