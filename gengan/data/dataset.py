@@ -115,7 +115,7 @@ def load(config: ml_collections.ConfigDict, *, memory_limit: int = MEMORY_LIMIT)
   if sum(len(split) for split in splits.values()) * math.prod(shape) <= memory_limit:
     splits = {name: dataclasses.replace(split, images=split.images[:]) for name, split in splits.items()}
   found = statistics.describe(splits, source.class_names)
-  told = [*statistics.lacking(splits, source.class_names), *statistics.darkness(splits, found['lightest'])]
+  told = [*statistics.lacking(splits, source.class_names), *statistics.darkness(splits, found['light'])]
   for note in told:
     log.warning('%s: %s', source.spec, note)
   facts = {

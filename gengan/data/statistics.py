@@ -9,7 +9,8 @@ import numpy as np
 
 from gengan.data.decoding.ranges import Range
 
-DARK = 64  # of 255: images without a lighter value are told
+DARK = 64  # of 255: splits without a lighter value are told
+_FEW_VALUES = 1e-3  # so many of a split's values may be lighter: damaged pixels, a value for "no data"
 # Of sets that are not in memory: of train, for mean and standard deviation; of the others, for their lightest value.
 EXAMPLES, FEW = 4096, 256
 
@@ -57,19 +58,24 @@ def lacking(splits: Mapping[str, Any], class_names: tuple[str, ...]) -> list[str
   return lines
 
 
-def darkness(splits: Mapping[str, Any], lightest: int) -> list[str]:
+def darkness(splits: Mapping[str, Any], light: Mapping[str, int]) -> list[str]:
   """A line about train if it is almost black, or else about each other split that is: perhaps 255 is not their white.
 
   Args:
     splits: see `describe`.
-    lightest: value of train.
+    light: `_light` of train.
   """
-  found = {'train': lightest}
-  if lightest >= DARK:
+  found = {'train': light}
+  if light['most'] > DARK:
     others = [(name, split.images) for name, split in splits.items() if name != 'train' and len(split)]
-    found = {name: int(_some(images, FEW).max()) for name, images in others}
-  told = 'the lightest value in {} is {} of 255; config.data.range says what is white'
-  return [told.format(name, value) for name, value in found.items() if value < DARK]
+    found = {name: _light(_counts(_some(images, FEW))) for name, images in others}
+  lines = []
+  for name, values in found.items():
+    if values['lightest'] <= DARK:
+      lines.append(f'the lightest value in {name} is {values["lightest"]} of 255')
+    elif values['most'] <= DARK:
+      lines.append(f'all but a thousandth of the values in {name} are at most {values["most"]} of 255')
+  return [f'{line}; config.data.range says what is white' for line in lines]
 
 
 def treatment(config: Mapping[str, Any], levels: Range) -> dict[str, Any]:
@@ -139,14 +145,24 @@ def _some(images, count: int) -> np.ndarray:
 def _moments(images) -> dict[str, Any]:
   """Mean and standard deviation by channel on the scale x / 127.5 - 1; of all images where they are in memory."""
   images = _some(images, EXAMPLES)
-  # A histogram is exact and needs no floating-point copy of the images.
-  levels = np.arange(256) / 127.5 - 1
-  counts = [np.bincount(images[..., channel].ravel(), minlength=256) for channel in range(images.shape[-1])]
+  levels, counts = np.arange(256) / 127.5 - 1, _counts(images)
   means = [np.average(levels, weights=count) for count in counts]
   stds = [np.average((levels - mean) ** 2, weights=count) ** 0.5 for mean, count in zip(means, counts, strict=True)]
   return {
     'mean': list(map(float, means)),
     'std': list(map(float, stds)),
-    'lightest': max(int(np.flatnonzero(count)[-1]) for count in counts),
+    'light': _light(counts),
     'moments_examples': len(images),
   }
+
+
+def _counts(images: np.ndarray) -> list[np.ndarray]:
+  """How often each of the 256 values occurs, by channel: exact, and no floating-point copy of the images."""
+  return [np.bincount(images[..., channel].ravel(), minlength=256) for channel in range(images.shape[-1])]
+
+
+def _light(counts: list[np.ndarray]) -> dict[str, int]:
+  """The lightest value of all channels, and the one that all but a thousandth are not above."""
+  total = np.cumsum(np.sum(counts, axis=0))
+  shares = {'lightest': 1.0, 'most': 1 - _FEW_VALUES}
+  return {name: int(np.searchsorted(total, share * total[-1])) for name, share in shares.items()}

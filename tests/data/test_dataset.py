@@ -276,6 +276,22 @@ def test_almost_black_images_are_told(tmp_path):
   assert load(config).statistics['notes'] == [] and load(config).train.images.max() == 255
 
 
+@pytest.mark.parametrize(
+  ('dtype', 'values', 'odd', 'line'),
+  [  # 12 bits with a damaged pixel: 4095 * 255 / 65535 = 15.9; 8 bits and one value too many: 256 * 255 / 1023 = 63.8
+    (np.uint16, 4096, 65535, 'all but a thousandth of the values in train are at most 16 of 255'),
+    (np.uint16, 256, 256, 'the lightest value in train is 64 of 255'),
+  ],
+)
+def test_images_that_one_value_makes_dark_are_told(tmp_path, dtype, values, odd, line):
+  images = np.random.default_rng(0).integers(0, values, (100, 8, 8), dtype=dtype)
+  images[:, 0, 0] = values - 1
+  images[:3, 4, 4] = odd
+  np.savez(tmp_path / 'set.npz', train_images=images, test_images=images)
+  notes = load(defaults.data(source=f'npz:{tmp_path / "set.npz"}', image_size=8)).statistics['notes']
+  assert f'{line}; config.data.range says what is white' in notes
+
+
 @pytest.mark.parametrize('memory_limit', [1 << 30, 0])
 def test_a_test_split_that_is_almost_black_is_told(tmp_path, memory_limit):
   images = np.random.default_rng(0).integers(0, 256, (30, 8, 8), dtype=np.uint8)

@@ -12,6 +12,7 @@ from gengan.host.errors import ArgumentError
 ALLOWED = "'auto', or the values of black and of white: '0,4095'"
 
 _BITS = (8, 10, 12, 14, 16)  # of whole numbers that cameras, scanners and microscopes give
+_ROUNDING = 1e-3  # of a range; floats that are so much beyond it, a quarter of a grey level, are in it
 _CHUNK = 1 << 20  # values scaled at once
 
 
@@ -86,12 +87,18 @@ def of(array: np.ndarray) -> Extent:
   return Extent(array.dtype.name, low, high)
 
 
+def within(extent: Extent, levels: Range) -> bool:
+  """Whether all values lie in a range, those of floats but for rounding."""
+  slack = _ROUNDING * (levels.high - levels.low) if 'float' in extent.kind else 0
+  return levels.low - slack <= extent.low and extent.high <= levels.high + slack
+
+
 def chosen(extent: Extent, wanted: Range | None) -> tuple[Range, str]:
   """The range that was asked for, or (None) that which is assumed; and a line about it, '' where nothing is unusual.
 
   Assumed are, of values in any type
   - whole numbers: 0 to 1 if none is above 1, else 0 to 2^b - 1 for the least b of 8, 10, 12, 14, 16 that holds them
-  - floats: 0 to 1; -1 to 1 if they come below -1/2; 0 to 2^b - 1 if they come above 127
+  - floats, but for rounding: 0 to 1; -1 to 1 if they come below -1/2; 0 to 2^b - 1 if they come above 127
 
   Raises:
     ArgumentError: other values, of which the config must say what is black and white.
@@ -101,14 +108,13 @@ def chosen(extent: Extent, wanted: Range | None) -> tuple[Range, str]:
     beyond = low < wanted.low or high > wanted.high
     return wanted, f'images are {extent}: what lies beyond {wanted} is black or white' if beyond else ''
   floating = 'float' in kind
-  top = next((2**bits - 1 for bits in _BITS if high <= 2**bits - 1), None)
-  if low >= 0 and high <= 1:
-    found = Range(0, 1)
-  elif floating and -1 <= low <= -0.5 and high <= 1:
-    found = Range(-1, 1)
-  elif low >= 0 and top and (high > 127 or not floating):
-    found = Range(0, top)
-  else:
+  assumed = [Range(0, 1)]
+  if floating and low <= -0.5:
+    assumed.append(Range(-1, 1))
+  if not floating or high > 127:
+    assumed += [Range(0, 2**bits - 1) for bits in _BITS]
+  found = next((levels for levels in assumed if within(extent, levels)), None)
+  if not found:
     allowed = f"the values of black and of white, such as '{_example(extent)}'"
     raise ArgumentError('range', 'auto', allowed, why=f'but images are {extent}')
   usual = kind == 'bool' or (kind == 'uint8' and high > 127) or (floating and found == (0, 1) and high > 0.5)

@@ -58,7 +58,7 @@ def _in_8_bits(picture: pictures.Picture, levels: ranges.Levels) -> Image.Image:
   values, found = picture.colours, picture.extent()
   if levels.deep is None:
     raise ValueError(f'it is {found}, of which config.data.range must say what is black and white')
-  if not levels.clip and not levels.deep.low <= found.low <= found.high <= levels.deep.high:
+  if not levels.clip and not ranges.within(found, levels.deep):
     why = f'beyond {levels.deep}, which was taken for black and white after looking at some of the set'
     raise ValueError(f'it is {found}, {why}; set config.data.range')
   result = ranges.scaled(values, levels.deep)

@@ -57,6 +57,9 @@ def test_names_of_keys(tmp_path, images, train, validation, test):
     (np.array([False, True, True]), [0, 255, 255]),
     (np.array([0, 32768, 65535], np.uint16), [0, 128, 255]),  # 32768 * 255 / 65535 = 127.5019
     (np.array([0, 0.5, 1], np.float32), [0, 128, 255]),
+    (np.array([-1e-6, 0.5, 1 + 1e-6], np.float32), [0, 128, 255]),  # rounded on the way, by a resize for instance
+    (np.array([0, 128, 255.0001], np.float32), [0, 128, 255]),
+    (np.array([-1.0001, 0, 1.0001]), [0, 128, 255]),
   ],
 )
 def test_grey_levels(tmp_path, values, expected):
