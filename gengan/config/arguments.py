@@ -110,9 +110,11 @@ def parse(parser: Parser, argv: Sequence[str] | None = None) -> argparse.Namespa
     flag = next(each for each in FIRST if each in parser._option_string_actions)
     parser.error(f'unexpected argument {argv[0]!r}; did you mean {flag}={argv[0]}?')
   if not parser.example:
+    _refuse_flags(parser, argv)
     args, rest = parser.parse_known_args(argv)
     _refuse(parser, rest)
     return args
+  hint = 'settings are given as --config.name=value'
   argv, changes = command_line.split(argv)
   first = Parser(add_help=False, allow_abbrev=False, prog=parser.prog)
   first.add_argument('--config')
@@ -126,10 +128,11 @@ def parse(parser: Parser, argv: Sequence[str] | None = None) -> argparse.Namespa
       command_line.change(loaded.config, changes)
       if asked.help:
         parser.epilog = f'fields of {loaded.path}:\n{comments.describe(loaded.config, loaded.module)}'
+  _refuse_flags(parser, argv, hint)
   args, rest = parser.parse_known_args(argv)
   if asked.config is None:
     parser.error(f'--config is missing; try --config={parser.example}, one of {", ".join(_alike(parser.example))}')
-  _refuse(parser, rest, 'settings are given as --config.name=value')
+  _refuse(parser, rest, hint)
   with answering(parser):
     if set(named) & set(trust.foreign(loaded.config)):  # what a flag names, the user has named
       trust.require(before, args.trust, where=loaded.path)
@@ -140,6 +143,13 @@ def parse(parser: Parser, argv: Sequence[str] | None = None) -> argparse.Namespa
 def _alike(example: str) -> list[str]:
   """The recipes' configs in the folder of this one: those of a training, or those of a comparison."""
   return [name for name in places.recipes() if ('/' in name) == ('/' in example)]
+
+
+def _refuse_flags(parser: Parser, argv: Sequence[str], *hint: str) -> None:
+  """`_refuse` of flags that the verb has not: before one that is needed is missed, as its name may be mistyped."""
+  known = parser._option_string_actions
+  if not {'-h', '--help'} & {*argv}:
+    _refuse(parser, [text for text in argv if text[:2] == '--' != text and text.partition('=')[0] not in known], *hint)
 
 
 def _refuse(parser: Parser, rest: Sequence[str], hint: str = '--help lists the flags') -> None:

@@ -65,6 +65,7 @@ def test_a_config_and_flags_come_back():
       "config has no field 'bach_size'; did you mean 'batch_size'?",
     ),
     (['--config=configs/vae.py', '--config.seed=x'], "config.seed is 'x'; it must be a whole number"),
+    (['--confg=vae'], "unexpected argument '--confg=vae'; did you mean --config?"),
     (['vae'], "unexpected argument 'vae'; did you mean --config=vae?"),
     (['--config=configs/vae.py', 'more'], "unexpected argument 'more'; settings are given as --config.name=value"),
     (['--config=configs/vae.py', '--seed=1'], "unexpected argument '--seed=1'; settings are given as --config.name"),
@@ -113,6 +114,7 @@ def test_a_run_is_a_folder_a_checkpoint_weights_and_a_seed(capsys):
     ('--seed=-1', '--seed is -1; it must be from 0 to 4294967295'),
   ):
     assert refusal(parser, ['--workdir=run', wrong], capsys).startswith(message)
+  assert refusal(parser, ['--wrkdir=run'], capsys) == "unexpected argument '--wrkdir=run'; did you mean --workdir?"
 
 
 def test_a_folder_without_a_run_is_told_with_what_is_near(tmp_path):

@@ -1,6 +1,7 @@
 """Prepared TensorFlow Datasets, read without TensorFlow."""
 
 import contextlib
+import difflib
 import hashlib
 import json
 import pathlib
@@ -104,7 +105,11 @@ def named_builder(name: str, data_dir: str):
   try:
     return tfds.builder(name, data_dir=data_dir or None, file_format='array_record')
   except tfds.core.DatasetNotFoundError as error:
-    raise ValueError(f'{spec}: TFDS {tfds.__version__} has no set of this name') from error
+    near = difflib.get_close_matches(name, tfds.list_builders(with_community_datasets=False), 1)
+    hint = f'; did you mean tfds:{near[0]}?' if near else ''
+    if pathlib.Path(name).is_dir():
+      hint = ', and the folder of this name holds no prepared version'
+    raise ValueError(f'{spec}: TFDS {tfds.__version__} has no set of this name{hint}') from error
   except (ValueError, AssertionError) as error:
     raise ValueError(f'{spec}: {str(error).strip().splitlines()[0]}') from error
 

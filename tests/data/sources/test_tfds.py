@@ -296,6 +296,15 @@ def test_unknown_names_get_one_line(tmp_path, name):
   assert '\n' not in str(caught.value)
 
 
+def test_unknown_names_get_what_is_near(tmp_path, monkeypatch):
+  with pytest.raises(ValueError, match=r'has no set of this name; did you mean tfds:fashion_mnist\?$'):
+    open_source('tfds:fashionmnist', data_dir=str(tmp_path))
+  monkeypatch.chdir(tmp_path)
+  (tmp_path / 'sets' / 'mine').mkdir(parents=True)
+  with pytest.raises(ValueError, match=r'no set of this name, and the folder of this name holds no prepared version$'):
+    open_source('tfds:sets/mine')
+
+
 def test_a_folder_without_a_set(tmp_path):
   with pytest.raises(FileNotFoundError, match=r'holds no dataset_info\.json'):
     open_source(f'tfds:{tmp_path}')
