@@ -21,7 +21,8 @@ def cautions(evaluation: Evaluation, families: Mapping[str, Family]) -> tuple[Ca
   """What a reader must know before believing the scores.
 
   Args:
-    evaluation: with `about`: 'kimg', 'step', 'num_steps', 'features' and 'fewest_of_class' (of held-out images).
+    evaluation: with `about`: 'kimg', 'step', 'num_steps', 'features' and 'fewest_of_class': the held-out images of the
+      smallest class that has at least so many, by that number ('2') for each `Images.of_class`.
     families: those asked for, by name.
   """
   given = {name: scores for name, scores in scores_of(evaluation.scores, families).items() if scores}
@@ -49,7 +50,8 @@ def _few(
     fewest = _fewest(protocol, wanted.of)
     where = ''
     if fewest is not None and wanted.of_class:
-      fewest, where = min(fewest, evaluation.about.get('fewest_of_class', fewest)), ' of a class'
+      by_least = evaluation.about.get('fewest_of_class', {})
+      fewest, where = min(fewest, by_least.get(str(wanted.of_class), fewest)), ' of a class'
     if fewest is not None and fewest < wanted.enough:
       images = f'{fewest:,} image{"s" * (fewest > 1)}{where} {"are" if fewest > 1 else "is"} few'
       by_text.setdefault(f'{images} (below {wanted.enough:,}): {wanted.few}', []).extend(scores)

@@ -128,6 +128,8 @@ def _known_before(
 
 def _about(args: argparse.Namespace, run: runs.Run, dataset: data.Dataset, evaluator: Evaluator) -> dict[str, Any]:
   held_out = np.bincount(getattr(dataset, args.split).labels)
+  asked = {family.find(name).images.of_class for name in evaluator.settings.families}
+  leasts = [least for least in sorted(asked) if 0 < least <= held_out.max()]
   return {
     'workdir': str(args.workdir),
     'model': run.config.model.name,
@@ -137,7 +139,7 @@ def _about(args: argparse.Namespace, run: runs.Run, dataset: data.Dataset, evalu
     'kimg': run.step * run.config.batch_size / 1000,
     'source': run.config.data.source,
     'features': evaluator.network.size,
-    'fewest_of_class': int(held_out[held_out > 0].min()),
+    'fewest_of_class': {str(least): int(held_out[held_out >= least].min()) for least in leasts},
   }
 
 

@@ -1,6 +1,8 @@
 """What is done with the state between two steps: it is scored on the validation split, measured and drawn."""
 
 import contextlib
+import functools
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -57,6 +59,7 @@ def make(
   evaluator = None
   with contextlib.suppress(Stopped):  # nothing will be measured
     evaluator = in_training.of_config(config, dataset, mesh, heed)
+  measure = _telling_once(functools.partial(in_training.measure, evaluator, algorithm=algorithm), config, writer)
   warned = set()  # what is not measured for a reason that stays, and what drifts, is said once
   history = {}  # of the collapse monitor
 
@@ -83,7 +86,7 @@ def make(
       for warning in [*report.warnings, *_drifts(history, step, report.metrics, config, warned)]:
         writer.write_texts(step, {'warning': warning})
     if evaluator and 'evaluate' in due:
-      measured, lines = in_training.measure(evaluator, state, algorithm)
+      measured, lines = measure(step, state)
       scores |= measured
       for line in sorted(set(lines) - warned):
         writer.write_texts(step, {'warning': line})
@@ -95,6 +98,26 @@ def make(
     return scores
 
   return examine
+
+
+def _telling_once(measure: Callable[..., Any], config: ConfigDict, writer: MetricWriter) -> Callable[..., Any]:
+  """A function `(step, state)` that measures; the first time it tells of it, which may be minutes, and of the time."""
+  told = False
+
+  def tell(step: int, **texts: str) -> None:
+    if not told:
+      writer.write_texts(step, texts)
+
+  def call(step: int, state: core.State) -> Any:
+    nonlocal told
+    tell(step, measuring=f'{config.evaluators.metrics}; again every {config.evaluators.every_steps:,} steps')
+    start = time.monotonic()
+    found = measure(state=state)
+    tell(step, measured=f'in {time.monotonic() - start:.1f} s')
+    told = True
+    return found
+
+  return call
 
 
 def _drifts(

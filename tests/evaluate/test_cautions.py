@@ -13,7 +13,7 @@ from gengan.evaluate.protocol import Evaluation
 from gengan.metrics import family
 from tests.evaluate.test_protocol import PROTOCOL
 
-ABOUT = {'kimg': 400.0, 'step': 100, 'num_steps': 100, 'features': 64, 'fewest_of_class': 5000}
+ABOUT = {'kimg': 400.0, 'step': 100, 'num_steps': 100, 'features': 64, 'fewest_of_class': {'1': 5000, '2': 5000}}
 MANY = {'num_real': 10_000, 'num_generated': 10_000, 'num_pairwise': 10_000, 'network': 'classifier'}
 
 
@@ -45,9 +45,9 @@ def test_many_images_on_a_network_that_sees_have_none():
     ('kid', {'num_real': 999}, True),
     ('is_classifier', {'num_real': 100}, False),  # it looks at samples alone
     ('is_classifier', {'num_generated': 4999, 'num_real': 100}, True),
-    ('label_consistency', {'about': {'fewest_of_class': 19}}, True),
-    ('classification_accuracy_score', {'about': {'fewest_of_class': 20}}, False),
-    ('intra_fd_classifier', {'about': {'fewest_of_class': 500}}, True),
+    ('label_consistency', {'about': {'fewest_of_class': {'1': 19}}}, True),
+    ('classification_accuracy_score', {'about': {'fewest_of_class': {'1': 20}}}, False),
+    ('intra_fd_classifier', {'about': {'fewest_of_class': {'1': 3000, '2': 500}}}, True),
     ('elbo', {'num_real': 10}, False),  # its standard error says it
   ],
 )

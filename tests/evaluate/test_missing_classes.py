@@ -69,7 +69,10 @@ def test_the_loop_goes_on_without_what_fails(trained, capfd):
 def test_the_loop_tells_why_and_before_it_begins_what_will_be_left_out(run, tmp_path, capfd, caplog):
   _, config = run
   train.run(config, tmp_path / 'again')
-  assert 'warning: my_metrics.failing was not measured: IndexError in failing.py, line 2' in capfd.readouterr().out
+  told = capfd.readouterr().out
+  assert 'warning: my_metrics.failing was not measured: IndexError in failing.py, line 2' in told
+  assert told.count('step 1  measuring: frechet, my_metrics.failing, consistency; again every 1 steps\n') == 1
+  assert told.count('measuring: ') == told.count('step 1  measured: in ') == 1
   left_out = (
     'scores of classes leave out those that they cannot judge: nothing (no image at all); <rare> (no validation'
   )
@@ -100,6 +103,7 @@ def test_scores_are_of_the_classes_that_there_are(trained, capsys):
   assert found.scores['intra_fd_classifier'] == pytest.approx(mean)
   assert found.left_out['classification_accuracy'] == {'nothing': 'no image at all', '<rare>': 'no held-out image'}
   assert found.left_out['intra_class'].keys() == {'nothing', '<rare>'} and not found.not_measured
+  assert found.about['fewest_of_class'] == {'1': 6, '2': 6}  # a tenth of 60
   line = 'left out of classification_accuracy: <rare> (no held-out image); nothing (no image at all)'
   assert line in ' '.join(told.out.split())
   page = (trained / 'evaluation' / 'index.html').read_text()
