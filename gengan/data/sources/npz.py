@@ -139,7 +139,10 @@ def _told(spec: str, file: pathlib.Path | None = None) -> Iterator[None]:
   try:
     yield
   except archives.DAMAGE as error:
-    raise ValueError(f'{where} is damaged or not an .npz file: {names.printable(str(error))}') from error
+    why = names.printable(str(error))
+    if where.endswith('.npy'):
+      why = "an .npy file is one array; numpy.savez('set.npz', images=array) makes an .npz file"
+    raise ValueError(f'{where} is damaged or not an .npz file: {why}') from error
   except MemoryError as error:
     raise ValueError(f'{where} needs more memory than there is: {error}') from error
   except ValueError as error:

@@ -73,6 +73,12 @@ def test_values_that_are_no_numbers_are_refused(tmp_path):
       open_source(save(tmp_path, images=np.array(values).reshape(1, 1, 3)))
 
 
+def test_a_single_array_gets_a_hint(tmp_path, images):
+  np.save(tmp_path / 'set.npy', images)
+  with pytest.raises(ValueError, match=r'not an \.npz file: an \.npy file is one array; numpy\.savez\('):
+    open_source(f'npz:{tmp_path / "set.npy"}')
+
+
 def test_channels_first_gets_a_hint(tmp_path):
   with pytest.raises(ValueError, match='move the channels last'):
     open_source(save(tmp_path, images=np.zeros((2, 3, 8, 9), np.uint8)))
