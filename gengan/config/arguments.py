@@ -3,7 +3,6 @@
 import argparse
 import contextlib
 import difflib
-import io
 import logging
 import os
 import pathlib
@@ -14,6 +13,7 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 
 from gengan.config import checks, command_line, comments, places, saved, trust
+from gengan.host import output
 from gengan.host.errors import ArgumentError
 from gengan.host.files import path, trouble
 
@@ -35,7 +35,13 @@ class Parser(argparse.ArgumentParser):
 
   def answer(self, message: str, *, code: int):
     """Ends the program with one line."""
-    self.exit(code, f'{self.prog.removeprefix("python -m ")}: {" ".join(message.split())}\n')
+    output.settle()  # should that fail, too, it is not told beside this
+    self.exit(code, f'{self.tool}: {" ".join(message.split())}\n')
+
+  @property
+  def tool(self) -> str:
+    """What it is called in messages: 'gengan sample', or 'gengan.sample'."""
+    return self.prog.removeprefix('python -m ')
 
   def text_of(self, error: Exception) -> str:
     """The message; where it is about an argument by the name of a flag, about that flag."""
@@ -103,8 +109,7 @@ def parse(parser: Parser, argv: Sequence[str] | None = None) -> argparse.Namespa
   """
   logging.basicConfig(format='%(message)s')  # what is told to people has no prefix
   warnings.formatwarning = lambda message, *_, **__: f'{message}\n'  # nor a line of code
-  if isinstance(sys.stdout, io.TextIOWrapper):
-    sys.stdout.reconfigure(errors='backslashreplace')  # as stderr: a path need not be text
+  output.prepare(parser.tool)
   argv = list(sys.argv[1:] if argv is None else argv)
   if argv and not argv[0].startswith('-'):  # a flag's name was forgotten: no verb takes anything without one
     flag = next(each for each in FIRST if each in parser._option_string_actions)

@@ -11,7 +11,7 @@ import tempfile
 from collections.abc import Iterator
 from typing import Any
 
-from gengan.host import errors
+from gengan.host import errors, output
 
 
 def expanded(text: str | os.PathLike) -> str:
@@ -73,7 +73,7 @@ def is_full(folder: pathlib.Path, *, need: int = 0) -> bool:
 def trouble(error: OSError) -> str:
   """What is wrong with a file or its disk, in one line; where the disk is full, also what is left on it."""
   text = errors.reason(error)
-  if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+  if error.errno not in (errno.ENOSPC, errno.EDQUOT) or error.filename == output.NAME:
     return text
   there = next((path for path in pathlib.Path(error.filename or '.').absolute().parents if path.exists()), '.')
   free = shutil.disk_usage(there).free / 1000

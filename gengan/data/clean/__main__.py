@@ -24,11 +24,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     counts = clean.clean(
       args.source, args.out, data_dir=args.data_dir, levels=args.range, exclude=args.exclude, settings=settings
     )
-  excluded = counts.pop('excluded')
-  for kind, count in counts.items():
-    print(f'{clean.KINDS[kind][0]:32} {count:8,}')
-  print(f'{"Left out by exclude.json":32} {excluded:8,}')
-  print(f'Read {printable(str(args.out / "report.html"))}')
+    excluded = counts.pop('excluded')
+    for kind, count in counts.items():
+      print(f'{clean.KINDS[kind][0]:32} {count:8,}')
+    print(f'{"Left out by exclude.json":32} {excluded:8,}')
+    print(f'Read {printable(str(args.out / "report.html"))}')
 
 
 def _parser() -> arguments.Parser:
