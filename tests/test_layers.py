@@ -73,6 +73,9 @@ def test_convolutions_equal_those_of_flax(kind, kernel, stride, padding):
   (8, {'kernel_size': (2, 1), 'strides': (3, 3)}),  # a stride that skips pixels
   (8, {'kernel_size': (3, 4), 'strides': (3, 1), 'padding': ((2, 0), 1)}),
   (8, {'kernel_size': (7, 6), 'padding': 'VALID'}),  # a matrix product in a convolution's clothes
+  (8, {'kernel_size': (1, 1)}),  # another
+  (8, {'kernel_size': (1, 1), 'strides': 2}),
+  (8, {'kernel_size': (1, 1), 'padding': 1}),
 ])  # fmt: skip
 @pytest.mark.parametrize('kind', PAIRS)
 def test_unusual_convolutions_equal_those_of_flax(kind, features, settings):
@@ -101,6 +104,13 @@ def test_transposed_convolution_of_one_pixel_is_a_matrix_product():
   expected = np.einsum('ni,hwio->nhwo', x[:, 0, 0], variables['params']['kernel'][::-1, ::-1])
   close(layer.apply(variables, x), expected)
   assert ' convolution(' not in jax.jit(layer.apply).lower(variables, x).compile().as_text()
+
+
+def test_a_pointwise_convolution_and_its_derivatives_are_matrix_products():
+  x, layer = normal(0, 3, 4, 4, 5), layers.Conv(6, (1, 1), use_bias=False)
+  params = layer.init(jax.random.key(1), x)['params']
+  program = jax.jit(partial(output_and_derivatives, layer))
+  assert ' convolution(' not in program.lower(params, x).compile().as_text()
 
 
 @pytest.mark.parametrize('layer', [layers.Conv, layers.ConvTranspose])

@@ -44,12 +44,19 @@ class Geometry(NamedTuple):
     """Whether the kernel covers the input exactly, so that the output is one pixel."""
     return self.kernel_size == self.input_size and self.padding == ((0, 0), (0, 0))
 
+  @property
+  def is_pointwise(self) -> bool:
+    """Whether each output pixel is the product of one input pixel and the kernel: quick on a CPU as a matrix only."""
+    return self.kernel_size == self.strides == (1, 1) and self.padding == ((0, 0), (0, 0))
+
 
 @partial(jax.custom_vjp, nondiff_argnums=(0,))
 def conv(geometry: Geometry, x: jax.Array, w: jax.Array) -> jax.Array:
   """Strided convolution: x [N, H, W, I], w [h, w, I, O] -> y [N, H', W', O]."""
   if geometry.is_matmul:
     return jnp.einsum('nhwi,hwio->no', x, w)[:, None, None]
+  if geometry.is_pointwise:
+    return x @ w[0, 0]
   return _strided(x, w, 'HWIO', geometry.strides, geometry.padding)
 
 
@@ -61,6 +68,8 @@ def conv_transpose(geometry: Geometry, y: jax.Array, w: jax.Array) -> jax.Array:
   """
   if geometry.is_matmul:
     return jnp.einsum('no,hwio->nhwi', y[:, 0, 0], w)
+  if geometry.is_pointwise:
+    return y @ w[0, 0].T
   if max(geometry.strides) > 1 and w.shape[2] < FEW_FEATURES:
     return _dilated_conv_transpose(geometry, y, w)
   (height, width), (rows, columns) = geometry.input_size, geometry.strides
@@ -84,6 +93,8 @@ def kernel_gradient(geometry: Geometry, x: jax.Array, y: jax.Array) -> jax.Array
   """Gradient of <y, conv(x, w)> in w: x [N, H, W, I], y [N, H', W', O] -> w [h, w, I, O]."""
   if geometry.is_matmul:
     return jnp.einsum('nhwi,no->hwio', x, y[:, 0, 0])
+  if geometry.is_pointwise:  # of flat images: contracted along three axes, they would be laid out anew first
+    return (x.reshape(-1, x.shape[-1]).T @ y.reshape(-1, y.shape[-1]))[None, None]
   padding = [(low, taps + (out - 1) * stride - size - low) for size, out, taps, stride, (low, _) in geometry.axes]
   return lax.conv_general_dilated(
     x, y, (1, 1), padding, rhs_dilation=geometry.strides, dimension_numbers=('CHWN', 'IHWO', 'HWNC')
