@@ -90,7 +90,8 @@ def all_devices() -> list[jax.Device]:
     asked = jax.config.jax_platforms
     what = f'JAX_PLATFORMS is {asked!r}, and JAX finds no such device' if asked else 'JAX finds no device'
     why = f' ({reason(error)})' if str(error) else ''
-    right = "unset it or set JAX_PLATFORMS=cpu; for an NVIDIA GPU, see nvidia-smi and pip install 'jax[cuda12]'"
+    device, extra = ('a TPU', 'tpu') if asked == 'tpu' else ('an NVIDIA GPU, see nvidia-smi and', 'cuda12')
+    right = f"unset it or set JAX_PLATFORMS=cpu; for {device} pip install 'jax[{extra}]'"
     raise ValueError(f'{what}{why}; {right}') from error
 
 

@@ -13,9 +13,9 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 
 from gengan.config import checks, command_line, comments, places, saved, trust
-from gengan.host import output
+from gengan.host import files, output
 from gengan.host.errors import ArgumentError
-from gengan.host.files import path, trouble
+from gengan.host.files import trouble
 
 FIRST = ('--config', '--workdir', '--source', '--name')  # what a person gives to a verb before all else, if it has it
 
@@ -229,6 +229,13 @@ def _number(read: Callable[[str], float], what: str) -> Callable[[str], float]:
       raise argparse.ArgumentTypeError(f'{text!r} is not {what}') from error
 
   return checked
+
+
+def path(text: str) -> pathlib.Path:
+  """A path, with ~ as the home folder."""
+  if not text.strip():  # pathlib takes it for the current folder
+    raise argparse.ArgumentTypeError("it is empty, as an unset variable is; '.' is the current folder")
+  return files.path(text)
 
 
 def boolean(text: str) -> bool:

@@ -5,6 +5,7 @@ import dataclasses
 import pathlib
 import shlex
 import warnings
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -43,8 +44,13 @@ def compare(workdirs: Sequence[pathlib.Path]) -> str:
       evaluations[str(workdir)] = protocol.Evaluation.from_json(path.read_text())
     except ValueError as error:
       raise ValueError(f'{path}: {error}') from error
-  lines = dict.fromkeys(each.text for found in evaluations.values() for each in found.cautions)
-  return '\n'.join([protocol.as_text(*protocol.table(evaluations)), *(f'caution: {line}' for line in lines)])
+  of = defaultdict(list)  # what is said of several runs is said once
+  for name, found in evaluations.items():
+    for text in dict.fromkeys(caution.text for caution in found.cautions):
+      of[text].append(name)
+  whose = {text: '' if len(names) == len(evaluations) else f' ({", ".join(names)})' for text, names in of.items()}
+  lines = [f'caution: {text}{names}' for text, names in whose.items()]
+  return '\n'.join([protocol.as_text(*protocol.table(evaluations)), *lines])
 
 
 def evaluate(args: argparse.Namespace) -> int:

@@ -71,6 +71,7 @@ def test_a_config_and_flags_come_back():
     (['--config=configs/vae.py', '--seed=1'], "unexpected argument '--seed=1'; settings are given as --config.name"),
     (['--config=configs/vae.py', '--wrkdir=1'], "unexpected argument '--wrkdir=1'; did you mean --workdir?"),
     (['--config=configs/vae.py', '--workdir'], 'argument --workdir: expected one argument'),
+    (['--config=configs/vae.py', '--workdir='], 'argument --workdir: it is empty, as an unset variable is; '),
   ],
 )
 def test_a_mistake_is_answered_in_one_line(argv, message, capsys):

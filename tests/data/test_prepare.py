@@ -20,8 +20,8 @@ def test_a_missing_folder_is_named(tmp_path):
 
 
 @pytest.mark.skipif(HAS_TENSORFLOW, reason='TensorFlow is installed')
-def test_the_extra_is_named(tmp_path):
-  with pytest.raises(ModuleNotFoundError, match=r'\.\[tensorflow\]'):
+def test_what_to_install_is_named(tmp_path):
+  with pytest.raises(ModuleNotFoundError, match=r"pip install 'tensorflow-cpu>="):
     prepare('mnist', data_dir=str(tmp_path))
 
 

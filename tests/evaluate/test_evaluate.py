@@ -17,7 +17,7 @@ from configs import conditional_dcgan, vae
 from gengan import core, data, runs, sharding, train
 from gengan.config import ConfigError, set_classes
 from gengan.evaluate import __main__ as evaluate
-from gengan.evaluate import classifiers, in_training
+from gengan.evaluate import classifiers, command, in_training
 from gengan.evaluate import model as asked
 from gengan.evaluate.evaluator import Evaluator, Settings
 from gengan.evaluate.feature_network import make_network
@@ -344,6 +344,18 @@ def test_a_comparison_measures_nothing(gan_run, capsys):
   with pytest.raises(SystemExit) as stop:
     evaluate.main(['--compare', str(gan_run), f'{gan_run}/../{gan_run.name}'])
   assert stop.value.code == 2 and 'give the folders of two or more' in capsys.readouterr().err
+
+
+def test_a_caution_that_not_all_compared_runs_have_names_its_runs(gan_run, tmp_path):
+  evaluate.main([f'--workdir={gan_run}', '--num=64', '--sets=1', '--network=pixels', '--metrics=kernel'])
+  found = json.loads((gan_run / 'evaluation' / 'evaluation.json').read_text())
+  first, *_ = found['cautions']
+  for run, own in (('a', ['of one']), ('b', [])):
+    cautions = [first, *({**first, 'text': text} for text in own)]
+    (tmp_path / run / 'evaluation').mkdir(parents=True)
+    (tmp_path / run / 'evaluation' / 'evaluation.json').write_text(json.dumps(found | {'cautions': cautions}))
+  lines = command.compare([tmp_path / 'a', tmp_path / 'b']).splitlines()
+  assert lines[-2:] == [f'caution: {first["text"]}', f'caution: of one ({tmp_path / "a"})']
 
 
 def test_a_folder_that_is_no_run_is_named(tmp_path, capsys):

@@ -8,7 +8,7 @@ python -m gengan.data.prepare --name=mnist --files=path/to/downloaded/files   # 
 import pathlib
 import tempfile
 
-from gengan.data.sources.tfds import named_builder
+from gengan.data.sources.tfds import TENSORFLOW, named_builder
 from gengan.host.errors import ArgumentError
 from gengan.host.files import expanded
 
@@ -35,8 +35,7 @@ def prepare(name: str, *, data_dir: str = '', files: str = '') -> pathlib.Path:
   try:
     import tensorflow
   except ModuleNotFoundError as error:
-    how = "in a clone of gengan: pip install '.[tensorflow]'"
-    raise ModuleNotFoundError(f'preparing a set needs TensorFlow; {how}') from error
+    raise ModuleNotFoundError(f"preparing a set needs TensorFlow: pip install '{TENSORFLOW}'") from error
   import tensorflow_datasets as tfds
 
   builder = named_builder(name, data_dir)

@@ -98,8 +98,10 @@ def source_parts(source: str) -> tuple[str, str]:
   """
   kind, _, place = expanded(str(source)).partition(':')
   if kind != 'digits' and kind not in _KINDS:
-    forgotten = '/' in source or os.path.exists(source)
+    is_there = '/' in source or os.path.exists(source)
+    forgotten = is_there or source.isidentifier()
     as_kind = 'zip' if source.endswith('.zip') else 'npz' if source.endswith(('.npz', '.npy')) else 'folder'
+    as_kind = as_kind if is_there else 'tfds'  # where sets are called as plainly as mnist
     why = f'which lacks its kind, as in {as_kind}:{source}' if forgotten else ''
     raise ArgumentError('source', source, f'one of {SOURCES}', why=why)
   if kind == 'digits' and place:

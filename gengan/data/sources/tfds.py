@@ -17,6 +17,7 @@ from gengan.data.sources.listing import quoted
 from gengan.data.sources.records import SPLITS, Records, Source
 from gengan.host.regular import require_file
 
+TENSORFLOW = 'tensorflow-cpu>=2.20'  # what preparing a set needs: the extra `tensorflow`
 KEPT_BYTES = 2 << 30  # encoded images of a split up to this size are read once, in one sweep
 _CHUNK = 4096  # records a read; one by one is four times slower
 
@@ -83,11 +84,11 @@ def open_tfds(name: str, *, data_dir: str = '') -> Source:
 
 
 def prepare_command(name: str, data_dir: str) -> str:
-  """The shell line, for a clone of this repository, that prepares a set in the file format that is needed here."""
+  """The shell line that prepares a set in the file format that is needed here."""
   flags = ' '.join(
     shlex.quote(f'--{flag}={text}') for flag, text in {'name': name, 'data_dir': data_dir}.items() if text
   )
-  return f"pip install '.[tensorflow]' && python -m gengan.data.prepare {flags}"
+  return f"pip install '{TENSORFLOW}' && python -m gengan.data.prepare {flags}"
 
 
 def named_builder(name: str, data_dir: str):

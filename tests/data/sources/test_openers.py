@@ -17,6 +17,7 @@ from gengan.host.errors import ArgumentError
     ('a/b.zip', f"source is 'a/b.zip', which lacks its kind, as in zip:a/b.zip; it must be one of {SOURCES}"),
     ('a/b.npy', f"source is 'a/b.npy', which lacks its kind, as in npz:a/b.npy; it must be one of {SOURCES}"),
     ('/', f"source is '/', which lacks its kind, as in folder:/; it must be one of {SOURCES}"),
+    ('mnist', f"source is 'mnist', which lacks its kind, as in tfds:mnist; it must be one of {SOURCES}"),
     ('', f"source is ''; it must be one of {SOURCES}"),
     ('digits:8', "source is 'digits:8', but digits takes no place; it must be 'digits' alone"),
     ('tfds', "source is 'tfds'; it must be a kind and its place, as in tfds:mnist"),

@@ -3,8 +3,10 @@
 import io
 import json
 import os
+import pathlib
 import shutil
 import sys
+import tomllib
 
 import numpy as np
 import pytest
@@ -17,6 +19,7 @@ from gengan.data import load
 from gengan.data.sources import open_source
 
 COUNTS = {'train': 40, 'test': 10}
+ROOT = pathlib.Path(__file__).parents[3]
 
 
 def field(number, payload):
@@ -277,7 +280,8 @@ def test_an_unprepared_set_gets_the_command(tmp_path):
     open_source('tfds:fashion_mnist', data_dir=str(tmp_path))
   message = str(caught.value)
   assert 'is not prepared' in message
-  assert "pip install '.[tensorflow]' && " in message
+  extras = tomllib.loads((ROOT / 'pyproject.toml').read_text())['project']['optional-dependencies']
+  assert f"pip install '{extras['tensorflow'][0]}' && " in message
   assert f'python -m gengan.data.prepare --name=fashion_mnist --data_dir={tmp_path}' in message
   assert message.endswith('without TensorFlow: config.data.source=idx:DIR')
   assert '\n' not in message
