@@ -5,6 +5,7 @@ Orbax does both; nothing else in gengan imports it.
 
 import contextlib
 import logging
+import math
 import pathlib
 import sys
 import traceback
@@ -55,6 +56,7 @@ def read(folder: pathlib.Path, expected: Mapping[str, Any]) -> dict[str, jax.Arr
   first = jax.sharding.SingleDeviceSharding(jax.local_devices()[0])
   place = lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=getattr(leaf, 'sharding', None) or first)
   with contextlib.closing(ocp.Checkpointer(ocp.PyTreeCheckpointHandler())) as reader:
+    _require_pieces(folder, expected)
     arrays = _restore(reader, folder, {path: place(leaf) for path, leaf in expected.items()})
   return arrays | {path: jnp.zeros(leaf.shape, leaf.dtype) for path, leaf in expected.items() if leaf.size == 0}
 
@@ -95,21 +97,38 @@ def _restore(reader: Any, folder: pathlib.Path, target: Mapping[str, jax.ShapeDt
   as_array = lambda leaf: ocp.ArrayRestoreArgs(sharding=leaf.sharding, global_shape=leaf.shape)
   where = lambda leaf: as_array(leaf) if leaf.sharding else ocp.RestoreArgs(restore_type=np.ndarray)
   tree = leaves.nested(target)
-  _told_once()
-  try:
-    with paths.plain(folder) as place:
-      settings = ocp.args.PyTreeRestore(tree, restore_args=jax.tree.map(where, tree), partial_restore=True)
-      found = flax.traverse_util.flatten_dict(reader.restore(place / FOLDER, args=settings), sep='/')
+  with _reading(folder) as place:
+    settings = ocp.args.PyTreeRestore(tree, restore_args=jax.tree.map(where, tree), partial_restore=True)
+    found = flax.traverse_util.flatten_dict(reader.restore(place, args=settings), sep='/')
     for path, leaf in target.items():
       if leaf.size and not isinstance(found[path], (jax.Array, np.ndarray)):  # what is asked for, where it is not there
         raise ValueError(f'{path} is missing')
       if leaf.size and leaves.describe(found[path]) != leaves.describe(leaf):
         raise ValueError(f'{path} is {leaves.describe(found[path])}, not {leaves.describe(leaf)}')
+  return found
+
+
+def _require_pieces(folder: pathlib.Path, expected: Mapping[str, Any]) -> None:
+  """Refuses pieces larger than their arrays, before memory is taken: each is unpacked whole, whatever is read of it."""
+  with _reading(folder) as place:
+    found = flax.traverse_util.flatten_dict(ocp.PyTreeCheckpointHandler().metadata(place).tree, sep='/')
+    for path in sorted(expected.keys() & found.keys()):
+      piece, leaf = found[path].storage.chunk_shape, expected[path]
+      if math.prod(piece) * np.dtype(found[path].dtype).itemsize > leaf.size * leaf.dtype.itemsize:
+        raise ValueError(f'{path} is kept in pieces of {list(piece)}, larger than {leaves.describe(leaf)}')
+
+
+@contextlib.contextmanager
+def _reading(folder: pathlib.Path) -> Iterator[pathlib.Path]:
+  """The place of the arrays for Orbax; whatever it makes of files that are not its own is a DamagedError."""
+  _told_once()
+  try:
+    with paths.plain(folder) as place:
+      yield place / FOLDER
   except (MemoryError, jax.errors.JaxRuntimeError):
     raise
-  except Exception as error:  # whatever Orbax makes of files that are not its own
+  except Exception as error:
     raise checksums.DamagedError(f'{folder / FOLDER} cannot be read as arrays ({errors.reason(error)})') from error
-  return found
 
 
 def _groups(expected: Mapping[str, Any]) -> Iterator[list[tuple[str, Any]]]:

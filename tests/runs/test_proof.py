@@ -12,6 +12,7 @@ import types
 import jax
 import numpy as np
 import pytest
+import tensorstore
 
 from gengan.host import checksums, paths
 from gengan.runs import arrays, checkpoint, finished
@@ -252,3 +253,15 @@ def test_files_that_were_changed_and_hashed_again_load_or_are_a_value_error(copy
       assert '\n' not in str(error) and '00000020' in str(error)
     else:
       assert_identical(state, make_state(20))
+
+
+def test_a_piece_larger_than_its_array_is_refused_before_memory_is_taken(copy):
+  """Of zeros, 16 GB are packed into a few MB, and a piece is unpacked whole, however little of it is asked for."""
+  folder = copy / '00000020'
+  store = tensorstore.KvStore.open({'driver': 'ocdbt', 'base': f'file://{folder / "state"}'}).result()
+  key = min(key for key in store.list().result() if key.endswith(b'.zarray'))
+  about = json.loads(store.read(key).result().value)
+  store.write(key, json.dumps({**about, 'chunks': [2**32, *about['shape'][1:]]}).encode()).result()
+  checksums.seal(folder)
+  with pytest.raises(ValueError, match=r'00000020.* is kept in pieces of \[4294967296.*\], larger than \w+\['):
+    checkpoint.Checkpointer(copy).restore(abstract(make_state()), step=20)
