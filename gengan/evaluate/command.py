@@ -74,10 +74,12 @@ def evaluate(args: argparse.Namespace) -> int:
       measured = dataclasses.replace(measured, about=about)
       found.append(dataclasses.replace(measured, cautions=cautions.cautions(measured, families)))
   measured = several.joined(found)
-  print(f'{summary.text(measured, families)}\n', flush=True)  # first: should the disk be full by now, they are not lost
-  with stages.telling() as tell:
-    tell('drawing the page')
-    page, record = report.write(folder, measured, families, run, dataset, evaluators[0])
+  try:
+    print(f'{summary.text(measured, families)}\n', flush=True)  # first: if the disk is full by now, they are not lost
+  finally:  # nor where nobody reads them any longer
+    with stages.telling() as tell:
+      tell('drawing the page')
+      page, record = report.write(folder, measured, families, run, dataset, evaluators[0])
   print(f'page    {shlex.quote(str(page))}\nnumbers {shlex.quote(str(record))}')
   return len(measured.not_measured)
 

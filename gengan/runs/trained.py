@@ -17,10 +17,13 @@ from gengan.config.trust import require as require_trust
 from gengan.core import ArgumentError
 from gengan.host import files
 from gengan.host.errors import reason
+from gengan.runs import finished
+from gengan.runs.checkpoint import Checkpointer, Restored
 from gengan.runs.folder import open_checkpoints
 
 ROWS = 64  # images that go through the model at once
 WEIGHTS = ('averaged', 'trained')
+TRIES = 3  # to read a checkpoint of a run that goes on
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -135,11 +138,22 @@ def load(
     raise ValueError(f'{workdir / "config.json"} is damaged, or of another version of gengan ({why})') from error
   step = None if checkpoint == 'latest' else checkpoint
   with checkpoints:
-    restored = checkpoints.restore(abstract, step=step)
+    restored = _restored(checkpoints, abstract, step)
   class_names = tuple(saved.load_dataset_facts(workdir)['class_names'])
   state = restored.state if weights == 'averaged' else core.with_trained_weights(restored.state)
   state = core.settled(algorithm, state)
   return Run(config, algorithm, state, restored.step, len(class_names), class_names)
+
+
+def _restored(checkpoints: Checkpointer, abstract: core.State, step: int | str | None) -> Restored:
+  """What is read of a checkpoint; once more where one has gone meanwhile, for a training keeps its newest ones only."""
+  for left in reversed(range(TRIES)):
+    before = finished.steps(checkpoints.directory)
+    try:
+      return checkpoints.restore(abstract, step=step)
+    except (ValueError, OSError):
+      if not left or set(before) <= set(finished.steps(checkpoints.directory)):
+        raise
 
 
 def example_batch(config: ConfigDict, rows: int = 1) -> core.Batch:

@@ -337,6 +337,18 @@ def test_a_run_without_a_checkpoint_says_so(gan_run, tmp_path, capsys):
   assert stop.value.code == 2 and error.endswith('checkpoints, for its training has saved none yet')
 
 
+def test_the_report_is_written_although_nobody_reads_the_scores(gan_run, tmp_path, monkeypatch):
+  def closed(*_, **__):
+    raise BrokenPipeError
+
+  monkeypatch.setattr(command, 'print', closed, raising=False)
+  with pytest.raises((SystemExit, BrokenPipeError)):
+    evaluate.main(
+      [f'--workdir={gan_run}', '--num=64', '--sets=1', '--network=pixels', '--metrics=kernel', f'--out={tmp_path}']
+    )
+  assert Evaluation.from_json((tmp_path / 'evaluation.json').read_text()).scores
+
+
 def test_a_comparison_measures_nothing(gan_run, capsys):
   with pytest.raises(SystemExit):
     evaluate.main(['--compare', str(gan_run), f'--workdir={gan_run}'])

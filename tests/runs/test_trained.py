@@ -1,5 +1,7 @@
 """A run opened from its folder: samples, latents and logits in plain NumPy, whatever the number of rows."""
 
+import shutil
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -8,6 +10,7 @@ from ml_collections import ConfigDict
 
 from gengan import core, runs
 from gengan.core import ArgumentError
+from gengan.host import checksums
 from gengan.runs import trained
 
 IMAGES = np.random.default_rng(0).uniform(-1, 1, (3, 4, 4, 1)).astype(np.float32)
@@ -81,3 +84,43 @@ def test_what_does_not_fit_is_named(call, message):
 def test_weights_have_two_names(tmp_path):
   with pytest.raises(ArgumentError, match="weights is 'ema'; it must be 'averaged' or 'trained'"):
     runs.load(tmp_path, weights='ema')
+
+
+class Going:
+  """Checkpoints of a training that keeps the newest alone, and saves so many times while one is read."""
+
+  def __init__(self, directory, times):
+    self.directory, self.times, self.step = directory, times, 0
+    self.save()
+
+  def save(self):
+    shutil.rmtree(self.directory / f'{self.step:08d}', ignore_errors=True)
+    self.step += 1
+    folder = self.directory / f'{self.step:08d}'
+    folder.mkdir()
+    (folder / checksums.SUMS).touch()
+
+  def restore(self, abstract, *, step):
+    read = self.step
+    if read <= self.times:
+      self.save()
+      raise checksums.DamagedError(f'{read} is gone')
+    return read
+
+
+def test_a_checkpoint_that_goes_while_it_is_read_makes_way_for_the_next(tmp_path):
+  for name, times in (('once', 1), ('twice', 2)):
+    (tmp_path / name).mkdir()
+    assert trained._restored(Going(tmp_path / name, times), None, None) == times + 1
+  (tmp_path / 'always').mkdir()
+  with pytest.raises(ValueError, match='3 is gone'):
+    trained._restored(Going(tmp_path / 'always', 9), None, None)
+
+
+def test_a_damaged_checkpoint_is_not_read_again(tmp_path):
+  going = Going(tmp_path, 9)
+  going.save = lambda: None
+  going.restore, calls = (lambda *args, **settings: calls.append(0) or Going.restore(going, *args, **settings)), []
+  with pytest.raises(ValueError, match='1 is gone'):
+    trained._restored(going, None, None)
+  assert len(calls) == 1
