@@ -8,9 +8,9 @@ python -m gengan.main --config=configs/r3gan.py:fashion_mnist,small --config.dat
 Digits and `small` are for 2 CPU cores. Both players read images of their own: a step reads twice the authors' batch,
 and thousands of images count twice theirs.
 
-Fashion-MNIST, `small`: 4,600 steps of 262 ms on two cores (AMD EPYC, before others used them, too).
-python -m gengan.evaluate, 3 sets of 10,000 samples against the 10,000 test images: fd_classifier 0.67 ± 0.02 and
-fd_efficientnet_lite0 258.1 ± 0.7, recall 0.07 and 0.01. DCGAN in equal time: 2.97 ± 0.05 and 271.6 ± 1.3, recall 0.77
+Fashion-MNIST, `small`: 8,000 steps of 111 ms, 15 minutes on two cores (AMD EPYC).
+python -m gengan.evaluate, 3 sets of 10,000 samples against the 10,000 test images: fd_classifier 0.53 ± 0.02 and
+fd_efficientnet_lite0 247.6 ± 0.4, recall 0.11 and 0.01. DCGAN in 20 minutes: 2.97 ± 0.05 and 271.6 ± 1.3, recall 0.77
 and 0.19. docs/gallery.md shows both.
 """
 
@@ -21,8 +21,8 @@ from gengan.config import defaults
 # gamma, rows of a player, learning rate, millions of images: half-life of the average; probability of augmentation
 CIFAR = {'gamma': 0.05, 'rows': 512, 'rate': 2e-4, 'half_life': 5.0, 'augment': 0.55}
 FFHQ64 = {'gamma': 2.0, 'rows': 256, 'rate': 2e-4, 'half_life': 0.5, 'augment': 0.3}
-SMALL = {'gamma': 0.5, 'rows': 32, 'rate': 2e-3, 'augment': 0.55}  # narrow networks need the larger steps
-SMALL_STEPS = {'cifar10': 3900, 'folder': 1900, 'celeb_a': 1900}  # 20 minutes on 2 CPU cores; 4,600 of the others
+SMALL = {'gamma': 0.2, 'rows': 16, 'rate': 1.5e-3, 'augment': 0.55}  # narrow networks need the larger steps
+SMALL_STEPS = {'cifar10': 7000, 'folder': 4200, 'celeb_a': 4200}  # 20 minutes on 2 CPU cores, AMD EPYC
 
 
 def get_config(variant: str = 'digits') -> ConfigDict:
@@ -30,7 +30,7 @@ def get_config(variant: str = 'digits') -> ConfigDict:
   config = defaults.gan(variant)
   has_classes = variant not in defaults.WITHOUT_CLASSES
   values = SMALL if small else CIFAR if has_classes else FFHQ64
-  config.num_steps = SMALL_STEPS.get(variant, 4600) if small else 100_000
+  config.num_steps = SMALL_STEPS.get(variant, 8000) if small else 100_000
   config.batch_size = 2 * values['rows']
   kimg = config.num_steps * config.batch_size / 1000 if small else 2 * 20_000  # of all schedules
   half_life = kimg / 20 if small else 2 * 1000 * values['half_life']
