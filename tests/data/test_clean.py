@@ -200,7 +200,7 @@ def test_command_line(dirty, tmp_path):
   ('flags', 'message'),
   [
     ([], 'give --source, as in --source=folder:path/to/images; it may be digits, idx:DIR'),
-    (['--source=foo'], "--source is 'foo'; it must be one of digits, idx:DIR"),
+    (['--source=foo'], "--source is 'foo', which lacks its kind, as in tfds:foo; it must be one of digits, idx:DIR"),
     (['--source=digits', '--near_distance=9'], '--near_distance is 9; it must be from 0 to 8 bits'),
     (['--source=digits', '--exclude=ugly'], "--exclude is 'ugly'; it must be some of unreadable, blank"),
     (['--source=digits', '--near=3'], "unexpected argument '--near=3'; did you mean --near_"),
