@@ -20,7 +20,7 @@ def get_config(variant: str = 'pictures') -> ConfigDict:
     raise ValueError(f'unknown variant {variant!r}; it must be one of {", ".join(VARIANTS)}')
   if variant == 'pictures':
     config = defaults.fastgan('folder', width=16)
-    config.num_steps = 5000
+    config.num_steps = 4000
     return config
   config = defaults.gan('folder')
   config.num_steps = 6000
