@@ -1,7 +1,6 @@
 """What is done with the state between two steps: it is scored on the validation split, measured and drawn."""
 
 import contextlib
-import functools
 import time
 from collections.abc import Callable
 from typing import Any
@@ -59,7 +58,7 @@ def make(
   evaluator = None
   with contextlib.suppress(Stopped):  # nothing will be measured
     evaluator = in_training.of_config(config, dataset, mesh, heed)
-  measure = _telling_once(functools.partial(in_training.measure, evaluator, algorithm=algorithm), config, writer)
+  measure = _telling_once(lambda state: in_training.measure(evaluator, state, algorithm), config, writer)
   warned = set()  # what is not measured for a reason that stays, and what drifts, is said once
   history = {}  # of the collapse monitor
 
@@ -112,7 +111,7 @@ def _telling_once(measure: Callable[..., Any], config: ConfigDict, writer: Metri
     nonlocal told
     tell(step, measuring=f'{config.evaluators.metrics}; again every {config.evaluators.every_steps:,} steps')
     start = time.monotonic()
-    found = measure(state=state)
+    found = measure(state)
     tell(step, measured=f'in {time.monotonic() - start:.1f} s')
     told = True
     return found
