@@ -5,7 +5,8 @@ python -m gengan.main --config=configs/art.py --config.data.source=zip:path/to/p
 python -m gengan.main --config=configs/art.py:tiles --config.data.source=folder:path/to/tiles   # 32 px, classes
 
 Pictures are a FastGAN's; tiles, of which there are thousands, those of a conditional DCGAN with the relativistic loss,
-R1 and differentiable augmentation. docs/art.md shows the results, with their times, and says how good they are.
+R1 and differentiable augmentation. 2 CPU cores (AMD EPYC): pictures 4,000 steps of 0.63 s, tiles 13 minutes, shared.
+docs/art.md shows the results and says how good they are.
 """
 
 from ml_collections import ConfigDict
