@@ -30,7 +30,7 @@ ROOT = pathlib.Path(__file__).parents[2]
     ('dcgan:nope', "'nope'; it must be one of digits, mnist"),
     ('{tmp}/run:mnist', 'a saved config has no variants'),
     ('{tmp}/torn.json', r'torn\.json is damaged: '),
-    ('README.md', 'is not Python: .* in line 3 of'),
+    ('{tmp}/prose.md', 'is not Python: .* in line 2 of'),
     ('gengan/losses.py', r'has no get_config\(\)'),
     ('configs/dcgan.py:nope', "'nope'; it must be one of digits, mnist"),
     ('{tmp}/nothing.py', 'gives no ConfigDict'),
@@ -53,6 +53,7 @@ def test_a_file_that_gives_no_config_is_told(value, message, tmp_path, monkeypat
   )
   (tmp_path / 'needs.py').write_text('def get_config(variant):\n  pass\n')
   (tmp_path / 'binary.py').write_bytes(b'a = 1\x00')
+  (tmp_path / 'prose.md').write_text('# A heading\nand some words\n')
   (tmp_path / 'run').mkdir()
   (tmp_path / 'run' / 'config.json').write_text('{}')
   (tmp_path / 'torn.json').write_text('{"seed"')

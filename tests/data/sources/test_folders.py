@@ -3,7 +3,6 @@
 import errno
 import os
 import socket
-import time
 
 import pytest
 
@@ -115,9 +114,7 @@ def test_pipes_sockets_and_devices_are_not_opened(image_set, tmp_path, monkeypat
   monkeypatch.chdir(tmp_path / 'set' / 'bee')  # the path of a socket is short
   with socket.socket(socket.AF_UNIX) as server:
     server.bind('socket.png')
-    start = time.monotonic()
-    source = open_source(spec)
-  assert time.monotonic() - start < 5
+    source = open_source(spec)  # a pipe that was opened would never end
   assert counts(source) == {'train': 2}
   told = ['labels.csv is a pipe', 'ant/pipe.png is a pipe', 'ant/zero.png is a device', 'bee/link.jpg is a pipe']
   expected = ', '.join(f"'{name}'" for name in [*told, 'bee/socket.png is a socket'])
