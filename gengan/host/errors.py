@@ -36,12 +36,16 @@ def shown(value: Any) -> str:
 
 
 @contextlib.contextmanager
-def about(path: str | os.PathLike) -> Iterator[None]:
-  """An OSError of a file that was opened before names no file, as on a full disk: it gets this one."""
+def about(path: str | os.PathLike, *, instead_of: str | os.PathLike | None = None) -> Iterator[None]:
+  """An OSError of a file that was opened before names no file, as on a full disk: it gets this one.
+
+  So does one about `instead_of`, where a file is written until it gets its name.
+  """
+  unnamed = (None,) if instead_of is None else (None, os.fspath(instead_of))
   try:
     yield
   except OSError as error:
-    if error.errno is not None and error.filename is None:
+    if error.errno is not None and error.filename in unnamed:
       error.filename = os.fspath(path)
     raise
 

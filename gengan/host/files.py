@@ -41,7 +41,7 @@ def replacing(
   path.parent.mkdir(parents=True, exist_ok=True)
   beside = path.with_name(f'.{path.name}.{os.getpid()}.part') if beside is None else pathlib.Path(beside)
   try:
-    with errors.about(path):
+    with errors.about(path, instead_of=beside):
       yield beside
     if durable:
       sync(beside)
@@ -75,7 +75,8 @@ def trouble(error: OSError) -> str:
   text = errors.reason(error)
   if error.errno not in (errno.ENOSPC, errno.EDQUOT) or error.filename == output.NAME:
     return text
-  there = next((path for path in pathlib.Path(error.filename or '.').absolute().parents if path.exists()), '.')
+  named = pathlib.Path(error.filename or '.').absolute()  # of a folder it may be the disk's own
+  there = next(path for path in (named, *named.parents) if path.exists())
   free = shutil.disk_usage(there).free / 1000
   return f'{text} ({free:,.0f} kB are free); what stands there under its own name is whole'
 

@@ -5,6 +5,8 @@ import os
 import pathlib
 from typing import Any
 
+from gengan.host import errors
+
 FILE = 'results.jsonl'
 MEASURED = ('regime', 'arm', 'seed', 'generator_step', 'accuracy')  # fields without which a record is none
 
@@ -30,11 +32,20 @@ def read(path: pathlib.Path) -> list[dict[str, Any]]:
 
 
 def append(path: pathlib.Path, record: dict[str, Any]) -> None:
-  """Adds a line and waits until the disk has it; a last line that a kill cut short is dropped first."""
+  """Adds a line and waits until the disk has it; a last line that a kill cut short is dropped first.
+
+  Raises:
+    OSError: the disk takes no more; names the file. What it took of the line is dropped again.
+  """
   if path.exists() and not (text := path.read_bytes()).endswith(b'\n'):
     with open(path, 'r+b') as file:
       file.truncate(text.rfind(b'\n') + 1)
-  with open(path, 'ab') as file:
-    file.write(json.dumps(record).encode() + b'\n')
-    file.flush()
-    os.fsync(file.fileno())
+  with errors.about(path), open(path, 'ab', buffering=0) as file:
+    whole, line = file.tell(), json.dumps(record).encode() + b'\n'
+    try:
+      while line:  # a disk that gets full takes a part
+        line = line[file.write(line) :]
+      os.fsync(file.fileno())
+    except OSError:
+      file.truncate(whole)
+      raise

@@ -4,6 +4,7 @@ import errno
 import os
 import pathlib
 import re
+import types
 
 import pytest
 
@@ -111,3 +112,21 @@ def test_a_full_disk_and_a_used_up_quota_say_what_is_left_and_what_is_whole(tmp_
   text = files.trouble(OSError(code, os.strerror(code), str(tmp_path / 'a.txt')))
   assert re.search(rf'{re.escape(os.strerror(code))}.* \([\d,]+ kB are free\); what stands there .* is whole$', text)
   assert '\n' not in text
+
+
+def test_what_is_left_is_told_of_the_very_disk_also_where_a_folder_is_named(tmp_path, monkeypatch):
+  left = {tmp_path / 'disk': 3000, tmp_path: 9000}  # the folder is where another disk hangs
+  (tmp_path / 'disk').mkdir()
+  monkeypatch.setattr(files.shutil, 'disk_usage', lambda path: types.SimpleNamespace(free=left[path]))
+  full = lambda path: files.trouble(OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path)))
+  assert '(3 kB are free)' in full(tmp_path / 'disk') and '(3 kB are free)' in full(tmp_path / 'disk' / 'not' / 'there')
+  assert '(9 kB are free)' in full(tmp_path / 'a.txt')
+
+
+def test_a_file_that_cannot_be_begun_is_told_by_its_own_name(tmp_path):
+  with pytest.raises(OSError) as told, files.replacing(tmp_path / 'a.txt') as beside:
+    raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(beside))
+  assert told.value.filename == str(tmp_path / 'a.txt')
+  with pytest.raises(FileNotFoundError) as told, files.replacing(tmp_path / 'a.txt'):
+    (tmp_path / 'another').read_bytes()
+  assert told.value.filename == str(tmp_path / 'another')
