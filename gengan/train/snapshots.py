@@ -97,17 +97,17 @@ class Snapshots:
     if jax.process_index():
       return {}
     walks, animation, plot = (*self._looking_back(), metrics_path.with_name('curves.png'))
+    curves.plot(metrics_path, plot)
     images.save_png(walks, walk)
     frames = sorted(self.folder.glob('samples_*.png'))
     alike = [path for path in frames if images.shape_of(path) == images.shape_of(frames[-1])]
     shown = [alike[i] for i in np.unique(np.linspace(0, len(alike) - 1, MOST_FRAMES).round().astype(int))]
-    size = images.save_animation(animation, shown, seconds=0.15, hold=2.0)
+    size = images.save_animation(animation, shown, seconds=0.15, hold=2.0)  # the last, for `finished`
     which = f'all {len(shown):,} grids over time'
     if len(shown) < len(frames):
       which = f'{len(shown):,} of {len(frames):,} grids over time, evenly chosen'
     if len(alike) < len(frames):
       which += f', {len(frames) - len(alike):,} of another size left out'
-    curves.plot(metrics_path, plot)
     return {
       walks: 'walks between random latents, a row each',
       animation: f'{which}: {size}',
@@ -115,8 +115,10 @@ class Snapshots:
     }
 
   def finished(self) -> bool:
-    """Whether what `finish` writes is there."""
-    return all(path.exists() for path in self._looking_back())
+    """Whether what `finish` writes last is there, and no grid has come after it."""
+    _, animation = self._looking_back()
+    grids = [path.stat().st_mtime_ns for path in self.folder.glob('samples_*.png')]
+    return animation.exists() and animation.stat().st_mtime_ns >= max(grids, default=0)
 
   def _looking_back(self) -> tuple[pathlib.Path, pathlib.Path]:
     return self.folder / 'interpolation.png', self.folder / 'training.gif'

@@ -43,6 +43,10 @@ def make(tmp_path):
   return build
 
 
+def raise_interrupt(*_, **__):
+  raise KeyboardInterrupt
+
+
 def write(snapshots, step, state):
   return snapshots.write(step, snapshots.draw(state))
 
@@ -125,6 +129,22 @@ def test_the_end_of_a_run_shows_a_walk_an_animation_and_curves(make, tmp_path):
   assert Image.open(animation).n_frames == 3 and made[animation].startswith('all 3 grids over time: 3 frames')
   assert Image.open(curves).size[0] > 200 and curves == tmp_path / 'curves.png'
   assert np.asarray(Image.open(walk)).shape == (6 * 66 + 2, 10 * 66 + 2)
+
+
+@pytest.mark.parametrize('before', ['curves.plot', 'images.save_png', 'images.save_animation'])
+def test_a_run_that_died_between_its_last_pictures_is_not_finished(make, tmp_path, monkeypatch, before):
+  snapshots = make(False)
+  (tmp_path / 'metrics.jsonl').write_text(
+    '{"step": 1, "kind": "train", "loss": 1.0}\n{"step": 2, "kind": "train", "loss": 2.0}\n'
+  )
+  write(snapshots, 1, 1.0)
+  with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+    patch.setattr(f'gengan.train.snapshots.{before}', raise_interrupt)
+    snapshots.finish(1.0, tmp_path / 'metrics.jsonl')
+  assert not snapshots.finished()
+  assert all(path.exists() for path in snapshots.finish(1.0, tmp_path / 'metrics.jsonl')) and snapshots.finished()
+  write(snapshots, 3, 2.0)  # the run went on
+  assert not snapshots.finished()
 
 
 def test_a_long_run_is_animated_by_some_of_its_grids_evenly_and_from_the_first_to_the_last(make, tmp_path):
