@@ -1,7 +1,9 @@
 """Every test sees eight simulated CPU devices; this file is imported before anything imports jax."""
 
+import atexit
 import os
 import pathlib
+import shutil
 import tempfile
 
 import pytest
@@ -16,6 +18,13 @@ if 'xla_backend_optimization_level' not in flags:
   flags += ' --xla_backend_optimization_level=1'
 os.environ['XLA_FLAGS'] = flags.strip()
 os.environ['JAX_PLATFORMS'] = 'cpu'
+if 'JAX_COMPILATION_CACHE_DIR' not in os.environ:
+  # Half of what is compiled another test, worker or child process has compiled before.
+  compiled = tempfile.mkdtemp(prefix='gengan-tests-compiled-')
+  atexit.register(shutil.rmtree, compiled, ignore_errors=True)
+  os.environ['JAX_COMPILATION_CACHE_DIR'] = compiled
+  os.environ['JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS'] = '0'
+  os.environ['JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES'] = '-1'
 os.environ['XDG_STATE_HOME'] = tempfile.mkdtemp(prefix='gengan-tests-')  # what tests trust, their user need not
 
 

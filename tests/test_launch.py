@@ -31,7 +31,7 @@ def free_port():
 def launch(workdir, *, processes, **overrides):
   environment = {
     'PATH': f'{pathlib.Path(sys.executable).parent}:/usr/bin:/bin',
-    'JAX_PLATFORMS': 'cpu',
+    **{name: value for name, value in os.environ.items() if name.startswith('JAX_')},
     'JAX_COORDINATOR_ADDRESS': f'localhost:{free_port()}',
     'TMPDIR': str(workdir.parent),
     'HOME': os.environ.get('HOME', '/'),

@@ -1,5 +1,6 @@
 """The command line of training: one line for every mistake, help before JAX, and a run in its default folder."""
 
+import os
 import pathlib
 import subprocess
 import sys
@@ -17,7 +18,8 @@ HEAVY = {'jax', 'flax', 'optax', 'orbax', 'tensorflow', 'numpy', 'matplotlib'}
 
 
 def command(*arguments, cwd=ROOT, program='gengan.main', options=()):
-  environment = {'PATH': '/usr/bin:/bin', 'JAX_PLATFORMS': 'cpu', 'PYTHONPATH': str(ROOT)}
+  compiling = {name: value for name, value in os.environ.items() if name.startswith('JAX_')}
+  environment = {'PATH': '/usr/bin:/bin', 'PYTHONPATH': str(ROOT), **compiling}
   return subprocess.run(
     [sys.executable, *options, '-m', program, *arguments], capture_output=True, text=True, env=environment, cwd=cwd
   )

@@ -43,7 +43,7 @@ def tree(folder):
 
 
 def start(flags, **environment):
-  environment |= {'PATH': os.environ['PATH'], 'JAX_PLATFORMS': 'cpu', 'HOME': os.environ.get('HOME', '/')}
+  environment |= {name: value for name, value in os.environ.items() if name.startswith(('PATH', 'JAX_', 'HOME'))}
   command = [sys.executable, '-m', 'gengan.generate', *flags]
   return subprocess.Popen(command, env=environment, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
