@@ -1,5 +1,6 @@
 """The pages of docs/ that list things list all of them, and every command on a page could be typed."""
 
+import collections
 import os
 import pathlib
 import re
@@ -65,6 +66,32 @@ def test_commands_have_verbs_flags_and_configs_that_exist(page, known_flags):
 
 def test_there_are_commands_to_look_at():
   assert len(commands(ROOT / 'README.md')) > 12 and any(verb == 'utility' for verb, _ in commands(ROOT / 'README.md'))
+
+
+def folder_and_purpose(verb: str, arguments: list[str]) -> tuple[str, str]:
+  """The folder that a command fills, '' for none, and what it fills it with, wherever the data of the user may lie."""
+  flags = dict(argument.partition('=')[::2] for argument in arguments)
+  config = re.sub(r'^configs/|\.py\b', '', flags.get('--config', ''))
+  name = re.sub('[:/]', '-', config)
+  folders = {
+    'train': flags.get('--workdir', f'runs/{name}'),
+    'utility': flags.get('--workdir', f'runs/utility-{name}'),
+    'generate': flags.get('--out'),
+    'clean': flags.get('--out'),
+  }
+  where = ('--config', '--workdir', '--out', '--config.data.data_dir')
+  rest = [f'{flag}={re.sub("^.*path/to/.*", "...", value)}' for flag, value in flags.items() if flag not in where]
+  return folders.get(verb) or '', ' '.join([verb, config, *sorted(rest)])
+
+
+def test_whoever_follows_all_pages_is_never_refused_a_folder_that_another_command_has_filled():
+  purposes = collections.defaultdict(set)
+  for page in PAGES:
+    for verb, arguments in commands(page) if page not in GENERATED else ():
+      folder, purpose = folder_and_purpose(verb, arguments)
+      purposes[folder].add(purpose)
+  del purposes['']
+  assert len(purposes) > 20 and not {folder: found for folder, found in purposes.items() if len(found) > 1}
 
 
 @pytest.mark.skipif(not (shutil.which('git') and (ROOT / '.git').exists()), reason='not in a clone')

@@ -1,7 +1,7 @@
 """Generates a labelled data set of any size from a trained run; run again after a kill, it goes on.
 
-python -m gengan.generate --workdir=runs/conditional_dcgan --num=10000 --format=npz --out=generated/digits
-python -m gengan.generate --workdir=runs/conditional_dcgan --num=1000000 --format=tfds --out=generated/digits
+python -m gengan.generate --workdir=runs/conditional_dcgan --num=10000 --format=npz --out=generated/digits_npz
+python -m gengan.generate --workdir=runs/conditional_dcgan --num=1000000 --format=tfds --out=generated/digits_tfds
 python -m gengan.generate --workdir=runs/conditional_dcgan --num=5000 --labels=3,5 --format=folder --out=generated/some
 python -m gengan.generate --workdir=runs/dcgan --num=5000 --truncation=0.8 --drop_copies --out=generated/others
 
