@@ -108,6 +108,16 @@ def test_git_ignores_what_commands_on_the_pages_write():
   assert sorted(done.stdout.split('\n')[:-1]) == inside
 
 
+@pytest.mark.parametrize('page', PAGES, ids=lambda page: page.name)
+def test_every_module_that_a_page_names_exists(page):
+  modules = [
+    f'/{path.relative_to(ROOT)}' for place in ('gengan', 'configs', 'tests') for path in (ROOT / place).rglob('*.py')
+  ]
+  named = set(re.findall(r'`([\w/]+\.py)\b', page.read_text()))
+  missing = [name for name in named if not any(module.endswith(f'/{name}') for module in modules)]
+  assert not [name for name in missing if not name.startswith('my_')]  # yours
+
+
 def test_every_test_that_the_page_on_security_names_exists():
   named = re.findall(r'`(tests/[\w/]+\.py)::(\w+)`', (ROOT / 'docs/security.md').read_text())
   assert len(named) > 12
