@@ -7,7 +7,7 @@ from gengan.evaluate.protocol import Caution, Evaluation, Protocol
 from gengan.metrics.family import Family, scores_of
 
 PIXELS = ('pixels', 'pca')
-BARELY = 100.0  # thousand images: GANs that were given 26 drew blobs, and those of configs/ are given 384 or more
+BARELY = 50.0  # thousand images: GANs that were given 26 drew blobs, and those of configs/ are given 64 or more
 COPIES = -3.0  # z of the data-copying test, which is N(0, 1) without copying: one in a thousand is below
 GENERATED = (2048, 10_000)  # samples of a set by default, at least and at most: as many as there are held-out images
 

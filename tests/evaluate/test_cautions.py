@@ -8,6 +8,7 @@ from scipy.ndimage import gaussian_filter
 from sklearn.datasets import load_digits
 
 from gengan import metrics
+from gengan.config import command_line, places
 from gengan.evaluate import cautions, summary
 from gengan.evaluate.protocol import Evaluation
 from gengan.metrics import family
@@ -77,6 +78,16 @@ def test_a_model_that_has_hardly_been_trained():
   assert found(['elbo'], about={'kimg': 25.6}) == {'barely_trained': ()}
   assert found(['elbo'], about={'step': 49}) == {'unfinished': ()}
   assert found(['elbo'], about={'step': 50}) == {}
+
+
+@pytest.mark.parametrize('name', [name for name in places.recipes() if '/' not in name])
+def test_no_recipe_that_was_trained_to_its_end_is_called_barely_trained(name):
+  for value in (name, f'{name}:folder,small'):
+    try:
+      config = command_line.load(value).config
+    except ValueError:  # it has no such variant
+      continue
+    assert found(['elbo'], about={'kimg': config.num_steps * config.batch_size / 1000}) == {}
 
 
 def test_copies():
