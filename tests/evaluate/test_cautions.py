@@ -1,6 +1,7 @@
 """Which scores carry which caution, and that the reasons given for them are true."""
 
 import dataclasses
+import pathlib
 
 import numpy as np
 import pytest
@@ -115,6 +116,26 @@ def test_a_table_names_the_cautions_of_every_score():
   text = ' '.join(' '.join(rest).split())
   assert '[1] 100 images are few (below 2,048): a Fréchet distance of fewer is biased upwards' in text
   assert 'left out of intra_class: 7 (no test image)' in text and text.endswith('not measured: kernel: too few')
+
+
+def test_the_page_on_evaluation_shows_what_is_printed(monkeypatch):
+  monkeypatch.setenv('COLUMNS', '120')
+  page = (pathlib.Path(__file__).parents[2] / 'docs/evaluation.md').read_text()
+  shown = page.partition('and ends with:\n\n```\n')[2].partition('\npage ')[0].splitlines()
+  names = ('fd_pixels', 'precision_pixels', 'recall_pixels', 'density_pixels', 'coverage_pixels')
+  of = lambda *values: dict(zip(names, values, strict=True))
+  counts = {'num_real': 179, 'num_generated': 2048, 'num_pairwise': 10_000, 'seeds': (0, 1, 2)}
+  evaluation = Evaluation(
+    of(7.08, 0.6348, 0.4618, 0.663, 0.9385),
+    of(0.13, 0.0085, 0.038, 0.012, 0.015),
+    dataclasses.replace(PROTOCOL, **counts),
+    {'kimg': 25.6, 'step': 400, 'num_steps': 400, 'features': 256, 'fewest_of_class': {'1': 17}},
+    real=of(1.961, 0.8923, 0.8994, 0.9779, 1.0),
+  )
+  families = {name: family.known()[name] for name in ('frechet', 'manifold')}
+  found = dataclasses.replace(evaluation, cautions=cautions.cautions(evaluation, families))
+  printed = summary.text(found, families).splitlines()
+  assert len(shown) > 8 and [line for line in printed if line in shown] == [line for line in shown if line != '...']
 
 
 def shuffled_digits():
