@@ -5,6 +5,11 @@ python -m gengan.main --config=configs/projected_gan.py:folder --config.data.sou
 python -m gengan.main --config=configs/projected_gan.py:cifar10,small --config.data.source=zip:path/to/cifar10.zip
 
 `small` is for 2 CPU cores.
+
+Fashion-MNIST, `small`: 2,000 steps of 695 ms, 23 minutes on two cores (AMD EPYC).
+python -m gengan.evaluate, 3 sets of 10,000 samples against the 10,000 test images: fd_classifier 5.04 ± 0.05 and
+fd_efficientnet_lite0, on which it trains, 244.6 ± 1.2; recall 0.37 and 0.10. DCGAN in 20 minutes: 2.97 ± 0.05 and
+271.6 ± 1.3: on two cores the network has not paid for its time. docs/gallery.md shows both.
 """
 
 from ml_collections import ConfigDict
