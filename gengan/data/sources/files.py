@@ -11,7 +11,7 @@ import numpy as np
 from gengan.data.sources import folders, layout, tables, zips
 from gengan.data.sources.listing import TABLES, Listing, chosen, quoted, read, without, without_images
 from gengan.data.sources.records import SPLITS, Records, Source
-from gengan.host.names import printable
+from gengan.host.names import printable, same
 from gengan.host.regular import require_file, require_folder
 
 MAX_ZIP_BYTES = 64 << 30  # all images of a zip, unpacked
@@ -111,10 +111,11 @@ def _source(spec: str, found: Listing, sha256: Callable[[list[str]], str], *, un
 
 
 def _alike(labels: Sequence[str], paths: Sequence[layout.Path]) -> bool:
-  """Whether every label has a folder of its own."""
-  pairs = {(label, path[0]) for label, path in zip(labels, paths, strict=True)}
-  alone = len(pairs) == len({label for label, _ in pairs}) == len({folder for _, folder in pairs})
-  return alone and all(len(path) > 1 for path in paths)
+  """Whether every label has a folder of its own, and none the folder that bears the name of another label."""
+  pairs = {(label, same(printable(path[0]))) for label, path in zip(labels, paths, strict=True)}
+  of_labels, of_folders = ({pair[i] for pair in pairs} for i in range(2))
+  alone = len(pairs) == len(of_labels) == len(of_folders) and all(len(path) > 1 for path in paths)
+  return alone and not any(label != folder and folder in of_labels for label, folder in pairs)
 
 
 def _records(found: Listing, names: list[str], labels: np.ndarray) -> Records:

@@ -231,6 +231,16 @@ def test_a_table_that_says_what_the_folders_say_leaves_them_their_names(image_se
   assert source.notes == (told,)
 
 
+@KINDS
+@pytest.mark.parametrize('called', [{'ape': 'wolf', 'wolf': 'ape'}, {'ape': 'bee', 'wolf': 'ape'}])
+def test_a_table_that_gives_a_class_the_name_of_another_folder_counts(image_set, picture, kind, called):
+  content = {f'{folder}/{i}.png': picture(i) for folder in called for i in range(2)}
+  rows = ''.join(f'{name},{called[name.split("/")[0]]}\n' for name in content)
+  source = open_source(image_set(kind, content | {'labels.csv': f'file_name,label\n{rows}'.encode()}))
+  assert read_as(source) == {name: ('train', called[name.split('/')[0]]) for name in content}
+  assert source.notes == ("labels come from 'labels.csv'; the folders of the images give none",)
+
+
 def test_a_file_that_has_grown_is_told(image_set, tmp_path):
   records = open_source(image_set('folder', ['1.png', '2.png'])).splits['train']
   (tmp_path / 'set' / '1.png').write_bytes(b'x' * 10_000)
