@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from gengan.data.decoding import ranges
-from gengan.data.sources.layout import SPLIT_OF
+from gengan.data.sources.layout import SPLIT_OF, split_names
 from gengan.data.sources.records import Source, array_source
 from gengan.host import archives, names
 from gengan.host.regular import require_file
@@ -196,6 +196,9 @@ def _labels(
   distinct = names.distinct(known.tolist())
   if '' in distinct:
     raise ValueError('there is a class with an empty name; leave out what has no label, or give it a name')
+  if len(set((meant := split_names(distinct)).values())) > 1:
+    how = 'save splits as x_train, x_test, and give a class that is no split another name'
+    raise ValueError(f'the classes {_listed(list(meant))} look like splits; {how}')
   if changed := [name for name, plain in zip(distinct, known.tolist(), strict=True) if name != plain]:
     told.append(f'classes get names of their own: {_listed(changed)}')
   return {split: array.astype(np.int32) for split, array in numbered.items()}, distinct, told

@@ -239,6 +239,20 @@ def test_classes_of_one_name_are_told_apart(tmp_path, images):
   assert source.notes == ('classes get names of their own: crane_2',)
 
 
+@pytest.mark.parametrize('names', [('train', 'test'), ('Training', 'val'), ('seg_train', 'seg_test')])
+def test_classes_that_look_like_splits_are_refused(tmp_path, images, names):
+  labels = np.resize(names, len(images))
+  numbers = {'labels': np.arange(len(images)) % 2, 'class_names': names}
+  for keys in ({'labels': labels}, numbers):
+    with pytest.raises(ValueError, match=r'the classes .* look like splits; save splits as x_train'):
+      open_source(save(tmp_path, images=images, **keys))
+
+
+def test_one_class_called_train_is_a_class(tmp_path, images):
+  source = open_source(save(tmp_path, images=images, labels=np.resize(['bus', 'train'], len(images))))
+  assert source.class_names == ('bus', 'train')
+
+
 def test_pickled_names_and_splits_of_two_kinds_are_refused(tmp_path, images):
   names = np.array(['cat', 'dog'], object)
   with pytest.raises(ValueError, match='class_names is a pickled object, and those are never loaded'):
