@@ -103,7 +103,7 @@ def _copies(scores: Mapping[str, float]) -> Iterator[Caution]:
 
 def _training(about: Mapping[str, Any]) -> Iterator[Caution]:
   kimg, step, num_steps = about.get('kimg', BARELY), about.get('step', 0), about.get('num_steps', 0)
-  where = f'at step {step:,} of {num_steps:,}'
+  where = f'at step {step:,}' + (f' of {num_steps:,}' if step <= num_steps else '')
   if kimg < BARELY:
     text = f'the model has been trained on {1000 * kimg:,.0f} images only ({where}), when samples are mostly blobs'
     yield Caution('barely_trained', f'{text}: the scores tell little of the recipe', ())

@@ -81,6 +81,15 @@ def test_a_model_that_has_hardly_been_trained():
   assert found(['elbo'], about={'step': 50}) == {}
 
 
+@pytest.mark.parametrize(
+  ('step', 'where'), [(20, 'at step 20 of 100'), (100, 'at step 100 of 100'), (200, 'at step 200')]
+)
+def test_no_run_is_at_step_20_of_10(step, where):
+  evaluation = Evaluation({'elbo': 1.0}, {}, PROTOCOL, ABOUT | {'kimg': 25.6, 'step': step})
+  told = next(each.text for each in cautions.cautions(evaluation, family.known()) if each.kind == 'barely_trained')
+  assert f'({where})' in told
+
+
 @pytest.mark.parametrize('name', [name for name in places.recipes() if '/' not in name])
 def test_no_recipe_that_was_trained_to_its_end_is_called_barely_trained(name):
   for value in (name, f'{name}:folder,small'):
