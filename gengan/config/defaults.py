@@ -204,7 +204,7 @@ def training(variant: str) -> ConfigDict:
 
   config.evaluators = ConfigDict()
   config.evaluators.metrics = ''  # families such as 'frechet,manifold', against the validation split; '': none
-  config.evaluators.network = 'pixels'  # pixels | classifier | efficientnet_lite0 | inception:FILE
+  config.evaluators.network = 'pixels'  # pixels | classifier | efficientnet_lite0 | inception:FILE; or several: a,b
   config.evaluators.num_generated = 2000  # images that are measured
   config.evaluators.every_steps = 1000  # between two measurements
 

@@ -67,9 +67,9 @@ def evaluate(args: argparse.Namespace) -> int:
     families = {name: family.find(name) for each in evaluators for name in each.settings.families}
     for line in _known_before(families, evaluators, dataset, folder):
       warnings.warn(line, stacklevel=1)
-    found = []
+    found, draw = [], several.SampleSets() if len(evaluators) > 1 else generated_batches
     for evaluator in evaluators:
-      measured = evaluator.evaluate(run.state, run.algorithm, reference=True)
+      measured = evaluator.evaluate(run.state, run.algorithm, reference=True, draw=draw)
       about = _about(args, run, dataset, evaluator) | {'weights_sha256': weights_sha256} | measured.about
       measured = dataclasses.replace(measured, about=about)
       found.append(dataclasses.replace(measured, cautions=cautions.cautions(measured, families)))
@@ -115,11 +115,7 @@ def _opened(args: argparse.Namespace, tell: stages.Tell) -> tuple[runs.Run, data
   impossible = limits.impossible({name: family.find(name) for name in families}, dataset, args.split, **images)
   if len(impossible) == len(families):
     raise ValueError('; '.join(f'{name} cannot be measured: {why}' for name, why in impossible.items()))
-  draw, evaluators = several.SampleSets() if len(networks) > 1 else generated_batches, []
-  options = {'dataset': dataset, 'config': run.config, 'mesh': mesh, 'tell': tell, 'draw': draw}
-  for name, own in by_network.items():
-    network = feature_network.make_network(name, dataset, run.config, tell=tell)
-    evaluators.append(Evaluator(dataclasses.replace(settings, families=own), network=network, **options))
+  evaluators = several.evaluators(by_network, settings, dataset=dataset, config=run.config, mesh=mesh, tell=tell)
   return run, dataset, evaluators, weights_sha256
 
 

@@ -52,11 +52,8 @@ class Evaluator:
     config: ConfigDict,
     mesh: jax.sharding.Mesh,
     tell: stages.Tell = stages.silent,
-    draw: Callable = generated_batches,
   ):
     """Computes, or reads from the cache, the features of real images; `tell` hears of every stage.
-
-    Samples are drawn by `draw`, which has the arguments of `generated_batches` and gives the same.
 
     Raises:
       ArgumentError: another split, or a family that does not exist or that this network or an unconditional model
@@ -72,7 +69,7 @@ class Evaluator:
     if settings.num_generated < 2 or settings.num_pairwise < 2 or not settings.seeds:
       raise ValueError('an evaluation needs at least 2 generated images, 2 pairwise ones and one seed')
     self.settings, self.network = settings, network
-    self.mesh, self._dataset, self._config, self._tell, self._draw = mesh, dataset, config, tell, draw
+    self.mesh, self._dataset, self._config, self._tell = mesh, dataset, config, tell
     self.real = self._features_of(split, settings.num_pairwise)
     shared = {name: value for name, value in vars(settings).items() if name != 'families'}
     self.protocol = Protocol(
@@ -88,12 +85,20 @@ class Evaluator:
       labels='drawn from the training labels',
     )
 
-  def evaluate(self, state: core.State, algorithm: core.Algorithm, *, reference: bool = False) -> Evaluation:
+  def evaluate(
+    self,
+    state: core.State,
+    algorithm: core.Algorithm,
+    *,
+    reference: bool = False,
+    draw: Callable = generated_batches,
+  ) -> Evaluation:
     """Every family on every sample set; one that no sample enters, once.
 
     One that cannot be measured is named in `not_measured`, with the reason, and the others are measured; classes that
     cannot be judged are named in `left_out`. The state must lie on the mesh. Scores and values by class are means over
-    the sets. With `reference`, `real` holds the scores of training images in place of samples.
+    the sets. With `reference`, `real` holds the scores of training images in place of samples. Samples are drawn by
+    `draw`, which has the arguments of `generated_batches` and gives the same.
 
     Raises:
       ArgumentError: a family that this model cannot give.
@@ -105,7 +110,7 @@ class Evaluator:
     images = {'generated': settings.num_generated, 'pairwise': settings.num_pairwise}
     impossible = limits.impossible(families, self._dataset, settings.split, **images)
     possible = {name: each for name, each in families.items() if name not in impossible}
-    inputs, count = self._inputs(state, algorithm), len(settings.seeds)
+    inputs, count = self._inputs(state, algorithm, draw), len(settings.seeds)
     measured = measuring.measure(possible, inputs, num_sets=count, tell=self._tell)
     scores, deviations, by_class = measuring.combined(measured)
     own = tuple(sorted({each.setting for sets in measured.sets.values() for each in sets} - {''}))
@@ -121,16 +126,17 @@ class Evaluator:
       },
     )
 
-  def _inputs(self, state: core.State, algorithm: core.Algorithm) -> Iterator[tuple[int, family.Inputs]]:
+  def _inputs(
+    self, state: core.State, algorithm: core.Algorithm, draw: Callable
+  ) -> Iterator[tuple[int, family.Inputs]]:
     """Numbers the sample sets and says what may be read of each."""
     settings = self.settings
     options = {'split': settings.split, 'truncation': settings.truncation, 'mesh': self.mesh, 'tell': self._tell}
     model = opened(algorithm, state, self._dataset, self._config, **options)
     for number, seed in enumerate(settings.seeds):
-      draw = functools.partial(
-        self.generated, state, algorithm, seed, stage=f'set {number + 1} of {len(settings.seeds)}'
-      )
-      yield number, family.Inputs(self._features(draw), self.network, seed, model)
+      stage = f'set {number + 1} of {len(settings.seeds)}'
+      samples = functools.partial(self._generated, state, algorithm, seed, draw=draw, stage=stage)
+      yield number, family.Inputs(self._features(samples), self.network, seed, model)
 
   def _of_real(self, families: dict[str, family.Family], measured: measuring.Measured) -> dict[str, float]:
     """What real images get, by score: of training images in place of samples, or as the families know it."""
@@ -184,10 +190,12 @@ class Evaluator:
     parts = ((images[i : i + size], labels[i : i + size]) for i in range(0, len(images), size))
     return self._extract(parts, np.arange(len(images)), lambda seen: None)
 
-  def generated(self, state: core.State, algorithm: core.Algorithm, seed: int, *, stage: str = 'samples') -> Features:
+  def _generated(
+    self, state: core.State, algorithm: core.Algorithm, seed: int, *, draw: Callable, stage: str
+  ) -> Features:
     """Features of one sample set; `stage` begins what is told of it."""
     labels = labels_like(self._dataset.train.labels, self.settings.num_generated, seed=seed)
-    batches = self._draw(algorithm, state, labels, seed=seed, truncation=self.settings.truncation, mesh=self.mesh)
+    batches = draw(algorithm, state, labels, seed=seed, truncation=self.settings.truncation, mesh=self.mesh)
     tell = lambda seen: self._tell(f'{stage}: generating', seen, len(labels))
     return self._extract(batches, np.arange(min(self.settings.num_pairwise, len(labels))), tell)
 

@@ -3,8 +3,13 @@
 import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 
+import jax
 import numpy as np
+from ml_collections import ConfigDict
 
+from gengan import data
+from gengan.evaluate import feature_network, stages
+from gengan.evaluate.evaluator import Evaluator, Settings
 from gengan.evaluate.images import generated_batches
 from gengan.evaluate.protocol import Caution, Evaluation, Protocol
 from gengan.metrics import family
@@ -53,6 +58,29 @@ def families_of(wanted: Mapping[str, Sequence[str]], there: Mapping[str, set[str
     given |= {name for name in found[network] if not each[name].by_network}
     if not found[network]:
       raise ValueError(f'there is nothing to measure on {network}: not {", ".join(names)}')
+  return found
+
+
+def evaluators(
+  by_network: Mapping[str, Sequence[str]],
+  settings: Settings,
+  *,
+  dataset: data.Dataset,
+  config: ConfigDict,
+  mesh: jax.sharding.Mesh,
+  tell: stages.Tell,
+  tell_training: stages.Tell | None = None,
+) -> list[Evaluator]:
+  """One for each network, with its families; `tell_training`, or else `tell`, hears of a classifier that is trained.
+
+  Raises:
+    ArgumentError, ValueError: see `make_network` and `Evaluator`.
+  """
+  found = []
+  for name, families in by_network.items():
+    network = feature_network.make_network(name, dataset, config, tell=tell_training or tell)
+    own = dataclasses.replace(settings, families=tuple(families))
+    found.append(Evaluator(own, network=network, dataset=dataset, config=config, mesh=mesh, tell=tell))
   return found
 
 

@@ -55,10 +55,10 @@ def make(
   """
   config, dataset, algorithm, mesh = training.config, training.dataset, training.setup.algorithm, training.setup.mesh
   eval_step = jax.jit(algorithm.eval_step, out_shardings=sharding.replicated(mesh))
-  evaluator = None
+  evaluators = []
   with contextlib.suppress(Stopped):  # nothing will be measured
-    evaluator = in_training.of_config(config, dataset, mesh, heed)
-  measure = _telling_once(lambda state: in_training.measure(evaluator, state, algorithm), config, writer)
+    evaluators = in_training.of_config(config, dataset, algorithm, mesh, heed)
+  measure = _telling_once(lambda state: in_training.measure(evaluators, state, algorithm), config, writer)
   warned = set()  # what is not measured for a reason that stays, and what drifts, is said once
   history = {}  # of the collapse monitor
 
@@ -84,7 +84,7 @@ def make(
       scores |= report.metrics
       for warning in [*report.warnings, *_drifts(history, step, report.metrics, config, warned)]:
         writer.write_texts(step, {'warning': warning})
-    if evaluator and 'evaluate' in due:
+    if evaluators and 'evaluate' in due:
       measured, lines = measure(step, state)
       scores |= measured
       for line in sorted(set(lines) - warned):

@@ -43,7 +43,7 @@ def tiny(config):
 def gan_run(tmp_path_factory):
   workdir = tmp_path_factory.mktemp('gan') / 'run'
   config = tiny(conditional_dcgan.get_config())
-  config.evaluators.update(metrics='frechet, manifold', num_generated=64, every_steps=1)
+  config.evaluators.update(metrics='frechet, manifold', network='pixels, pca', num_generated=64, every_steps=1)
   config.checkpoint.update(every_steps=1, best_metric='validation/fd_pixels', keep_latest=2)
   train.run(config, workdir)
   return workdir
@@ -84,6 +84,18 @@ def test_the_loop_measures_on_the_validation_split_and_keeps_the_best(gan_run):
   assert isinstance(runs.open_checkpoints(gan_run, runs.load(gan_run).config), checkpoint.Checkpointer)
 
 
+def test_each_of_several_networks_in_the_loop_sees_what_it_would_see_alone(gan_run):
+  lines = [json.loads(line) for line in (gan_run / 'metrics.jsonl').read_text().splitlines()]
+  last = {name: value for line in lines if line['step'] == 2 for name, value in line.items()}
+  run, mesh = runs.load(gan_run), sharding.make_mesh()
+  state = jax.device_put(run.state, sharding.replicated(mesh))
+  for network in ('pixels', 'pca'):
+    run.config.evaluators.network = network
+    alone = in_training.of_config(run.config, data.load(run.config.data), run.algorithm, mesh)
+    scores, _ = in_training.measure(alone, state, run.algorithm)
+    assert f'validation/fd_{network}' in scores and scores == pytest.approx({name: last[name] for name in scores})
+
+
 def test_the_loop_asks_the_model_too_and_keeps_the_best(vae_run):
   lines = [json.loads(line) for line in (vae_run / 'metrics.jsonl').read_text().splitlines()]
   measured = {line['step']: line for line in lines if 'validation/iw_bound_50' in line}
@@ -92,12 +104,23 @@ def test_the_loop_asks_the_model_too_and_keeps_the_best(vae_run):
   assert runs.load(vae_run, checkpoint='best').step == best
 
 
+def test_a_network_of_several_that_has_nothing_to_measure_is_told_before_the_first_step(gan_run):
+  run = runs.load(gan_run)
+  dataset = data.load(run.config.data)
+  run.config.evaluators.update(metrics='classification_accuracy', network='pixels,pca')
+  with pytest.raises(ValueError, match='nothing to measure on pca: not classification_accuracy'):
+    in_training.check(run.config, dataset, run.algorithm)
+  run.config.evaluators.update(metrics='frechet', network='pixels,pixel')
+  with pytest.raises(ConfigError, match="evaluators.network is 'pixel'.*nearest is pixels"):
+    in_training.check(run.config, dataset, run.algorithm)
+
+
 def test_the_loop_tells_of_a_classifier_that_it_trains(gan_run, monkeypatch, tmp_path, capsys):
   monkeypatch.setenv('GENGAN_CACHE', str(tmp_path))
   monkeypatch.setattr(classifiers, 'STEPS', 10)
   run, mesh = runs.load(gan_run), sharding.make_mesh(devices=jax.devices()[:1])
   run.config.evaluators.metrics, run.config.evaluators.network = 'frechet', 'classifier'
-  in_training.of_config(run.config, data.load(run.config.data), mesh)
+  in_training.of_config(run.config, data.load(run.config.data), run.algorithm, mesh)
   assert re.match(r'training a classifier \(1 of 10\)\n', capsys.readouterr().err)
 
 
@@ -113,26 +136,26 @@ def test_whoever_is_asked_to_stop_trains_no_classifier_to_its_end_and_keeps_none
       raise Stopped
 
   with pytest.raises(Stopped):
-    in_training.of_config(run.config, dataset, mesh, heed)
+    in_training.of_config(run.config, dataset, run.algorithm, mesh, heed)
   assert len(heard) == 3 and not (tmp_path / 'cache').exists()
-  evaluator = in_training.of_config(run.config, dataset, mesh, heed)
+  evaluators = in_training.of_config(run.config, dataset, run.algorithm, mesh, heed)
   for _ in range(2):  # the samples, and what is trained on them
     heard.clear()
     with pytest.raises(Stopped):
-      in_training.measure(evaluator, run.state, run.algorithm)
+      in_training.measure(evaluators, run.state, run.algorithm)
 
 
 def test_what_a_classifier_learns_from_samples_can_steer_a_run(gan_run):
   run, mesh = runs.load(gan_run), sharding.make_mesh(devices=jax.devices()[:1])
-  run.config.evaluators.metrics = 'classification_accuracy'
-  evaluator = in_training.of_config(run.config, data.load(run.config.data), mesh)
-  scores, lines = in_training.measure(evaluator, run.state, run.algorithm)
+  run.config.evaluators.update(metrics='classification_accuracy', network='pixels')
+  evaluators = in_training.of_config(run.config, data.load(run.config.data), run.algorithm, mesh)
+  scores, lines = in_training.measure(evaluators, run.state, run.algorithm)
   assert list(scores) == ['validation/classification_accuracy_score'] and lines == []
   assert 0 <= scores['validation/classification_accuracy_score'] <= 1
   assert in_training.score_names(run.config) == ('validation/classification_accuracy_score',)
   run.config.evaluators.metrics = 'likelihood'
   with pytest.raises(ValueError, match='likelihood needs a model whose eval_step gives log_weight'):
-    in_training.of_config(run.config, data.load(run.config.data), mesh).evaluate(run.state, run.algorithm)
+    in_training.of_config(run.config, data.load(run.config.data), run.algorithm, mesh)
 
 
 def told_paths(out):
