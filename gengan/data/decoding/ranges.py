@@ -109,7 +109,7 @@ def chosen(extent: Extent, wanted: Range | None) -> tuple[Range, str]:
     return wanted, f'images are {extent}: what lies beyond {wanted} is black or white' if beyond else ''
   floating = 'float' in kind
   assumed = [Range(0, 1)]
-  if floating and low <= -0.5:
+  if floating and low < -0.5 - _ROUNDING:  # else perhaps from -1/2 to 1/2, of which -1 to 1 would be grey
     assumed.append(Range(-1, 1))
   if not floating or high > 127:
     assumed += [Range(0, 2**bits - 1) for bits in _BITS]

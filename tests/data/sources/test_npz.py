@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from gengan.data.sources import open_source
+from gengan.host.errors import ArgumentError
 
 
 def save(tmp_path, **arrays):
@@ -65,6 +66,13 @@ def test_names_of_keys(tmp_path, images, train, validation, test):
 def test_grey_levels(tmp_path, values, expected):
   source = open_source(save(tmp_path, images=values.reshape(1, 1, 3)))
   np.testing.assert_array_equal(pixels_of(source)[0, 0], expected)
+
+
+@pytest.mark.parametrize('rounding', [0, 5e-4])
+def test_floats_around_zero_whose_white_is_unknown_are_refused(tmp_path, rounding):
+  values = np.array([-0.5 - rounding, 0, 0.5 + rounding], np.float32)
+  with pytest.raises(ArgumentError, match=r'range is .auto., but images are float32 from -0.5.* to 0.5'):
+    open_source(save(tmp_path, images=values.reshape(1, 1, 3)))
 
 
 def test_values_that_are_no_numbers_are_refused(tmp_path):
