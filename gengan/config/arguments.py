@@ -180,7 +180,8 @@ def command(verb: str, **flags: object) -> str:
 def answering(parser: Parser, *mistakes: type[Exception], code: int = 2, stopped: str = 'stopped') -> Iterator[None]:
   """Ends the program with one line: with `code` for a mistake, with 130 for Ctrl-C.
 
-  Mistakes are errors of the kinds given, or else ValueError and OSError. Others are bugs, and keep their traceback.
+  Mistakes are errors of the kinds given, or else ValueError and OSError. Too little memory ends it with 1. Other errors
+  are bugs, and keep their traceback.
   """
   told = mistakes or (ValueError, OSError)
   try:
@@ -189,6 +190,19 @@ def answering(parser: Parser, *mistakes: type[Exception], code: int = 2, stopped
     parser.answer(parser.text_of(error), code=code)
   except KeyboardInterrupt:
     parser.answer(stopped, code=130)
+  except Exception as error:
+    if not (memory := _memory(error)):
+      raise
+    parser.answer(f'{memory}; a narrower model, smaller images or smaller batches need less', code=1)
+
+
+def _memory(error: Exception) -> str:
+  """What an error says of memory that a device or this machine has not; '' where it is about something else."""
+  if isinstance(error, MemoryError):
+    return f'there is not enough memory: {error}' if str(error) else 'there is not enough memory'
+  is_of_device = type(error).__name__ == 'JaxRuntimeError'  # by its name: JAX takes a second to import
+  said = str(error).partition('\n')[0].strip()
+  return f'there is not enough memory: {said}' if is_of_device and said.startswith('RESOURCE_EXHAUSTED') else ''
 
 
 def check_run(workdir: pathlib.Path) -> None:

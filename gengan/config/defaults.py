@@ -9,6 +9,7 @@ from typing import Any
 from ml_collections import ConfigDict
 
 from gengan.config import schedules, term_fields
+from gengan.config.errors import ConfigError
 
 linear, cosine, step = schedules.linear, schedules.cosine, schedules.step
 
@@ -215,7 +216,10 @@ def training(variant: str) -> ConfigDict:
 
 
 def data(variant: str = 'digits', **overrides: Any) -> ConfigDict:
-  """The images of a variant and their treatment; every field that `gengan.data` reads."""
+  """The images of a variant and their treatment; every field that `gengan.data` reads.
+
+  Raises a ValueError for an unknown variant, and for an override of no field or of another type.
+  """
   _check_variant(variant)
   config = ConfigDict()
   # digits, idx:DIR, stacked:DIR, npz:FILE or DIR, folder:DIR, zip:FILE, tfds:NAME
@@ -234,7 +238,13 @@ def data(variant: str = 'digits', **overrides: Any) -> ConfigDict:
   config.subset_seed = 0  # which examples these two keep
   config.exclude = ''  # manifest written by gengan.data.clean
   config.data_dir = ''  # where TFDS keeps its sets; '' is its default
-  config.update(overrides)
+  for name, value in overrides.items():
+    if name not in config:
+      raise ConfigError(f'data.{name}', value, 'left out', why=f'but there is none but {", ".join(config)}')
+    try:
+      config[name] = value
+    except TypeError as error:
+      raise ConfigError(f'data.{name}', value, f'like {config[name]!r}') from error
   return config
 
 

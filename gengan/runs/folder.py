@@ -78,9 +78,9 @@ def training_data(section: ConfigDict, workdir: pathlib.Path) -> data.Dataset:
     with reading('data'):
       dataset = data.load(section)
   except FileNotFoundError as error:
-    raise FileNotFoundError(f'{error}; if the data has moved, say where it is now: --source=...') from error
+    raise FileNotFoundError(f'{error}; if the data has moved, say where it is now: --source=SOURCE') from error
   if changed := differences(load_dataset_facts(workdir), dataset.statistics):
-    where = 'If that is elsewhere now, give --source=...'
+    where = 'If that is elsewhere now, give --source=SOURCE'
     raise ValueError(f'{section.source} is no longer what the run was trained on: {"; ".join(changed)}. {where}')
   return dataset
 

@@ -5,6 +5,9 @@ import pathlib
 import subprocess
 import sys
 
+import jax
+import jax.numpy as jnp
+import numpy as np
 import pytest
 
 from gengan.config import ConfigError, arguments
@@ -160,6 +163,19 @@ def test_only_the_named_errors_are_mistakes(capsys):
   with pytest.raises(SystemExit) as ended, arguments.answering(tool(), KeyError, code=1):
     raise KeyError('diverged')
   assert ended.value.code == 1
+
+
+def test_too_little_memory_is_one_line_and_other_errors_of_a_device_keep_their_traceback(capsys):
+  with pytest.raises(SystemExit) as ended, arguments.answering(tool()):
+    jnp.zeros(10**17)
+  line = capsys.readouterr().err
+  assert ended.value.code == 1 and line.count('\n') == 1
+  assert 'not enough memory: RESOURCE_EXHAUSTED: Out of memory allocating 400000000000000000 bytes' in line
+  with pytest.raises(SystemExit), arguments.answering(tool()):
+    np.zeros(10**17)
+  assert 'not enough memory: Unable to allocate' in capsys.readouterr().err
+  with pytest.raises(jax.errors.JaxRuntimeError), arguments.answering(tool()):
+    raise jax.errors.JaxRuntimeError('INTERNAL: a bug')
 
 
 def test_paths_that_are_no_text_can_be_printed(monkeypatch):

@@ -9,7 +9,7 @@ import pytest
 
 from configs import conditional_dcgan, residual_dcgan
 from configs.utility import digits, fashion_mnist, generated_alone, mnist
-from gengan.config import check, defaults, make_algorithm, set_classes
+from gengan.config import ConfigError, check, defaults, make_algorithm, set_classes
 
 ROOT = pathlib.Path(__file__).parents[2]
 FILES = sorted((ROOT / 'configs').rglob('*.py'))
@@ -48,6 +48,10 @@ def test_a_section_of_data_takes_what_it_is_given():
   assert defaults.data('celeb_a').flip
   with pytest.raises(ValueError, match=r"'nope'; it must be one of digits, mnist"):
     defaults.data('nope')
+  with pytest.raises(ConfigError, match=r'config\.data\.image_sze is 8, but there is none but .*image_size'):
+    defaults.data('digits', image_sze=8)
+  with pytest.raises(ConfigError, match=r"config.data.range is \(0, 255\); it must be like 'auto'"):
+    defaults.data('digits', range=(0, 255))
 
 
 def test_two_optimizers_do_not_share_a_schedule():

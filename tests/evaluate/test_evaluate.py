@@ -111,7 +111,7 @@ def test_a_network_of_several_that_has_nothing_to_measure_is_told_before_the_fir
   with pytest.raises(ValueError, match='nothing to measure on pca: not classification_accuracy'):
     in_training.check(run.config, dataset, run.algorithm)
   run.config.evaluators.update(metrics='frechet', network='pixels,pixel')
-  with pytest.raises(ConfigError, match="evaluators.network is 'pixel'.*nearest is pixels"):
+  with pytest.raises(ConfigError, match=r"evaluators\.network is 'pixel'.*nearest is pixels"):
     in_training.check(run.config, dataset, run.algorithm)
 
 

@@ -3,6 +3,7 @@
 import io
 import re
 import sys
+import warnings
 from typing import NamedTuple
 
 import numpy as np
@@ -25,6 +26,8 @@ _TURNS = {  # by EXIF orientation
 # Of colours with 16 bits Pillow keeps the high byte; told the other order of bytes it keeps the low one.
 _COLOURS = re.compile(r'(RGB[AX]?|LA);16([BLN])')
 _OTHER_ORDER = {'B': 'L', 'L': 'B', 'N': 'B' if sys.byteorder == 'little' else 'L'}
+
+warnings.filterwarnings('ignore', module=r'PIL\.')  # of metadata or sizes, without the file's name: we refuse by name
 
 
 class Picture(NamedTuple):

@@ -92,6 +92,8 @@ def _source(spec: str, found: Listing, sha256: Callable[[list[str]], str], *, un
   if not of_images:
     of_images = layout.classes(paths, spec)
     class_names = sorted(set(of_images))
+    if empty and not class_names:
+      notes.append('the images that are left lie in one folder, so that the set has no classes')
   if unread and not of_images:
     notes.append(f'{quoted(unread)} lies beside the folder and is not read; move it into the folder')
   shown = Counter(map(printable, names)).most_common(1)[0]

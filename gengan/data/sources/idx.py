@@ -13,7 +13,7 @@ from gengan.data.decoding import ranges
 from gengan.data.sources.listing import quoted
 from gengan.data.sources.records import Source, array_source
 from gengan.host import archives
-from gengan.host.regular import require_folder
+from gengan.host.regular import require_file, require_folder
 
 _PREFIXES = {'train': 'train', 'validation': '(?:validation|valid|val)', 'test': '(?:t10k|test)'}
 _IDX = re.compile(r'idx\d-\w+(\.gz)?$')
@@ -34,7 +34,8 @@ def idx(directory: str, *, wanted: ranges.Range | None = None) -> Source:
 
   Raises:
     FileNotFoundError: a file is missing.
-    ValueError: a file is damaged (gzip checksum, sizes against the header) or images and labels differ in number.
+    ValueError: a file is a pipe or damaged (gzip checksum, sizes against the header), or images and labels differ
+      in number.
   """
   images, labels, names, notes = idx_arrays(directory, spec := f'idx:{directory}')
   return array_source(spec, images, labels, names, wanted=wanted, notes=notes)
@@ -66,6 +67,8 @@ def idx_arrays(directory: str, spec: str) -> tuple[dict, dict, tuple[str, ...], 
     within = [path.relative_to(folder).as_posix() for path in (images_path, labels_path) if path.parent != folder]
     notes += [f'read from {name}' for name in within]
   plain = {path.name.removesuffix('.gz') for path in used}  # of a raw file and its .gz the raw is read
+  packed = [path.name for path in used if path.with_name(f'{path.name}.gz').is_file()]
+  notes += [f'unpacked and packed files lie here, of which the unpacked are read: {quoted(packed)}'] if packed else []
   rest = [path for glob in _GLOBS for path in sorted(folder.glob(glob)) if _IDX.search(path.name) and path.is_file()]
   if rest := [path for path in rest if path.name.removesuffix('.gz') not in plain]:
     notes.append(f'files that are not read: {quoted(path.relative_to(folder).as_posix() for path in rest)}')
@@ -79,13 +82,14 @@ def _find_idx(folder: pathlib.Path, name: str, dims: int) -> pathlib.Path | None
   pattern = re.compile(rf'(?:.*[-_])?{name}[-.]idx{dims}-ubyte(?:\.gz)?')
   for glob in _GLOBS:
     paths = sorted(folder.glob(glob), reverse=True)
-    paths = [path for path in paths if pattern.fullmatch(path.name) and path.is_file()]
+    paths = [path for path in paths if pattern.fullmatch(path.name) and path.exists() and not path.is_dir()]
     found = {path.with_name(path.name.removesuffix('.gz')): path for path in paths}  # of a raw file and its .gz the raw
     if len(found) > 1:
       there = ', '.join(sorted(path.relative_to(folder).as_posix() for path in found))
       raise ValueError(f'idx:{folder}: more than one set lies here ({there}); give each its own folder')
-    if found:
-      return next(iter(found.values()))
+    for path in found.values():
+      require_file(path, f'idx:{folder}')
+      return path
   return None
 
 

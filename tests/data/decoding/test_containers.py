@@ -2,6 +2,8 @@
 
 import io
 import struct
+import subprocess
+import sys
 import zlib
 
 import numpy as np
@@ -155,3 +157,13 @@ def test_limits_of_size_hold_without_metadata(monkeypatch):
   for data in (encode(PICTURE), text('parameters', 'word ' * 420_000)):
     with pytest.raises(ValueError, match='9 x 8 pixels; the limit is 71'):
       pixels(data)
+
+
+def test_pillow_adds_no_line_of_its_own_which_would_name_no_file(tmp_path):
+  path = tmp_path / 'turned.jpg'
+  path.write_bytes(encode(PICTURE, 'JPEG', exif=b'Exif\0\0MM\0*\0\0\0\x08\0\x02\x01\x12'))
+  with pytest.warns(UserWarning, match='Corrupt EXIF data'):  # of Pillow's, where nobody reads for us
+    Image.open(path).getexif()
+  program = f'from gengan.data.decoding import pictures; pictures.read(open({str(path)!r}, "rb").read())'
+  done = subprocess.run([sys.executable, '-c', program], capture_output=True, text=True)
+  assert (done.returncode, done.stderr) == (0, '')

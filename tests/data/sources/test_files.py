@@ -125,6 +125,13 @@ def test_what_is_passed_over_is_counted_and_told_once(image_set, picture, kind, 
 
 
 @KINDS
+def test_a_class_whose_images_are_of_no_format_that_is_read_leaves_a_set_without_classes_which_is_told(image_set, kind):
+  found = open_source(image_set(kind, [*(f'ant/{i}.png' for i in range(3)), *(f'bee/{i}.jp2' for i in range(3))]))
+  assert found.class_names == ()
+  assert found.notes[-1] == 'the images that are left lie in one folder, so that the set has no classes'
+
+
+@KINDS
 @pytest.mark.parametrize(
   ('names', 'more', 'lost'),
   [

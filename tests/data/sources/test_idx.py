@@ -1,6 +1,7 @@
 """Idx files written by hand."""
 
 import gzip
+import os
 import struct
 
 import numpy as np
@@ -203,3 +204,23 @@ def test_a_file_that_is_larger_than_memory_is_one_line(tmp_path, monkeypatch):
   monkeypatch.setattr(np, 'empty', empty)
   with pytest.raises(ValueError, match=rf'^idx:{tmp_path} needs more memory than there is: Unable to allocate$'):
     open_source(f'idx:{tmp_path}')
+
+
+def test_a_pipe_in_place_of_a_file_is_named_and_not_opened(tmp_path):
+  write_set(tmp_path, pack=False)
+  (tmp_path / 'train-labels-idx1-ubyte').unlink()
+  os.mkfifo(tmp_path / 'train-labels-idx1-ubyte')
+  with pytest.raises(ValueError, match='train-labels-idx1-ubyte is a pipe; it must be a regular file'):
+    idx.idx(str(tmp_path))
+
+
+def test_of_an_unpacked_file_and_its_packed_one_the_unpacked_is_read_and_that_is_told(tmp_path):
+  write_set(tmp_path)
+  content = write_set(tmp_path, pack=False)
+  (tmp_path / 'train-images-idx3-ubyte').write_bytes(idx_bytes(255 - content['train'][0]))
+  (tmp_path / 't10k-images-idx3-ubyte.gz').unlink()
+  found = open_source(f'idx:{tmp_path}')
+  (note,) = found.notes
+  assert note.startswith('unpacked and packed files lie here, of which the unpacked are read: ')
+  assert 'train-images-idx3-ubyte' in note and 't10k-labels-idx1-ubyte' in note and 't10k-images' not in note
+  np.testing.assert_array_equal(found.splits['train'].read(0).squeeze(), 255 - content['train'][0][0])
