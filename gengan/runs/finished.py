@@ -45,9 +45,8 @@ def steps(directory: pathlib.Path) -> list[int]:
 
 
 def unsealed(directory: pathlib.Path) -> list[int]:
-  """The steps of folders that look like checkpoints but have lost what vouches for them, oldest first."""
-  lost = lambda path: not (path / checksums.SUMS).is_file() and any(path.iterdir())
-  return sorted(step for step, path in _named(directory).items() if lost(path))
+  """The steps of what is called like a checkpoint but has nothing that vouches for it, be it empty, oldest first."""
+  return sorted(step for step, path in _named(directory).items() if not (path / checksums.SUMS).is_file())
 
 
 def foreign(directory: pathlib.Path) -> list[str]:
@@ -59,11 +58,11 @@ def foreign(directory: pathlib.Path) -> list[str]:
 
 
 def _named(directory: pathlib.Path) -> dict[int, pathlib.Path]:
-  """Folders with the name of a step."""
+  """What has the name of a step: a folder, or what took its place."""
   if not directory.is_dir():
     return {}
-  folders = [path for path in directory.iterdir() if path.name.isdecimal() and path.is_dir()]
-  return {int(path.name): path for path in folders if path.name == name(int(path.name))}
+  numbers = [path for path in directory.iterdir() if path.name.isdecimal()]
+  return {int(path.name): path for path in numbers if path.name == name(int(path.name))}
 
 
 def about(folder: pathlib.Path) -> dict[str, Any]:

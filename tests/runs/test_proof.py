@@ -154,6 +154,16 @@ def test_the_newest_without_its_sums_is_passed_over_and_set_aside(copy, caplog):
   assert sorted(path.name for path in copy.iterdir()) == ['00000010', '00000020', '00000020.damaged']
 
 
+@pytest.mark.parametrize('make', [pathlib.Path.mkdir, pathlib.Path.touch])
+def test_what_is_only_called_like_a_checkpoint_stops_a_run(copy, make):
+  for step in (10, 20):
+    shutil.rmtree(copy / finished.name(step))
+    make(copy / finished.name(step))
+  assert finished.unsealed(copy) == [10, 20] and finished.foreign(copy) == []
+  with checkpoint.Checkpointer(copy) as checkpointer, pytest.raises(ValueError, match=r'checkpoint .* is damaged'):
+    checkpointer.restore(abstract(make_state()))
+
+
 def test_what_is_no_checkpoint_is_named(copy):
   for name in ('notes', '7', '00000030.partial', '00000040.damaged', '0000005x'):
     (copy / name).mkdir()
