@@ -57,6 +57,11 @@ def foreign(directory: pathlib.Path) -> list[str]:
   return sorted(path.name for path in directory.iterdir() if path.name not in known and path.suffix not in ASIDE)
 
 
+def renamed(directory: pathlib.Path) -> list[str]:
+  """Those of the foreign names that are folders with the sums of a checkpoint."""
+  return [name for name in foreign(directory) if (directory / name / checksums.SUMS).is_file()]
+
+
 def _named(directory: pathlib.Path) -> dict[int, pathlib.Path]:
   """What has the name of a step: a folder, or what took its place."""
   if not directory.is_dir():

@@ -49,10 +49,14 @@ def require_same(workdir: pathlib.Path, config: ConfigDict, dataset: data.Datase
   """Refuses to continue a run as another one.
 
   Raises:
-    ValueError: the settings or the data are not those of the run; names what differs.
+    ValueError: the settings or the data are not those of the run; names what differs. Or there are checkpoints, but
+      none by the name of one.
     FileNotFoundError: there are checkpoints, but not what says how they were made.
   """
   if not has_checkpoints(workdir):
+    if names := finished.renamed(workdir / 'checkpoints'):
+      right = f"a name is the step in eight digits, '{finished.name(20)}'. Give it that, or choose another --workdir"
+      raise ValueError(f'{workdir}/checkpoints holds a checkpoint by another name, {names[0]!r}; {right}')
     return
   require_same_run(config, workdir)
   kept = load_dataset_facts(workdir)

@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import functools
+import logging
 import os
 import pathlib
 from collections.abc import Callable, Sequence
@@ -22,6 +23,8 @@ from gengan.train.profile import Profile
 from gengan.train.progress import Progress
 from gengan.train.snapshots import Snapshots
 from gengan.train.writers import MetricWriter, create
+
+log = logging.getLogger(__name__)
 
 
 class Refused(ValueError):
@@ -153,6 +156,9 @@ def _found(training: Training, checkpointer: runs.Checkpointer) -> tuple[core.St
   Without a checkpoint: no state, 0 and -1.
   """
   if not runs.has_checkpoints(training.workdir):
+    metrics = training.workdir / 'metrics.jsonl'
+    if metrics.exists() and metrics.stat().st_size and not jax.process_index():
+      log.warning('%s has no checkpoint: its metrics and pictures are made anew, from step 0', training.workdir)
     return None, 0, -1
   with _refusing():
     found = checkpointer.restore(training.setup.abstract_state)

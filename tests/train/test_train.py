@@ -180,13 +180,13 @@ def test_a_signal_ends_a_measurement_which_is_made_when_the_run_goes_on(
       heed()
     return 1.0
 
-  def of_config(_, dataset, mesh, heed):
+  def of_config(config, dataset, algorithm, mesh, heed):
     heeded(heed, 'making')
-    return lambda: heeded(heed, 'measuring')
+    return [lambda: heeded(heed, 'measuring')]
 
   with monkeypatch.context() as patch:
     patch.setattr(examination.in_training, 'of_config', of_config)
-    patch.setattr(examination.in_training, 'measure', lambda evaluator, *_: ({'validation/good': evaluator()}, []))
+    patch.setattr(examination.in_training, 'measure', lambda evaluators, *_: ({'validation/good': evaluators[0]()}, []))
     assert int(train.run(config, tmp_path).step) == stopped
     where = ''
     assert runs.load(tmp_path).step == stopped
@@ -328,6 +328,16 @@ def test_foreign_folders_among_the_checkpoints_are_told(straight, tmp_path, capl
   ]
 
 
+def test_checkpoints_by_another_name_are_not_trained_over(straight, tmp_path):
+  shutil.copytree(straight[0], tmp_path / 'run')
+  for path in (tmp_path / 'run' / 'checkpoints').iterdir():
+    path.rename(path.with_name(str(int(path.name))))
+  before = (tmp_path / 'run' / 'metrics.jsonl').read_bytes()
+  with pytest.raises(ValueError, match="by another name, '4'; a name is the step in eight digits"):
+    train.run(tiny(), tmp_path / 'run')
+  assert (tmp_path / 'run' / 'metrics.jsonl').read_bytes() == before
+
+
 def paint(folder, names, seed):
   rng = np.random.default_rng(seed)
   folder.mkdir(exist_ok=True)
@@ -379,12 +389,16 @@ def test_a_second_process_is_refused_while_the_first_trains(straight, tmp_path):
   assert equal(train.run(tiny(), workdir), state)  # the end gives the lock back
 
 
-def test_a_mistake_that_was_never_saved_is_replaced(straight, tmp_path):
+def test_a_mistake_that_was_never_saved_is_replaced_which_is_told(straight, tmp_path, caplog):
   workdir, state = straight
   mistake = tiny(**{'model.width': 3, 'data.source': 'digits', 'data.image_size': 16})
   runs.create(tmp_path, mistake, data.load(mistake.data))
   paint(tmp_path / 'samples', ['samples_0000001'], seed=0)
+  (tmp_path / 'metrics.jsonl').write_text('{"step": 1, "d_loss": 2.0}\n')
   assert equal(train.run(tiny(), tmp_path), state)
+  (told,) = (record.getMessage() for record in caplog.records)
+  assert told == f'{tmp_path} has no checkpoint: its metrics and pictures are made anew, from step 0'
+  assert len(read_lines(tmp_path)) == len(read_lines(workdir))
   for name in ('config.json', 'dataset.json'):
     assert json.loads((tmp_path / name).read_text()) == json.loads((workdir / name).read_text())
   assert not (tmp_path / 'samples' / 'samples_0000001.png').exists()
