@@ -11,7 +11,7 @@ and thousands of images count twice theirs.
 Fashion-MNIST, `small`: 8,000 steps of 111 ms, 15 minutes on two cores (AMD EPYC).
 python -m gengan.evaluate, 3 sets of 10,000 samples against the 10,000 test images: fd_classifier 0.53 ± 0.02 and
 fd_efficientnet_lite0 247.6 ± 0.4, recall 0.11 and 0.01. DCGAN in 20 minutes: 2.97 ± 0.05 and 271.6 ± 1.3, recall 0.77
-and 0.19. docs/gallery.md shows both.
+and 0.19. docs/gallery.md shows both. Emoji, 64 px, `folder,small`, 4,200 steps of 288 ms: blobs of the right colours.
 """
 
 from ml_collections import ConfigDict
