@@ -87,7 +87,8 @@ def _find_idx(folder: pathlib.Path, name: str, dims: int) -> pathlib.Path | None
     if len(found) > 1:
       there = ', '.join(sorted(path.relative_to(folder).as_posix() for path in found))
       raise ValueError(f'idx:{folder}: more than one set lies here ({there}); give each its own folder')
-    for path in found.values():
+    if found:
+      (path,) = found.values()
       require_file(path, f'idx:{folder}')
       return path
   return None
