@@ -41,20 +41,24 @@ def npz(file: str, *, wanted: ranges.Range | None = None) -> Source:
     ValueError: damaged, no images in it, or images and labels that do not fit together.
   """
   spec = f'npz:{file}'
-  arrays, chosen, notes = _read(pathlib.Path(file), spec)
+  arrays, chosen, notes, generated = _read(pathlib.Path(file), spec)
   images = {split: arrays[key] for split, key in chosen['images'].items()}
   labels = {split: arrays[chosen['labels'][split]] if split in chosen['labels'] else None for split in images}
   _check_images(images, spec)
   with _told(spec):
     labels, class_names, told = _labels(labels, arrays.get('class_names'))
+    if not generated:
+      _check_names(class_names)
   for split in images:
     if labels[split] is not None and len(labels[split]) != len(images[split]):
       raise ValueError(f'{spec}: {split} has {len(images[split])} images, but {len(labels[split])} labels')
   return array_source(spec, images, labels, class_names, wanted=wanted, notes=(*notes, *told))
 
 
-def _read(path: pathlib.Path, spec: str) -> tuple[dict[str, np.ndarray], dict[str, dict[str, str]], list[str]]:
-  """The arrays of a file, or of all shards in a folder one after the other; which are what; and what is told of it."""
+def _read(path: pathlib.Path, spec: str) -> tuple[dict[str, np.ndarray], dict[str, dict[str, str]], list[str], bool]:
+  """The arrays of a file, or of all shards in a folder one after the other; which are what; what is told of it; and
+  whether it was generated, so that another source has let its classes pass.
+  """
   files = _shards(path, spec) if path.is_dir() else [path]
   for file in files:
     require_file(file, spec)
@@ -75,7 +79,7 @@ def _read(path: pathlib.Path, spec: str) -> tuple[dict[str, np.ndarray], dict[st
       raise ValueError(f'{spec}: {file.name} and {files[0].name} differ in arrays, shapes or class_names: not one set')
   join = lambda key: parts[0][key] if key == 'class_names' else np.concatenate([part[key] for part in parts])
   arrays = {key: join(key) for key in parts[0]} if len(parts) > 1 else parts[0]
-  return arrays, chosen, _notes(list(held[0]), chosen)
+  return arrays, chosen, _notes(list(held[0]), chosen), 'provenance' in held[0]
 
 
 def _chosen(keys: Sequence[str]) -> dict[str, dict[str, str]]:
@@ -196,12 +200,15 @@ def _labels(
   distinct = names.distinct(known.tolist())
   if '' in distinct:
     raise ValueError('there is a class with an empty name; leave out what has no label, or give it a name')
-  if len(set((meant := split_names(distinct)).values())) > 1:
-    how = 'save splits as x_train, x_test, and give a class that is no split another name'
-    raise ValueError(f'the classes {_listed(list(meant))} look like splits; {how}')
   if changed := [name for name, plain in zip(distinct, known.tolist(), strict=True) if name != plain]:
     told.append(f'classes get names of their own: {_listed(changed)}')
   return {split: array.astype(np.int32) for split, array in numbered.items()}, distinct, told
+
+
+def _check_names(class_names: Sequence[str]) -> None:
+  if len(set((meant := split_names(class_names)).values())) > 1:
+    how = 'save splits as x_train, x_test, and give a class that is no split another name'
+    raise ValueError(f'the classes {_listed(list(meant))} look like splits; {how}')
 
 
 def _numbered(
